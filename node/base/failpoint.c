@@ -1,0 +1,54 @@
+#include "node/base/failpoint.h"
+
+#ifdef TS_FAILPOINTS
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const names[TS_FAILPOINTS_COUNT] = {
+#define TS_FAILPOINT_NAME(id, name) [TS_FAILPOINT_##id] = name,
+    TS_FAILPOINT_LIST(TS_FAILPOINT_NAME)
+#undef TS_FAILPOINT_NAME
+};
+
+void ts_failpoint_pass(enum ts_failpoint point)
+{
+    static atomic_long passed;
+
+    const char *wanted =
+        getenv("TWINSYNC_FAILPOINT"); // NOLINT(concurrency-mt-unsafe)
+    if (wanted == NULL) {
+        return;
+    }
+    size_t length = strcspn(wanted, ":");
+    if (strlen(names[point]) != length ||
+        strncmp(wanted, names[point], length) != 0) {
+        return;
+    }
+    long nth =
+        wanted[length] == ':' ? strtol(wanted + length + 1, NULL, 10) : 1;
+    if (atomic_fetch_add(&passed, 1) + 1 == nth) {
+        (void) kill(getpid(), SIGKILL);
+    }
+}
+
+int ts_failpoint_print(FILE *out)
+{
+    for (size_t i = 0; i < TS_FAILPOINTS_COUNT; i++) {
+        (void) fprintf(out, "%s\n", names[i]);
+    }
+    return 1;
+}
+
+#else
+
+int ts_failpoint_print(FILE *out)
+{
+    (void) out;
+    return 0;
+}
+
+#endif

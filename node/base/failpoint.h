@@ -1,0 +1,48 @@
+/*
+ * failpoint -- places where a test may kill the process.
+ *
+ * Each point has a name in the list below, so that `twinsyncd --failpoints`
+ * can print all of them and a test can walk through every one. A point does
+ * nothing unless TWINSYNC_FAILPOINT names it ("NAME" or "NAME:k", the k-th time
+ * it is passed); then the process kills itself with SIGKILL, as a power cut
+ * would. Compiled out unless TS_FAILPOINTS is defined: the release build has
+ * neither the calls nor the names.
+ */
+#ifndef NODE_BASE_FAILPOINT_H
+#define NODE_BASE_FAILPOINT_H
+
+#include <stdio.h>
+
+/* In the order in which a cycle passes them. */
+#define TS_FAILPOINT_LIST(X)                          \
+    X(IMPORT_BEGUN, "import-begun")                   \
+    X(IMPORT_CHUNK, "import-chunk-committed")         \
+    X(IMPORT_WATERMARK, "import-watermark-committed") \
+    X(GENERATION_BUILT, "generation-built")           \
+    X(GENERATION_SELECTED, "generation-selected")     \
+    X(SYNC_CHUNK, "synchronize-chunk-committed")      \
+    X(INTENTS_DURABLE, "intents-durable")             \
+    X(EXPORT_BEFORE_SEND, "export-before-send")       \
+    X(EXPORT_AFTER_SEND, "export-after-answer")       \
+    X(RESULT_BEFORE_COMMIT, "result-before-commit")   \
+    X(RESULT_COMMITTED, "result-committed")           \
+    X(CYCLE_END, "cycle-end")
+
+enum ts_failpoint {
+#define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
+    TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
+#undef TS_FAILPOINT_ENUM
+    TS_FAILPOINTS_COUNT
+};
+
+#ifdef TS_FAILPOINTS
+void ts_failpoint_pass(enum ts_failpoint point);
+#define TS_FAILPOINT(id) ts_failpoint_pass(TS_FAILPOINT_##id)
+#else
+#define TS_FAILPOINT(id) ((void) 0)
+#endif
+
+/* Print the names, one a line; false when this build has none. */
+int ts_failpoint_print(FILE *out);
+
+#endif

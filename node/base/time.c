@@ -1,0 +1,37 @@
+#include "node/base/time.h"
+
+#include <stdio.h>
+#include <time.h>
+
+struct ts_time ts_time_now(void)
+{
+    struct timespec now;
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+    return (struct ts_time){ .ms = (int64_t) now.tv_sec * 1000 +
+                                   now.tv_nsec / 1000000 };
+}
+
+int64_t ts_time_left(struct ts_time deadline)
+{
+    if (deadline.ms == INT64_MAX) {
+        return INT64_MAX;
+    }
+    int64_t left = deadline.ms - ts_time_now().ms;
+    return left > 0 ? left : 0;
+}
+
+int64_t ts_wall_seconds(void)
+{
+    return (int64_t) time(NULL);
+}
+
+void ts_wall_text(char text[static TS_WALL_TEXT_SIZE])
+{
+    struct timespec now;
+    struct tm utc;
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    (void) gmtime_r(&now.tv_sec, &utc);
+    size_t used = strftime(text, TS_WALL_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void) snprintf(text + used, TS_WALL_TEXT_SIZE - used, ".%03dZ",
+                    (int) (now.tv_nsec / 1000000));
+}
