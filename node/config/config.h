@@ -1,0 +1,161 @@
+/*
+ * config -- what the operator wrote, as structs.
+ *
+ * Loaded by node/config/loader.h from YAML, checked there against ranges and
+ * cross-references, and read-only afterwards: every other module may trust
+ * what it finds here. Strings are NUL-terminated UTF-8; optional strings are
+ * NULL when absent; lists are (pointer, _count). Units are in the names.
+ *
+ * What is secret is named by file, never held here: config can be printed.
+ */
+#ifndef NODE_CONFIG_CONFIG_H
+#define NODE_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct config_tls {
+    char *ca_file;          /* NULL: the system's trust store */
+    char *certificate_file; /* client certificate, with key_file; else NULL */
+    char *key_file;
+};
+
+enum config_bind_method {
+    CONFIG_BIND_SIMPLE,
+    CONFIG_BIND_EXTERNAL
+};
+
+struct config_bind {
+    enum config_bind_method method;
+    char *dn;            /* simple */
+    char *password_file; /* simple */
+};
+
+enum config_source_type {
+    CONFIG_SOURCE_CONTENTSYNC
+};
+
+struct config_source {
+    char *name;
+    enum config_source_type type;
+    char *uri; /* one or more LDAP URIs, tried in order, separated by spaces */
+    char *base;
+    char *filter;
+    struct config_bind bind;
+    struct config_tls tls;
+    bool start_tls;
+    bool allow_plaintext_loopback;
+    char *anchor; /* attribute; entryUUID by default */
+    uint32_t connect_timeout_seconds;
+    uint32_t operation_timeout_seconds;
+};
+
+/* One line of a `flow:` or `once:` mapping: target path, SQL expression. */
+struct config_flow {
+    char *path;
+    char *expression;
+    uint32_t line; /* in the file, for messages; 0 when not from a file */
+};
+
+/* One line of a `references:` mapping: target path, source attributes. */
+struct config_reference {
+    char *path;
+    char **attributes;
+    uint32_t attributes_count;
+};
+
+enum config_kind {
+    CONFIG_KIND_USER,
+    CONFIG_KIND_GROUP,
+    CONFIG_KINDS
+};
+enum config_nested {
+    CONFIG_NESTED_SEND,
+    CONFIG_NESTED_OMIT
+};
+enum config_members {
+    CONFIG_MEMBERS_AUTHORITATIVE,
+    CONFIG_MEMBERS_ADDITIVE
+};
+
+struct config_rule {
+    enum config_kind kind;
+    char **sources; /* names, in order of precedence */
+    uint32_t sources_count;
+    char *when;
+    char **join; /* source to metaverse: flow paths */
+    uint32_t join_count;
+    char **match; /* metaverse to a target object without an anchor: paths */
+    uint32_t match_count;
+    struct config_flow *flow;
+    uint32_t flow_count;
+    struct config_flow *once;
+    uint32_t once_count;
+    struct config_reference *references;
+    uint32_t references_count;
+    enum config_nested nested;
+    enum config_members members;
+};
+
+enum config_leaver {
+    CONFIG_LEAVER_DEACTIVATE,
+    CONFIG_LEAVER_DELETE,
+    CONFIG_LEAVER_KEEP
+};
+
+struct config_deprovision {
+    enum config_leaver user;
+    enum config_leaver group;
+    enum config_leaver out_of_scope;
+};
+
+enum config_bulk {
+    CONFIG_BULK_AUTO,
+    CONFIG_BULK_NEVER
+};
+enum config_target_type {
+    CONFIG_TARGET_SCIM
+};
+
+struct config_oauth {
+    char *token_url;
+    char *client_id;
+    char *client_secret_file; /* exactly one of the two */
+    char *private_key_file;   /* PEM: RFC 7523 private_key_jwt, RS256/ES256 */
+    char *key_id;             /* "kid" of the assertion; NULL: none */
+    char *scope;
+    char *resource; /* RFC 8707; NULL: none */
+};
+
+struct config_target {
+    enum config_target_type type;
+    char *url;
+    struct config_tls tls;
+    struct config_oauth *oauth; /* exactly one of oauth and token_file */
+    char *token_file;           /* static bearer token: cannot be fenced */
+    bool allow_plaintext_loopback;
+    enum config_bulk bulk;
+    uint32_t connections_max;
+    uint32_t request_timeout_seconds;
+};
+
+struct config_schedule {
+    uint32_t every_seconds;
+    uint32_t full_every_days;
+};
+
+struct config {
+    char *cluster;
+    char *this_node;
+    char *state_directory;
+    struct config_source *sources;
+    uint32_t sources_count;
+    struct config_rule *rules;
+    uint32_t rules_count;
+    struct config_deprovision deprovision;
+    struct config_target target;
+    struct config_schedule schedule;
+};
+
+#endif
