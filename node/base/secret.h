@@ -1,0 +1,49 @@
+/*
+ * secret -- a password, key or token from its file, wiped when done.
+ *
+ * The configuration names secrets by file and never holds them. A file is only
+ * taken when nobody but its owner can read it, and the owner is root or
+ * us: a password that others can read is no secret, and using it silently would
+ * hide that for years.
+ *
+ * `path` is an absolute path, or a bare name without a slash: a systemd
+ * credential (LoadCredential=, SetCredentialEncrypted=), looked for in
+ * $CREDENTIALS_DIRECTORY.
+ *
+ * Invariants:
+ *   S1  what was read is wiped before its memory is given back, on every path.
+ *   S2  no error text holds any part of a secret.
+ */
+#ifndef NODE_BASE_SECRET_H
+#define NODE_BASE_SECRET_H
+
+#include <stddef.h>
+
+#include "node/base/err.h"
+
+#define TS_SECRET_SIZE_MAX ((size_t) 64 * 1024)
+
+struct ts_secret {
+    char *text;  /* ends in NUL; holds no other one */
+    size_t size; /* without the NUL */
+};
+
+/* Read `path`; one newline at the end ("\n" or "\r\n") is not part of the
+ * secret.
+ * Owns     wipe with ts_secret_done.
+ * Errors   TS_E_NOT_FOUND, TS_E_REFUSED (others can read it, foreign owner, not
+ *          a regular file), TS_E_CONFIG (empty, NUL inside, no such place),
+ *          TS_E_LIMIT, TS_E_IO, TS_E_NOMEM. *ret_secret is untouched then.
+ * Blocks   on the disk. */
+TS_MUSTUSE enum ts_code ts_secret_read(const char *path,
+                                       struct ts_secret *ret_secret,
+                                       struct ts_err *err);
+/* Would ts_secret_read succeed? Same errors; nothing is kept. */
+TS_MUSTUSE enum ts_code ts_secret_check(const char *path, struct ts_err *err);
+
+/* Wipe and free; NULL and a zeroed secret are fine. */
+void ts_secret_done(struct ts_secret *secret);
+
+#define TS_AUTOSECRET __attribute__((cleanup(ts_secret_done)))
+
+#endif
