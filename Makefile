@@ -2,13 +2,13 @@
 #
 # Variants: `make V=debug|release|asan|tsan|cov|fuzz` build into build/$(V)/.
 # The product's binaries that people run are build/release/*; tests use
-# build/debug/* because fail-points are compiled out of release.
+# build/debug/* because fail-points are compiled out of release. The variants
+# fuzz and asan are clang's, the others gcc's, so that both compilers' warnings
+# are errors somewhere in `make check`.
 V       ?= release
 B       := build/$(V)
-ifeq ($(V),fuzz)
+ifneq ($(filter $(V),fuzz asan),)
 CC      := clang
-else
-CC      ?= cc
 endif
 PKGS    := ldap libcurl libcrypto sqlite3 jansson libcyaml yaml-0.1 \
            libpcre2-8 libprotobuf-c libsystemd smartcols
@@ -57,6 +57,7 @@ CLI   := $(wildcard tools/twinsync/*.c)
 BENCH := $(wildcard tools/bench/*.c)
 UNIT  := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ  := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
+DRIVE := $(patsubst %.c,$(B)/%,$(wildcard tests/system/drivers/*.c))
 TLIB  := $(wildcard tests/lib/*.c)
 OBJ    = $(patsubst %.c,$(B)/%.o,$(1))
 BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
@@ -64,7 +65,8 @@ BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all units fuzzers clean help setup FORCE
+.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations demo bench \
+        install setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
 
@@ -90,12 +92,16 @@ $(B)/tests/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(B)/l
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 endif
 
+# Programs that system tests run, such as a provider's scripted peer.
+$(B)/tests/system/drivers/%: $(B)/tests/system/drivers/%.o $(B)/libcore.a
+	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+
 $(B)/tools/bench/%: $(B)/tools/bench/%.o $(B)/libcore.a
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
-$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto
+$(B)/%.pb-c.c $(B)/%.pb-c.h: %.proto | $(B)/.flags
 	@mkdir -p $(@D)
-	protoc-c --c_out=$(B) $<
+	@protoc-c --c_out=$(B) $<
 $(B)/%.pb-c.o: $(B)/%.pb-c.c $(B)/.flags
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -w -c -o $@ $<
 
@@ -111,14 +117,89 @@ $(B)/%.o: %.c $(B)/.flags | $(GENERATED)
 	@mkdir -p $(@D)
 	@echo "  CC $@"; $(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-# Rebuild when the flags change, and only then.
+# Rebuild when the flags change, and only then. This is also where a build stops
+# that has nothing to build with.
 $(B)/.flags: FORCE
+	@pkg-config --exists $(PKGS) 2>/dev/null && command -v $(CC) protoc-c >/dev/null || { \
+	    echo "cannot build twinsync here: the compiler or a library that it needs is not installed;" \
+	         "run tools/setup once (as root), then make again" >&2; exit 1; }
 	@mkdir -p $(@D)
 	@echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)' >$@
 FORCE:
 
-units: $(UNIT)                       ## build the unit tests
-fuzzers: $(FUZZ)                     ## build the fuzz targets (V=fuzz) or their replay drivers
+units: $(UNIT)
+fuzzers: $(FUZZ)
+drivers: $(DRIVE)
+benches: $(patsubst %.c,$(B)/%,$(BENCH))
+
+# ------------------------------------------------------------------- proving
+
+# Steps build what they need by calling make again, in variants of their own.
+RUN := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL MAKE=$(MAKE) tests/run
+
+check:                               ## set up, build, run every test; ends in "N passed, N failed"
+	@$(RUN) check
+asan:                                ## all unit tests under the address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory V=asan units
+	@tests/run asan
+tsan:                                ## all unit tests under the thread sanitizer
+	@$(MAKE) --no-print-directory V=tsan units
+	@tests/run tsan
+mutations: setup                     ## break each rule on purpose; its test must fail
+	@tests/mutations/run
+
+SECONDS ?= 60
+fuzz:                                ## run each fuzz target for SECONDS=60
+	@$(MAKE) --no-print-directory V=fuzz fuzzers
+	@set -e; for target in $(notdir $(FUZZ)); do \
+	    name=$${target#fuzz_}; seen=build/fuzz/corpus/$$name; mkdir -p $$seen; \
+	    echo "  FUZZ $$name"; \
+	    build/fuzz/tests/fuzz/$$target -max_total_time=$(SECONDS) -print_final_stats=1 \
+	        -artifact_prefix=$$seen- $$seen tests/fuzz/corpus/$$name >$$seen.log 2>&1 || { \
+	        tail -40 $$seen.log; exit 1; }; \
+	    sed -n 's/^stat::number_of_executed_units: */       inputs: /p' $$seen.log; done
+
+# clang-tidy is slow: a stamp for each file, renewed when the file, a header that
+# it includes or the checks have changed.
+TIDY := $(patsubst %.c,build/tidy/%.ok,$(CORE) $(wildcard node/daemon/main.c) $(CLI) $(BENCH))
+tidy:                                ## clang-tidy over every source file
+	@$(MAKE) --no-print-directory V=debug all
+	@$(MAKE) --no-print-directory V=debug tidy-files
+.PHONY: tidy-files
+tidy-files: $(TIDY)
+build/tidy/%.ok: %.c .clang-tidy | $(GENERATED)
+	@mkdir -p $(@D)
+	@echo "  TIDY $<"; clang-tidy --quiet $< -- -std=c17 -D_GNU_SOURCE -DTS_FAILPOINTS \
+	    -DTS_VERSION='"$(VERSION)"' -I. -I$(B) $(DEP_CFLAGS) 2>$@.log || { cat $@.log; exit 1; }
+	@sed 's,^[^:]*:,$@:,' $(B)/$(<:.c=.d) >build/tidy/$(<:.c=.d) 2>/dev/null || true
+	@touch $@
+
+# ------------------------------------------------------------------- showing
+
+SEED   ?= 7
+PEOPLE ?= 1000
+GROUPS ?= 60
+demo:                                ## the main job end to end; SEED= PEOPLE= GROUPS=; build/demo/report.json
+	@env -u MAKEFLAGS -u MFLAGS tools/demo/demo --seed $(SEED) --people $(PEOPLE) --groups $(GROUPS)
+bench:                               ## measure beside the peers; build/bench/report.json
+	@tools/setup
+	@$(MAKE) --no-print-directory V=release all benches
+	@tools/bench/bench
+
+# ---------------------------------------------------------------- installing
+
+DATA    := $(DESTDIR)$(PREFIX)/share
+UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+install: all                         ## binaries, manual, completion, systemd unit; DESTDIR= PREFIX=/usr
+	install -D -m 755 $(B)/twinsyncd $(DESTDIR)$(PREFIX)/sbin/twinsyncd
+	install -D -m 755 $(B)/twinsync $(DESTDIR)$(PREFIX)/bin/twinsync
+	set -e; for page in $(MAN); do section=$${page##*.}; \
+	    install -D -m 644 $$page $(DATA)/man/man$$section/$${page##*/}; done
+	install -D -m 644 tools/packaging/twinsync.bash $(DATA)/bash-completion/completions/twinsync
+	install -d $(UNITDIR)
+	sed 's,@PREFIX@,$(PREFIX),' tools/packaging/twinsyncd.service >$(UNITDIR)/twinsyncd.service
+MAN := $(wildcard tools/man/*.[1-8])
+
 setup:                               ## install the packages that building and testing need
 	tools/setup
 help:                                ## this list
@@ -127,4 +208,5 @@ clean:                               ## remove build/
 	rm -rf build
 
 -include $(patsubst %.o,%.d,$(call OBJ,$(CORE) node/daemon/main.c $(CLI) $(BENCH) $(TLIB) \
-   $(wildcard tests/unit/*/*.c tests/fuzz/*.c)))
+   $(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/system/drivers/*.c)))
+-include $(patsubst %.c,build/tidy/%.d,$(CORE) $(CLI) $(BENCH))

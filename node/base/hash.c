@@ -6,7 +6,7 @@
 
 struct ts_hasher {
     EVP_MD
-        *sha256; /* fetched once: a fetch per hash costs more than the hash */
+    *sha256; /* fetched once: a fetch per hash costs more than the hash */
     EVP_MD_CTX *context;
 };
 
