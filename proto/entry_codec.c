@@ -192,7 +192,7 @@ enum ts_code entry_pack(const struct ts_entry *entry, struct ts_arena *arena,
                         struct ts_slice *ret_bytes, struct ts_err *err)
 {
     assert_normalised(entry);
-    size_t size;
+    size_t size = 0;
     enum ts_code code = measure(entry, &size, err);
     if (code != TS_OK) {
         return code;
