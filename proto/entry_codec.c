@@ -159,8 +159,7 @@ static void fill(Twinsync__V1__Entry *message, const struct ts_entry *entry,
                  struct scratch *scratch)
 {
     message->n_attributes = entry->count;
-    message->attributes =
-        scratch_take(scratch, entry->count * sizeof *message->attributes);
+    message->attributes = scratch_take(scratch, entry->count * sizeof(void *));
     for (size_t i = 0; i < entry->count; i++) {
         const struct ts_attribute *from = &entry->attributes[i];
         Twinsync__V1__Attribute *to = scratch_take(scratch, sizeof *to);

@@ -22,7 +22,7 @@ struct place {
 static enum ts_code locate(const char *path, struct place *ret_place,
                            struct ts_err *err)
 {
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
     bool bare = strchr(path, '/') == NULL;
     if (path[0] != '/' && !bare) {
         return ts_fail(err, TS_E_CONFIG, 0,
@@ -108,15 +108,14 @@ static enum ts_code open_checked(const struct place *place, int *ret_fd,
         return ts_fail(err, code, errno, "could not open the secret \"%s\"",
                        place->path);
     }
-    struct stat st;
+    struct stat st = { 0 };
     if (fstat(fd, &st) != 0) {
         return ts_fail(err, TS_E_IO, errno, "could not stat the secret \"%s\"",
                        place->path);
     }
     enum ts_code code = check_rights(place, &st, err);
     if (code == TS_OK) {
-        *ret_fd = fd;
-        fd = -1;
+        *ret_fd = ts_take_fd(&fd);
     }
     return code;
 }
@@ -161,7 +160,7 @@ static enum ts_code read_text(const struct place *place, int fd, char *text,
 enum ts_code ts_secret_read(const char *path, struct ts_secret *ret_secret,
                             struct ts_err *err)
 {
-    struct place place;
+    struct place place = { "", false };
     enum ts_code code = locate(path, &place, err);
     TS_AUTOCLOSE int fd = -1;
     if (code == TS_OK) {

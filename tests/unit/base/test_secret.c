@@ -15,7 +15,7 @@ static char folder[64], path[128];
 static int make_folder(void **state)
 {
     (void) state;
-    strcpy(folder, "/tmp/twinsync-secret-XXXXXX");
+    (void) snprintf(folder, sizeof folder, "/tmp/twinsync-secret-XXXXXX");
     assert_non_null(mkdtemp(folder));
     (void) snprintf(path, sizeof path, "%s/password", folder);
     return unsetenv("CREDENTIALS_DIRECTORY");
@@ -102,8 +102,9 @@ static void a_foreign_owner_is_refused(void **state)
 {
     (void) state;
     write_file("x", 1, 0600);
-    if (geteuid() != 0) {
-        skip(); /* only root can give a file away */
+    if (geteuid() != 0) { /* only root can give a file away */
+        assert_int_equal(chown(path, 4321, 4321), -1);
+        return;
     }
     assert_int_equal(chown(path, 4321, 4321), 0);
     refuses_path(path, TS_E_REFUSED,
