@@ -198,6 +198,7 @@ install: all                         ## binaries, manual, completion, systemd un
 	install -D -m 644 tools/packaging/twinsync.bash $(DATA)/bash-completion/completions/twinsync
 	install -d $(UNITDIR)
 	sed 's,@PREFIX@,$(PREFIX),' tools/packaging/twinsyncd.service >$(UNITDIR)/twinsyncd.service
+	install -D -m 644 tools/packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/twinsync.conf
 MAN := $(wildcard tools/man/*.[1-8])
 
 setup:                               ## install the packages that building and testing need
