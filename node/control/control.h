@@ -71,10 +71,10 @@ struct control_backend {
 void control_reply_progress(struct control_reply *reply, const char *phase,
                             uint64_t done, uint64_t total);
 
-/* The answer. `result` is stolen and may be NULL (sent as {}); `error` is the
- * sentence for CONTROL_DONE's opposite, or NULL when there is none (an
- * unhealthy status is a result with CONTROL_FAILED and no error). With an
- * error, the result is sent as well if there is one.
+/* The answer. `result` is stolen and may be NULL (sent as {}); `error` is
+ * the sentence that the operator reads, or NULL when nothing went wrong (an
+ * unhealthy status is a result with CONTROL_FAILED and no error). Both may be
+ * given: a cycle that failed half-way still has its counts.
  * The document is printed here, on the calling thread, so that the reactor
  * never does it. One over CONTROL_ANSWER_SIZE_MAX becomes an error.
  * The reply must not be used afterwards. */
