@@ -119,7 +119,8 @@ static bool send_some(struct control_connection *connection, struct ts_time now)
     }
     free(connection->out);
     connection->out = NULL;
-    connection->over = connection->over || connection->last;
+    connection->over =
+        connection->over || (connection->last && connection->reply == NULL);
     connection->deadline = connection->reply != NULL
                                ? TS_NEVER
                                : ts_time_after(now, CONTROL_IDLE_MS);

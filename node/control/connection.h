@@ -22,7 +22,7 @@ struct control_connection {
     size_t out_size, out_sent;
     struct control_reply *reply; /* the request under way, or NULL */
     bool reply_waits;            /* it has something to collect */
-    bool last;                   /* close when `out` has gone */
+    bool last;                   /* begin no request; close when all is said */
     bool over;                   /* to be closed now */
     struct ts_time deadline;     /* give up on it then */
 };

@@ -134,13 +134,37 @@ enum ts_code control_server_open(const struct control_server_options *options,
     return TS_OK;
 }
 
+static void collect_mail(struct control_server *server)
+{
+    control_mailbox_clear(server->box);
+    struct control_connection *client;
+    while ((client = control_mailbox_next(server->box)) != NULL) {
+        client->reply_waits = true;
+    }
+}
+
+/* What is ready to be said is said, as far as the sockets take it. */
+static void say_goodbye(struct control_server *server)
+{
+    struct ts_time now = ts_time_now();
+    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+        struct control_connection *client = &server->clients[i];
+        if (client->fd >= 0) {
+            client->last = true; // no further request is begun
+            control_connection_pump(client, NULL, server->box, now);
+        }
+        control_connection_done(client);
+    }
+}
+
 void control_server_close(struct control_server *server)
 {
     if (server == NULL) {
         return;
     }
-    for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-        control_connection_done(&server->clients[i]);
+    if (server->box != NULL) {
+        collect_mail(server);
+        say_goodbye(server);
     }
     if (server->listen_fd >= 0) {
         (void) unlinkat(server->directory_fd, CONTROL_SOCKET_NAME, 0);
@@ -272,15 +296,6 @@ struct ts_time control_server_deadline(const struct control_server *server)
         }
     }
     return first;
-}
-
-static void collect_mail(struct control_server *server)
-{
-    control_mailbox_clear(server->box);
-    struct control_connection *client;
-    while ((client = control_mailbox_next(server->box)) != NULL) {
-        client->reply_waits = true;
-    }
 }
 
 static void step_client(struct control_server *server, uint32_t slot,

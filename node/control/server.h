@@ -44,8 +44,9 @@ struct control_server_options {
 TS_MUSTUSE enum ts_code
 control_server_open(const struct control_server_options *options,
                     struct control_server **ret_server, struct ts_err *err);
-/* Disconnects everyone and removes the socket. Replies under way stay the
- * backend's and are gone. NULL is fine. */
+/* Sends the answers that are ready, disconnects everyone and removes the
+ * socket. The backend is not called again; replies under way stay its own and
+ * are gone. NULL is fine. */
 void control_server_close(struct control_server *server);
 
 /* Readable when _step has something to do. */

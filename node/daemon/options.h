@@ -1,0 +1,15 @@
+/* options -- the daemon's command line. */
+#ifndef NODE_DAEMON_OPTIONS_H
+#define NODE_DAEMON_OPTIONS_H
+
+#define DAEMON_CONFIG_PATH "/etc/twinsync/twinsync.yaml"
+
+struct daemon_options {
+    const char *config_path;
+};
+
+/* Returns -1 when the daemon is to run with *ret; else the exit status with
+ * which the process is to end, after --help and the like or a usage error. */
+int daemon_options_parse(int argc, char **argv, struct daemon_options *ret);
+
+#endif
