@@ -108,9 +108,9 @@ $(B)/%.pb-c.o: $(B)/%.pb-c.c $(B)/.flags
 # Schemas live as .sql files beside their module and are compiled in as text.
 $(B)/%.sql.h: %.sql
 	@mkdir -p $(@D)
-	@{ echo "static const char $(basename $(notdir $*))_sql[] ="; \
-	   sed -e 's/[[:space:]]*--.*$$//' -e '/^$$/d' -e 's/\\/\\\\/g' -e 's/"/\\"/g' \
-	       -e 's/.*/    "&\\n"/' $<; echo "    \"\";"; } >$@
+	@{ echo "static const char $(basename $(notdir $*))_sql[] = {"; \
+	   sed -e 's/[[:space:]]*--.*$$//' -e '/^$$/d' $< | od -An -v -tx1 | \
+	   sed -e 's/ \(..\)/0x\1,/g'; echo "0 };"; } >$@
 GENERATED := $(PBC:.c=.h) $(patsubst %.sql,$(B)/%.sql.h,$(wildcard node/*/*.sql node/*/*/*.sql replication/*.sql))
 
 $(B)/%.o: %.c $(B)/.flags | $(GENERATED)

@@ -120,6 +120,28 @@ void db_bind_null(sqlite3_stmt *stmt, int index)
     must(sqlite3_bind_null(stmt, index));
 }
 
+void db_bind(sqlite3_stmt *stmt, struct db_values values)
+{
+    for (size_t i = 0; i < values.count; i++) {
+        const struct db_value *value = &values.items[i];
+        int index = (int) i + 1;
+        switch (value->type) {
+        case DB_VALUE_INT:
+            db_bind_int(stmt, index, value->integer);
+            break;
+        case DB_VALUE_TEXT:
+            db_bind_text(stmt, index, value->bytes);
+            break;
+        case DB_VALUE_BLOB:
+            db_bind_blob(stmt, index, value->bytes);
+            break;
+        case DB_VALUE_NULL:
+            db_bind_null(stmt, index);
+            break;
+        }
+    }
+}
+
 enum ts_code db_step(struct db *db, sqlite3_stmt *stmt, bool *ret_row,
                      struct ts_err *err)
 {

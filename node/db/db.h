@@ -74,6 +74,33 @@ void db_bind_text(sqlite3_stmt *stmt, int index, struct ts_slice text);
 void db_bind_blob(sqlite3_stmt *stmt, int index, struct ts_slice bytes);
 void db_bind_null(sqlite3_stmt *stmt, int index);
 
+/* The parameters of one statement, in order, as a literal:
+ * db_bind(stmt, DB_VALUES(DB_INT(id), DB_TEXT(name))). */
+struct db_value {
+    enum {
+        DB_VALUE_INT,
+        DB_VALUE_TEXT,
+        DB_VALUE_BLOB,
+        DB_VALUE_NULL
+    } type;
+    int64_t integer;
+    struct ts_slice bytes;
+};
+struct db_values {
+    const struct db_value *items;
+    size_t count;
+};
+#define DB_INT(value)  ((struct db_value){ DB_VALUE_INT, (value), { NULL, 0 } })
+#define DB_TEXT(slice) ((struct db_value){ DB_VALUE_TEXT, 0, (slice) })
+#define DB_BLOB(slice) ((struct db_value){ DB_VALUE_BLOB, 0, (slice) })
+#define DB_NULL        ((struct db_value){ DB_VALUE_NULL, 0, { NULL, 0 } })
+#define DB_VALUES(...)                                                \
+    ((struct db_values){ (const struct db_value[]){ __VA_ARGS__ },    \
+                         sizeof((struct db_value[]){ __VA_ARGS__ }) / \
+                             sizeof(struct db_value) })
+#define DB_NO_VALUES ((struct db_values){ NULL, 0 })
+void db_bind(sqlite3_stmt *stmt, struct db_values values);
+
 /* One row: *ret_row tells whether there is one; when there is none, or on an
  * error, the statement has been reset. */
 TS_MUSTUSE enum ts_code db_step(struct db *db, sqlite3_stmt *stmt,

@@ -1,0 +1,98 @@
+/*
+ * connector -- the connector space of the sources: what we last saw.
+ *
+ * Import puts rows in; synchronize reads those that are due. An object that
+ * the source has lost stays, marked gone, until synchronize has drawn the
+ * consequences, so that a crash in between forgets nothing.
+ *
+ * Invariants:
+ *   C1  a row whose hash is unchanged is not written.
+ *   C2  links are diffed: one changed member of a group costs one row.
+ *   C3  the keys of descendants follow when an ancestor is renamed, although
+ *       the directory does not re-send them.
+ *   C4  every change of a link or of an object's DN is passed on to the
+ *       references (reference.h) in the same transaction.
+ */
+#ifndef NODE_METAVERSE_CONNECTOR_H
+#define NODE_METAVERSE_CONNECTOR_H
+
+#include "node/base/arena.h"
+#include "node/metaverse/metaverse.h"
+
+#define CONNECTOR_KEY_SIZE 16
+
+struct connector_link {
+    struct ts_slice attribute, key, dn;
+};
+
+/* What a source says of one object. All borrowed. */
+struct connector_row {
+    struct ts_slice anchor, key, parent, rdn, packed, hash;
+    const struct connector_link *links; /* by attribute, then key; none twice */
+    size_t link_count;
+};
+
+/* What is stored of one object. */
+struct connector_object {
+    int64_t id, source_id;
+    struct ts_slice anchor, key, parent, rdn, packed;
+    bool gone;
+    int64_t changed;
+};
+
+/* The key of the child called `rdn` under the DN that `parent` names. */
+typedef void connector_child_key_fn(struct ts_slice rdn,
+                                    const uint8_t parent[CONNECTOR_KEY_SIZE],
+                                    uint8_t ret_key[CONNECTOR_KEY_SIZE]);
+
+/* Import's working state for one source and run. */
+struct connector_writer {
+    struct metaverse *mv;
+    int64_t source_id;
+    int64_t next_id;     /* counter "object" + 1 */
+    int64_t next_change; /* counter "change" + 1 */
+    connector_child_key_fn *child_key;
+};
+
+enum connector_change {
+    CONNECTOR_SAME,
+    CONNECTOR_NEW,
+    CONNECTOR_CHANGED
+};
+
+/* Store what the source says; numbers are drawn from the writer. *ret_id is
+ * the object's id in every case. */
+TS_MUSTUSE enum ts_code connector_put(struct connector_writer *writer,
+                                      const struct connector_row *row,
+                                      int64_t *ret_id,
+                                      enum connector_change *ret_change,
+                                      struct ts_err *err);
+/* The id of an anchor, or 0. */
+TS_MUSTUSE enum ts_code connector_find(struct metaverse *mv, int64_t source_id,
+                                       struct ts_slice anchor, int64_t *ret_id,
+                                       struct ts_err *err);
+/* Mark an object gone; 0 and unknown ids are no error. */
+TS_MUSTUSE enum ts_code connector_mark_gone(struct connector_writer *writer,
+                                            int64_t id, struct ts_err *err);
+
+/* Objects whose change number is above `after`, in its order: at most *count
+ * of them, and *count tells how many. All that is returned lives in `arena`. */
+TS_MUSTUSE enum ts_code connector_due(struct metaverse *mv, int64_t after,
+                                      struct ts_arena *arena,
+                                      struct connector_object *objects,
+                                      size_t *count, struct ts_err *err);
+/* One object by id; TS_E_NOT_FOUND. */
+TS_MUSTUSE enum ts_code connector_get(struct metaverse *mv, int64_t id,
+                                      struct ts_arena *arena,
+                                      struct connector_object *ret_object,
+                                      struct ts_err *err);
+/* Remove a gone object and its links, for good. */
+TS_MUSTUSE enum ts_code connector_remove(struct metaverse *mv, int64_t id,
+                                         struct ts_err *err);
+/* The DN as people write it, from RDN to the deepest known ancestor. */
+TS_MUSTUSE enum ts_code connector_dn(struct metaverse *mv, int64_t id,
+                                     struct ts_arena *arena,
+                                     struct ts_slice *ret_dn,
+                                     struct ts_err *err);
+
+#endif

@@ -1,0 +1,214 @@
+#include "node/metaverse/intent.h"
+
+#include "node/base/time.h"
+
+const char *intent_verb_name(enum intent_verb verb)
+{
+    static const char *const names[INTENT_VERBS] = {
+        [INTENT_CREATE] = "create",         [INTENT_UPDATE] = "update",
+        [INTENT_DEACTIVATE] = "deactivate", [INTENT_REACTIVATE] = "reactivate",
+        [INTENT_DELETE] = "delete",
+    };
+    return names[verb];
+}
+
+static struct ts_slice hash_slice(const struct ts_hash *hash)
+{
+    return ts_slice(hash->bytes, sizeof hash->bytes);
+}
+
+enum ts_code intent_put(struct metaverse *mv, const struct intent *intent,
+                        struct ts_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO intent(id, phase, verb, kind, metaverse_id, anchor, "
+        "target_id, before, after, batch, doubt_since) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0)";
+    bool exists = false;
+    bool doubt = false;
+    enum ts_code code =
+        intent_of(mv, intent->metaverse_id, &exists, &doubt, err);
+    if (code == TS_OK && doubt) {
+        code = ts_fail(err, TS_E_CONFLICT, 0,
+                       "cannot decide on object %lld: an earlier export is in "
+                       "doubt and must be looked up first",
+                       (long long) intent->metaverse_id);
+    }
+    if (code == TS_OK && exists) {
+        code = intent_revoke(mv, intent->metaverse_id, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    return metaverse_run(mv, sql,
+                         DB_VALUES(DB_INT(intent->id), DB_INT(intent->phase),
+                                   DB_INT(intent->verb), DB_INT(intent->kind),
+                                   DB_INT(intent->metaverse_id),
+                                   DB_TEXT(intent->anchor),
+                                   DB_TEXT(intent->target_id),
+                                   DB_BLOB(hash_slice(&intent->before)),
+                                   DB_BLOB(hash_slice(&intent->after))),
+                         err);
+}
+
+enum ts_code intent_of(struct metaverse *mv, int64_t metaverse_id,
+                       bool *ret_exists, bool *ret_doubt, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT batch FROM intent WHERE metaverse_id = ?1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(metaverse_id)), &row, err);
+    if (code == TS_OK) {
+        *ret_exists = row != NULL;
+        *ret_doubt = row != NULL && db_column_int(row, 0) > 0;
+        if (row != NULL) {
+            db_reset(row);
+        }
+    }
+    return code;
+}
+
+static bool read_intent(sqlite3_stmt *stmt, struct ts_arena *arena,
+                        struct intent *intent)
+{
+    *intent = (struct intent){
+        .id = db_column_int(stmt, 0),
+        .phase = (enum intent_phase) db_column_int(stmt, 1),
+        .verb = (enum intent_verb) db_column_int(stmt, 2),
+        .kind = (int) db_column_int(stmt, 3),
+        .metaverse_id = db_column_int(stmt, 4),
+        .anchor = ts_arena_copy(arena, db_column(stmt, 5)),
+        .target_id = ts_arena_copy(arena, db_column(stmt, 6)),
+        .batch = db_column_int(stmt, 9),
+        .doubt_since = db_column_int(stmt, 10),
+    };
+    struct ts_slice before = db_column(stmt, 7);
+    struct ts_slice after = db_column(stmt, 8);
+    if (before.size == TS_HASH_SIZE && after.size == TS_HASH_SIZE) {
+        memcpy(intent->before.bytes, before.data, TS_HASH_SIZE);
+        memcpy(intent->after.bytes, after.data, TS_HASH_SIZE);
+    }
+    return intent->anchor.data != NULL && intent->target_id.data != NULL &&
+           intent->verb < INTENT_VERBS && intent->phase < INTENT_PHASES;
+}
+
+#define COLUMNS                                                               \
+    "id, phase, verb, kind, metaverse_id, anchor, target_id, before, after, " \
+    "batch, doubt_since"
+
+static enum ts_code read_intents(struct metaverse *mv, sqlite3_stmt *stmt,
+                                 struct ts_arena *arena, struct intent *intents,
+                                 size_t *count, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    bool row = false;
+    size_t n = 0;
+    while (n < *count) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        if (!read_intent(stmt, arena, &intents[n])) {
+            code = ts_fail(err, TS_E_LIMIT, 0,
+                           "could not read intent %lld of \"%s\": out of "
+                           "memory or not of this version",
+                           (long long) db_column_int(stmt, 0), mv->db.path);
+            break;
+        }
+        n++;
+    }
+    db_reset(stmt);
+    *count = n;
+    return code;
+}
+
+enum ts_code intent_due(struct metaverse *mv, enum intent_phase phase,
+                        int64_t after, struct ts_arena *arena,
+                        struct intent *intents, size_t *count,
+                        struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM intent WHERE phase = ?1 AND id > ?2 AND "
+        "batch = 0 ORDER BY phase, id LIMIT ?3";
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_query(
+        mv, sql,
+        DB_VALUES(DB_INT(phase), DB_INT(after), DB_INT((int64_t) *count)),
+        &stmt, err);
+    return code == TS_OK ? read_intents(mv, stmt, arena, intents, count, err)
+                         : code;
+}
+
+enum ts_code intent_in_doubt(struct metaverse *mv, int64_t after,
+                             struct ts_arena *arena, struct intent *intents,
+                             size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM intent WHERE id > ?1 AND "
+        "batch > 0 ORDER BY id LIMIT ?2";
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_query(
+        mv, sql, DB_VALUES(DB_INT(after), DB_INT((int64_t) *count)), &stmt,
+        err);
+    return code == TS_OK ? read_intents(mv, stmt, arena, intents, count, err)
+                         : code;
+}
+
+enum ts_code intent_mark_sent(struct metaverse *mv, int64_t id, int64_t batch,
+                              struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE intent SET batch = ?2, doubt_since = ?3 WHERE id = ?1";
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(id), DB_INT(batch), DB_INT(ts_wall_seconds())), err);
+}
+
+enum ts_code intent_unsend(struct metaverse *mv, int64_t id, struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE intent SET batch = 0, doubt_since = 0 WHERE id = ?1";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(id)), err);
+}
+
+enum ts_code intent_drop(struct metaverse *mv, int64_t id, struct ts_err *err)
+{
+    static const char sql[] = "DELETE FROM intent WHERE id = ?1";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(id)), err);
+}
+
+enum ts_code intent_revoke(struct metaverse *mv, int64_t metaverse_id,
+                           struct ts_err *err)
+{
+    static const char sql[] =
+        "DELETE FROM intent WHERE metaverse_id = ?1 AND batch = 0";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(metaverse_id)), err);
+}
+
+enum ts_code intent_count(struct metaverse *mv,
+                          struct intent_counts *ret_counts, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT verb, batch > 0, count(*) FROM intent GROUP BY 1, 2";
+    struct intent_counts counts = { .due = 0 };
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
+    while (code == TS_OK) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        int64_t verb = db_column_int(stmt, 0);
+        int64_t n = db_column_int(stmt, 2);
+        *(db_column_int(stmt, 1) != 0 ? &counts.doubt : &counts.due) += n;
+        if (verb >= 0 && verb < INTENT_VERBS) {
+            counts.by_verb[verb] += n;
+        }
+    }
+    if (code == TS_OK) {
+        *ret_counts = counts;
+    }
+    return code;
+}

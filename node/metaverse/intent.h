@@ -1,0 +1,99 @@
+/*
+ * intent -- exports that are decided and durable, not yet confirmed.
+ *
+ *            put                mark_sent              drop
+ *   (nothing) --> due (batch 0) ---------> in doubt ---------> confirmed
+ *                    ^                         |
+ *                    +------ looked up --------+   (dropped, decided anew)
+ *
+ * An intent says what is to be done to which object; the request is composed
+ * from the state of the moment in which it is sent.
+ *
+ * Invariants:
+ *   N1  at most one intent an object.
+ *   N2  an intent is durable as in doubt before its request leaves (I7), so
+ *       that after a crash exactly the doubtful ones are looked up.
+ *   N3  an intent in doubt is never sent again: it is looked up, then dropped,
+ *       and what is still to be done is decided anew from current state.
+ */
+#ifndef NODE_METAVERSE_INTENT_H
+#define NODE_METAVERSE_INTENT_H
+
+#include "node/base/arena.h"
+#include "node/metaverse/metaverse.h"
+
+/* The order of writes: what releases comes before what takes, what is
+ * referred to before what refers. */
+enum intent_phase {
+    INTENT_UNLINK, /* groups that lose members */
+    INTENT_LEAVE,  /* deletions and deactivations */
+    INTENT_USER_UPDATE,
+    INTENT_USER_CREATE,
+    INTENT_GROUP_CREATE,
+    INTENT_GROUP_UPDATE, /* and references that had to wait */
+    INTENT_PHASES
+};
+
+enum intent_verb {
+    INTENT_CREATE,
+    INTENT_UPDATE,
+    INTENT_DEACTIVATE,
+    INTENT_REACTIVATE,
+    INTENT_DELETE,
+    INTENT_VERBS
+};
+
+/* "create", "update", ... */
+const char *intent_verb_name(enum intent_verb verb);
+
+struct intent {
+    int64_t id;
+    enum intent_phase phase;
+    enum intent_verb verb;
+    int kind;
+    int64_t metaverse_id;
+    struct ts_slice anchor, target_id;
+    struct ts_hash before, after;
+    int64_t batch, doubt_since;
+};
+
+/* Decide; replaces what was due for the object. In doubt: TS_E_CONFLICT. */
+TS_MUSTUSE enum ts_code intent_put(struct metaverse *mv,
+                                   const struct intent *intent,
+                                   struct ts_err *err);
+/* Is something decided for the object; *ret_doubt: and may have been sent. */
+TS_MUSTUSE enum ts_code intent_of(struct metaverse *mv, int64_t metaverse_id,
+                                  bool *ret_exists, bool *ret_doubt,
+                                  struct ts_err *err);
+/* Due intents of `phase` with ids above `after`, in order, at most *count;
+ * copies live in `arena`. */
+TS_MUSTUSE enum ts_code intent_due(struct metaverse *mv,
+                                   enum intent_phase phase, int64_t after,
+                                   struct ts_arena *arena,
+                                   struct intent *intents, size_t *count,
+                                   struct ts_err *err);
+/* The same of those in doubt. */
+TS_MUSTUSE enum ts_code intent_in_doubt(struct metaverse *mv, int64_t after,
+                                        struct ts_arena *arena,
+                                        struct intent *intents, size_t *count,
+                                        struct ts_err *err);
+TS_MUSTUSE enum ts_code intent_mark_sent(struct metaverse *mv, int64_t id,
+                                         int64_t batch, struct ts_err *err);
+/* Back to due: it certainly did not leave. */
+TS_MUSTUSE enum ts_code intent_unsend(struct metaverse *mv, int64_t id,
+                                      struct ts_err *err);
+TS_MUSTUSE enum ts_code intent_drop(struct metaverse *mv, int64_t id,
+                                    struct ts_err *err);
+/* Forget a decision that was not sent. */
+TS_MUSTUSE enum ts_code intent_revoke(struct metaverse *mv,
+                                      int64_t metaverse_id, struct ts_err *err);
+
+struct intent_counts {
+    int64_t due, doubt;
+    int64_t by_verb[INTENT_VERBS];
+};
+TS_MUSTUSE enum ts_code intent_count(struct metaverse *mv,
+                                     struct intent_counts *ret_counts,
+                                     struct ts_err *err);
+
+#endif

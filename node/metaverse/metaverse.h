@@ -1,0 +1,103 @@
+/*
+ * metaverse -- the store of everything that both nodes must know.
+ *
+ * One SQLite file (schema.sql) with, in the order in which data flows:
+ *
+ *   source_object, source_link   connector space: what a source showed us
+ *   metaverse, joined            the joined picture, by anchor
+ *   reference                    who refers to whom: wanted and held
+ *   target_object                connector space: what the target showed us
+ *   ledger                       what we may ever delete there
+ *   intent                       decided, durable, not yet confirmed
+ *   object_error                 what could not be done, and why
+ *
+ * One header a table group: connector.h, object.h, reference.h,
+ * target_space.h, intent.h, problem.h. None of them decides anything: the
+ * rules of synchronization are in node/engine.
+ *
+ * Every writing function is called within a transaction of the caller
+ * (replication/journal.h, or db_begin for a generation that is being built).
+ * A store belongs to one thread, the only one that writes.
+ */
+#ifndef NODE_METAVERSE_METAVERSE_H
+#define NODE_METAVERSE_METAVERSE_H
+
+#include "node/base/hash.h"
+#include "node/db/db.h"
+
+#define METAVERSE_STATEMENTS_MAX 128
+
+/* Which source attribute becomes which reference path, per kind of owner. */
+struct metaverse_reference_path {
+    int kind;
+    const char *attribute; /* compared without regard to case */
+    const char *path;
+    bool omit_groups; /* `nested: omit`: members of kind group do not count */
+};
+
+/* A prepared statement, found again by the address of its text. */
+struct metaverse_statement {
+    const char *sql;
+    sqlite3_stmt *stmt;
+};
+
+struct metaverse {
+    struct db db;
+    /* Set by the engine before the first write; borrowed. */
+    const struct metaverse_reference_path *reference_paths;
+    size_t reference_path_count;
+    int group_kind;
+    size_t statement_count;
+    struct metaverse_statement statements[METAVERSE_STATEMENTS_MAX];
+};
+
+extern const struct db_schema metaverse_schema;
+/* Every table that is replicated, and so captured by the journal; ends in
+ * NULL. */
+extern const char *const metaverse_tables[];
+
+/* Open the file; see db_open for errors. */
+TS_MUSTUSE enum ts_code metaverse_open(const char *path, enum db_mode mode,
+                                       struct metaverse **ret_mv,
+                                       struct ts_err *err);
+/* NULL is fine. */
+void metaverse_close(struct metaverse *mv);
+
+/* The statement for `sql`, prepared on first use, with its parameters bound.
+ * `sql` must be a string constant of the program: its address is the key. Do
+ * not finalize. What the values point to must stay until the next reset. */
+TS_MUSTUSE enum ts_code metaverse_query(struct metaverse *mv, const char *sql,
+                                        struct db_values values,
+                                        sqlite3_stmt **ret_stmt,
+                                        struct ts_err *err);
+/* A statement without rows. */
+TS_MUSTUSE enum ts_code metaverse_run(struct metaverse *mv, const char *sql,
+                                      struct db_values values,
+                                      struct ts_err *err);
+/* The first row, or *ret_stmt = NULL when there is none. The caller resets it
+ * with db_reset when the columns have been read. */
+TS_MUSTUSE enum ts_code metaverse_row(struct metaverse *mv, const char *sql,
+                                      struct db_values values,
+                                      sqlite3_stmt **ret_stmt,
+                                      struct ts_err *err);
+
+/* Numbers that only grow; names are those of schema.sql's first insert. */
+TS_MUSTUSE enum ts_code metaverse_counter(struct metaverse *mv,
+                                          const char *name, int64_t *ret_value,
+                                          struct ts_err *err);
+TS_MUSTUSE enum ts_code metaverse_set_counter(struct metaverse *mv,
+                                              const char *name, int64_t value,
+                                              struct ts_err *err);
+
+/* Small facts by name; TS_E_NOT_FOUND when never set. Copied into `ret_value`,
+ * which holds `size_max` bytes; *ret_size tells how many. */
+TS_MUSTUSE enum ts_code metaverse_setting(struct metaverse *mv,
+                                          const char *name, void *ret_value,
+                                          size_t size_max, size_t *ret_size,
+                                          struct ts_err *err);
+TS_MUSTUSE enum ts_code metaverse_set_setting(struct metaverse *mv,
+                                              const char *name,
+                                              struct ts_slice value,
+                                              struct ts_err *err);
+
+#endif

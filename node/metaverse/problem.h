@@ -1,0 +1,40 @@
+/*
+ * problem -- objects that could not be brought in step, as work items.
+ *
+ * A row says which object, at which stage, which path, why, since when, and
+ * when it will be tried again. It goes when the object gets in step. A refused
+ * export is not repeated for the same wanted state before retry_at.
+ */
+#ifndef NODE_METAVERSE_PROBLEM_H
+#define NODE_METAVERSE_PROBLEM_H
+
+#include "node/metaverse/metaverse.h"
+
+struct problem {
+    int kind;
+    struct ts_slice anchor;
+    const char *stage; /* "rules", "join", "export" */
+    struct ts_slice path, text;
+    struct ts_hash after; /* "export": the wanted state that was refused */
+    int64_t retry_at;     /* seconds since 1970 */
+};
+
+/* Note it, or renew the text; the first time it was seen stays. */
+TS_MUSTUSE enum ts_code problem_set(struct metaverse *mv,
+                                    const struct problem *problem,
+                                    struct ts_err *err);
+/* All of the object's problems of that stage are over. */
+TS_MUSTUSE enum ts_code problem_clear(struct metaverse *mv, int kind,
+                                      struct ts_slice anchor, const char *stage,
+                                      struct ts_err *err);
+/* Is an export of exactly `after` refused until later than `now`? */
+TS_MUSTUSE enum ts_code problem_blocks(struct metaverse *mv, int kind,
+                                       struct ts_slice anchor,
+                                       const struct ts_hash *after,
+                                       bool *ret_blocks, struct ts_err *err);
+/* Make the objects with problems whose retry_at has come due again: their
+ * change numbers are drawn from *next_change. */
+TS_MUSTUSE enum ts_code problem_retry(struct metaverse *mv, int64_t now,
+                                      int64_t *next_change, struct ts_err *err);
+
+#endif

@@ -1,0 +1,164 @@
+#include "node/metaverse/target_space.h"
+
+#include "node/base/time.h"
+
+/* Stands for "as sent" in the column `seen`; no packed entry begins so. */
+static const uint8_t as_sent[1] = { 0 };
+
+#define COLUMNS \
+    "target_id, kind, anchor, etag, metaverse_id, active, sent, seen"
+
+static enum ts_code read_row(sqlite3_stmt *stmt, struct ts_arena *arena,
+                             struct target_row *ret_row, bool *ret_found,
+                             struct ts_err *err)
+{
+    *ret_found = stmt != NULL;
+    if (stmt == NULL) {
+        return TS_OK;
+    }
+    struct target_row row = {
+        .target_id = ts_arena_copy(arena, db_column(stmt, 0)),
+        .kind = (int) db_column_int(stmt, 1),
+        .anchor = ts_arena_copy(arena, db_column(stmt, 2)),
+        .etag = ts_arena_copy(arena, db_column(stmt, 3)),
+        .metaverse_id = db_column_int(stmt, 4), /* NULL reads as 0 */
+        .active = db_column_int(stmt, 5) != 0,
+        .sent = ts_arena_copy(arena, db_column(stmt, 6)),
+    };
+    bool fits = row.target_id.data != NULL && row.anchor.data != NULL &&
+                row.etag.data != NULL && row.sent.data != NULL;
+    if (fits && !db_column_is_null(stmt, 7)) {
+        struct ts_slice seen = db_column(stmt, 7);
+        bool same = ts_slice_equal(seen, ts_slice(as_sent, sizeof as_sent));
+        row.seen = same ? row.sent : ts_arena_copy(arena, seen);
+        fits = row.seen.data != NULL;
+    }
+    db_reset(stmt);
+    if (!fits) {
+        return ts_fail(err, TS_E_LIMIT, 0,
+                       "could not read an object of the target's connector "
+                       "space: it is too large");
+    }
+    *ret_row = row;
+    return TS_OK;
+}
+
+enum ts_code target_row_by_metaverse(struct metaverse *mv, int64_t metaverse_id,
+                                     struct ts_arena *arena,
+                                     struct target_row *ret_row,
+                                     bool *ret_found, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM target_object WHERE metaverse_id = ?1";
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(metaverse_id)), &stmt, err);
+    return code == TS_OK ? read_row(stmt, arena, ret_row, ret_found, err)
+                         : code;
+}
+
+enum ts_code target_row_by_id(struct metaverse *mv, struct ts_slice target_id,
+                              struct ts_arena *arena,
+                              struct target_row *ret_row, bool *ret_found,
+                              struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM target_object WHERE target_id = ?1";
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_TEXT(target_id)), &stmt, err);
+    return code == TS_OK ? read_row(stmt, arena, ret_row, ret_found, err)
+                         : code;
+}
+
+enum ts_code target_row_free_by_anchor(struct metaverse *mv, int kind,
+                                       struct ts_slice anchor,
+                                       struct ts_arena *arena,
+                                       struct target_row *ret_row,
+                                       bool *ret_found, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM target_object WHERE anchor = ?1 AND "
+        "anchor <> '' AND kind = ?2 AND metaverse_id IS NULL LIMIT 1";
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_row(
+        mv, sql, DB_VALUES(DB_TEXT(anchor), DB_INT(kind)), &stmt, err);
+    return code == TS_OK ? read_row(stmt, arena, ret_row, ret_found, err)
+                         : code;
+}
+
+enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
+                            struct ts_err *err)
+{
+    /* Unchanged rows are not written, so that reading a target again and
+     * finding what we knew costs nothing. */
+    static const char sql[] =
+        "INSERT INTO target_object(" COLUMNS ") "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(target_id) DO "
+        "UPDATE SET kind = excluded.kind, anchor = excluded.anchor, "
+        "etag = excluded.etag, metaverse_id = excluded.metaverse_id, "
+        "active = excluded.active, sent = excluded.sent, seen = excluded.seen "
+        "WHERE (kind, anchor, etag, metaverse_id, active, sent, seen) IS NOT "
+        "(excluded.kind, excluded.anchor, excluded.etag, "
+        "excluded.metaverse_id, excluded.active, excluded.sent, excluded.seen)";
+    struct ts_slice seen = ts_slice_equal(row->seen, row->sent)
+                               ? ts_slice(as_sent, sizeof as_sent)
+                               : row->seen;
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_TEXT(row->target_id), DB_INT(row->kind),
+                  DB_TEXT(row->anchor), DB_TEXT(row->etag),
+                  row->metaverse_id == 0 ? DB_NULL : DB_INT(row->metaverse_id),
+                  DB_INT(row->active), DB_BLOB(row->sent),
+                  row->seen.data == NULL ? DB_NULL : DB_BLOB(seen)),
+        err);
+}
+
+enum ts_code target_row_remove(struct metaverse *mv, struct ts_slice target_id,
+                               struct ts_err *err)
+{
+    static const char sql[] = "DELETE FROM target_object WHERE target_id = ?1";
+    return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
+}
+
+enum ts_code ledger_put(struct metaverse *mv, int kind, struct ts_slice anchor,
+                        struct ts_slice target_id,
+                        enum ledger_provenance provenance, struct ts_err *err)
+{
+    static const char sql[] =
+        "INSERT INTO ledger(kind, anchor, target_id, provenance, since) "
+        "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(kind, anchor) DO UPDATE SET "
+        "target_id = excluded.target_id, provenance = excluded.provenance, "
+        "since = excluded.since WHERE target_id <> excluded.target_id";
+    return metaverse_run(mv, sql,
+                         DB_VALUES(DB_INT(kind), DB_TEXT(anchor),
+                                   DB_TEXT(target_id), DB_INT(provenance),
+                                   DB_INT(ts_wall_seconds())),
+                         err);
+}
+
+enum ts_code ledger_remove(struct metaverse *mv, int kind,
+                           struct ts_slice anchor, struct ts_err *err)
+{
+    static const char sql[] =
+        "DELETE FROM ledger WHERE kind = ?1 AND anchor = ?2";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)),
+                         err);
+}
+
+enum ts_code ledger_has(struct metaverse *mv, int kind, struct ts_slice anchor,
+                        bool *ret_has, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT 1 FROM ledger WHERE kind = ?1 AND anchor = ?2";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code = metaverse_row(
+        mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)), &row, err);
+    if (code == TS_OK) {
+        *ret_has = row != NULL;
+        if (row != NULL) {
+            db_reset(row);
+        }
+    }
+    return code;
+}
