@@ -1,0 +1,1 @@
+"""The lab: a real directory, a real SCIM provider and a real OAuth server."""

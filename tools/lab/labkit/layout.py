@@ -1,0 +1,126 @@
+"""layout -- where everything of one lab lives, and what was chosen for it.
+
+A lab is one folder. `lab.json` holds what must not change while it lives
+(ports, seed, sizes); everything else follows from the folder's path.
+"""
+
+import json
+import os
+import random
+import socket
+
+BASE = "dc=example,dc=org"
+BRANCH = "dc=branch,dc=example,dc=net"  # a second database, outside the base
+PORTS = ("ldap", "ldaps", "oauth", "oauth_control", "scim", "scim_control")
+PORT_RANGE = (20000, 30000)  # below the kernel's ephemeral ports
+
+
+class LabError(Exception):
+    """One sentence for the person in front of it."""
+
+
+def free_ports(names):
+    """Ports that nobody listens on now, for `names`."""
+    chosen = {}
+    taken = set()
+    rng = random.SystemRandom()
+    for name in names:
+        for _ in range(1000):
+            port = rng.randrange(*PORT_RANGE)
+            if port in taken:
+                continue
+            with socket.socket() as probe:
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            taken.add(port)
+            chosen[name] = port
+            break
+        else:
+            raise LabError("could not find a free loopback port")
+    return chosen
+
+
+def write_private(path, text):
+    """A file that only its owner may read, complete or not there at all."""
+    draft = path + ".new"
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(draft, path)
+
+
+class Layout:
+    """Paths and choices of the lab in `folder`."""
+
+    def __init__(self, folder):
+        self.folder = os.path.abspath(folder)
+        self.settings = {}
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    @property
+    def exists(self):
+        return os.path.exists(self.path("lab.json"))
+
+    def load(self):
+        try:
+            with open(self.path("lab.json"), encoding="utf-8") as file:
+                self.settings = json.load(file)
+        except FileNotFoundError:
+            raise LabError(f"there is no lab in {self.folder}: run `lab up` first") from None
+        return self
+
+    def save(self):
+        write_private(self.path("lab.json"), json.dumps(self.settings, indent=1) + "\n")
+
+    def port(self, name):
+        return self.settings["ports"][name]
+
+    def secret(self, name):
+        return self.path("secrets", name)
+
+    def read_secret(self, name):
+        with open(self.secret(name), encoding="utf-8") as file:
+            return file.read().strip()
+
+    def environment(self):
+        """What a client needs to know, flat."""
+        ports = self.settings["ports"]
+        oauth = f"https://127.0.0.1:{ports['oauth']}"
+        tls = self.path("tls")
+        env = {
+            "dir": self.folder,
+            "seed": self.settings["seed"],
+            "ca_file": f"{tls}/ca.crt",
+            "other_ca_file": f"{tls}/other-ca.crt",
+            "ldap_uri": f"ldap://127.0.0.1:{ports['ldap']}",
+            "ldaps_uri": f"ldaps://127.0.0.1:{ports['ldaps']}",
+            "ldapi_uri": "ldapi://" + self.path("slapd", "ldapi").replace("/", "%2F"),
+            "base": BASE,
+            "branch_base": BRANCH,
+            "client_certificate": f"{tls}/client.crt",
+            "client_key": f"{tls}/client.key",
+            "token_url": f"{oauth}/token",
+            "introspection_url": f"{oauth}/token/introspection",
+            "revocation_url": f"{oauth}/token/revocation",
+            "registration_url": f"{oauth}/reg",
+            "registration_token_file": self.secret("registration.token"),
+            "client_id": "sync",
+            "client_secret_file": self.secret("sync.secret"),
+            "client_id_post": "sync-post",
+            "client_id_rsa": "sync-rsa",
+            "client_key_rsa": self.secret("sync-rsa.key"),
+            "client_id_ec": "sync-ec",
+            "client_key_ec": self.secret("sync-ec.key"),
+            "scim_url": f"https://127.0.0.1:{ports['scim']}/scim/v2",
+            "scim_control": f"http://127.0.0.1:{ports['scim_control']}",
+            "oauth_control": f"http://127.0.0.1:{ports['oauth_control']}",
+            "scim_log": self.path("scim", "requests.jsonl"),
+            "oauth_log": self.path("oauth", "requests.jsonl"),
+        }
+        for account in ("admin", "sync", "limited", "weak"):
+            env[f"{account}_dn"] = f"cn={account},ou=service,{BASE}"
+            env[f"{account}_password_file"] = self.secret(f"{account}.password")
+        return env
