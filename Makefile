@@ -66,7 +66,7 @@ BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations demo bench \
-        install setup clean help FORCE
+        install deb setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
 
@@ -200,6 +200,8 @@ install: all                         ## binaries, manual, completion, systemd un
 	sed 's,@PREFIX@,$(PREFIX),' tools/packaging/twinsyncd.service >$(UNITDIR)/twinsyncd.service
 	install -D -m 644 tools/packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/twinsync.conf
 MAN := $(wildcard tools/man/*.[1-8])
+deb:                                 ## a Debian package in build/deb
+	@MAKE=$(MAKE) tools/packaging/deb $(VERSION)
 
 setup:                               ## install the packages that building and testing need
 	tools/setup

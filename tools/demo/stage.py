@@ -1,0 +1,123 @@
+"""stage -- what the demo and the benchmarks play on: a lab with its provider's
+request log, and a twinsyncd with the command line tool speaking to it."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+BINARIES = "build/release"
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
+
+
+class Failed(Exception):
+    """One sentence for the person in front of it."""
+
+
+def run(argv, seconds, log=None, allowed=(0,)):
+    """Run to the end; its standard output, or what went wrong as Failed."""
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE if log is None else subprocess.STDOUT,
+                              text=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as late:
+        raise Failed("%s was still running after %d s" % (" ".join(argv), seconds)) from late
+    if log:
+        with open(log, "a") as file:
+            file.write(done.stdout)
+    if done.returncode not in allowed:
+        said = (done.stdout if log else done.stderr).strip().split("\n")
+        raise Failed("%s ended with %d: %s" % (" ".join(argv), done.returncode,
+                                               "\n     ".join(said[-15:])))
+    return done.stdout
+
+
+class Lab:
+    """The servers, by their own command line; what they are called, by `env`."""
+
+    def __init__(self, folder, people, groups, seed):
+        self.folder, self.env = folder, {}
+        self.sizes = ["--people", str(people), "--groups", str(groups), "--seed", str(seed)]
+
+    def up(self):
+        run(["tools/lab/lab", "up", self.folder, *self.sizes], 300)
+        self.env = json.loads(run(["tools/lab/lab", "env", self.folder, "--json"], 10))
+
+    def down(self):
+        with contextlib.suppress(Failed):
+            run(["tools/lab/lab", "down", self.folder], 60)
+
+    def change(self, seed, count):
+        """Change the directory; how often what was done."""
+        return json.loads(run(["tools/lab/lab", "change", self.folder, "--seed", str(seed),
+                               "--count", str(count)], 300))
+
+    def config(self, path, state):
+        text = run(["tools/lab/lab", "config", self.folder, "--state", state], 10)
+        with open(path, "w") as file:
+            file.write(text)
+
+    def writes(self, since=0):
+        """The provider's log lines of requests that changed something."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.env["scim_log"]) as log:
+                for line in log.read().split("\n")[since:]:
+                    if line and json.loads(line)["method"] in WRITES:
+                        found.append(json.loads(line))
+        return found
+
+    def log_lines(self):
+        with contextlib.suppress(FileNotFoundError):
+            with open(self.env["scim_log"]) as log:
+                return log.read().count("\n")
+        return 0
+
+    def compare(self):
+        return json.loads(run(["tests/lib/oracle", self.folder, "--json"], 120, allowed=(0, 1)))
+
+
+class Daemon:
+    """twinsyncd with one configuration, and twinsync speaking to it."""
+
+    def __init__(self, config, log):
+        self.config, self.log, self.process = config, log, None
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                [BINARIES + "/twinsyncd", "--config", self.config], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 20
+        while True:
+            if self.process.poll() is not None:
+                raise Failed("twinsyncd ended with %d, see %s" %
+                             (self.process.returncode, self.log))
+            with contextlib.suppress(Failed, ValueError):
+                return self.ask("status", allowed=(0, 1))
+            if time.monotonic() > deadline:
+                raise Failed("twinsyncd did not answer within 20 s")
+            time.sleep(0.05)
+
+    def command(self, *words):
+        return [BINARIES + "/twinsync", "-c", self.config, *words]
+
+    def ask(self, *words, seconds=300, allowed=(0,)):
+        """A command's JSON document."""
+        return json.loads(run(self.command("--json", *words), seconds, allowed=allowed))
+
+    def kill(self):
+        """As a power cut would: no last word, no child left."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
