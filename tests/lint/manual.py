@@ -36,7 +36,10 @@ def plain(page):
 
 def said_by(argv):
     """Commands (two blanks, words) and options that a program's help lists."""
-    text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    try:
+        text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return [], []
     commands = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)", text, re.M)
     return commands, sorted(set(re.findall(r"--[a-z][a-z-]+", text)))
 
@@ -54,7 +57,7 @@ def check(root):
         if root == os.getcwd():
             commands, options = said_by(argv)
             if not options:
-                found.append("%s:1: %s lists no option" % (page, " ".join(argv)))
+                found.append("%s:1: %s says nothing" % (page, " ".join(argv)))
             found += missing(root, page, commands, options)
         elif os.path.exists(os.path.join(root, page)):
             found += missing(root, page, ["sync"], ["--json"])

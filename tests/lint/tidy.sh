@@ -19,4 +19,4 @@ if [ "${1:-}" = --self-test ]; then
     exit 0
 fi
 cd "$top"
-"${MAKE:-make}" --no-print-directory -s -j1 tidy
+"${MAKE:-make}" --no-print-directory -s -k -j1 tidy
