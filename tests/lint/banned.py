@@ -33,6 +33,7 @@ CALLS = [
     ("", "asctime", "strftime"),
     ("", "signal", "sigaction or signalfd"),
     ("", "longjmp", "an error value"),
+    ("", "strerror", "strerrordesc_np: strerror shares its text between threads"),
     ("tests/", "sleep", "waiting for a condition with a deadline"),
     ("tests/", "usleep", "waiting for a condition with a deadline"),
     ("tests/", "nanosleep", "waiting for a condition with a deadline"),

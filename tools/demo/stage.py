@@ -60,13 +60,15 @@ class Lab:
             file.write(text)
 
     def writes(self, since=0):
-        """The provider's log lines of requests that changed something."""
+        """The provider's log lines of requests to change something, each
+        operation of a Bulk request for itself."""
         found = []
         with contextlib.suppress(FileNotFoundError):
             with open(self.env["scim_log"]) as log:
-                for line in log.read().split("\n")[since:]:
-                    if line and json.loads(line)["method"] in WRITES:
-                        found.append(json.loads(line))
+                for text in log.read().split("\n")[since:-1]:
+                    line = json.loads(text)
+                    if line["method"] in WRITES and not line["path"].endswith("/.search"):
+                        found += line.get("bulk") or [line]
         return found
 
     def log_lines(self):
