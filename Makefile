@@ -66,7 +66,7 @@ BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
 .DELETE_ON_ERROR:
 .SECONDARY:
 .PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations demo bench \
-        install deb setup clean help FORCE
+        lab-up lab-down install deb setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
 
@@ -81,6 +81,11 @@ $(B)/libcore.a: $(call OBJ,$(CORE)) $(PBC:.c=.o)
 	@$(AR) rcs $@ $^
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(call OBJ,$(TLIB)) $(B)/libcore.a
+	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS) -lcmocka
+
+# The command line tool's own files are no part of libcore.
+$(B)/tests/unit/twinsync/%: $(B)/tests/unit/twinsync/%.o $(call OBJ,$(TLIB)) \
+        $(call OBJ,$(filter-out tools/twinsync/main.c,$(CLI))) $(B)/libcore.a
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS) -lcmocka
 
 # Fuzz targets: libFuzzer under V=fuzz; elsewhere a driver replays the corpus.
@@ -202,6 +207,14 @@ install: all                         ## binaries, manual, completion, systemd un
 MAN := $(wildcard tools/man/*.[1-8])
 deb:                                 ## a Debian package in build/deb
 	@MAKE=$(MAKE) tools/packaging/deb $(VERSION)
+
+LAB ?= build/lab
+lab-up:                              ## start the lab alone, for playing; LAB=build/lab PEOPLE= GROUPS= SEED=
+	@tools/setup
+	@tools/lab/lab up $(LAB) --people $(PEOPLE) --groups $(GROUPS) --seed $(SEED)
+	@tools/lab/lab env $(LAB)
+lab-down:                            ## stop it
+	@tools/lab/lab down $(LAB)
 
 setup:                               ## install the packages that building and testing need
 	tools/setup

@@ -67,7 +67,7 @@ class Lab:
             with open(self.env["scim_log"]) as log:
                 for text in log.read().split("\n")[since:-1]:
                     line = json.loads(text)
-                    if line["method"] in WRITES and not line["path"].endswith("/.search"):
+                    if line["method"] in WRITES and "/.search" not in line["path"]:
                         found += line.get("bulk") or [line]
         return found
 
