@@ -12,8 +12,11 @@ import ldap.modlist
 from . import population
 from .layout import BASE
 
-KINDS = (("edit", 40), ("add", 12), ("delete", 10), ("rename", 8), ("member_add", 12), ("member_remove", 8),
-         ("lock", 4), ("scope_exit", 3), ("scope_return", 3))
+# What is done how often, of a hundred.
+KINDS = (("edit", 39), ("add", 12), ("delete", 10), ("rename", 8), ("member_add", 12), ("member_remove", 8),
+         ("lock", 3), ("unlock", 2), ("scope_exit", 3), ("scope_return", 3))
+
+RELAX = "1.3.6.1.4.1.4203.666.5.12"  # lets the administrator set operational attributes
 
 
 class Changer:
@@ -77,10 +80,10 @@ class Changer:
     def rename(self):
         at = self.rng.randrange(len(self.people))
         dn = self.people[at]
-        rdn = f"cn={population.escape(f'Renamed, {self.seed} {self.rng.randrange(10**9)}')}"
-        keep = "+" in ldap.dn.explode_dn(dn)[0] or not dn.startswith("uid=")
-        self.server.rename_s(dn, rdn, delold=0 if keep else 0)
-        self.people[at] = f"{rdn},{population.PEOPLE}"
+        rdn = "cn=" + population.escape(f"Renamed, {self.seed} {self.rng.randrange(10**9)}")
+        self.server.rename_s(dn, rdn, delold=self.rng.randrange(2))
+        parent = ldap.dn.dn2str(ldap.dn.str2dn(dn)[1:])
+        self.people[at] = f"{rdn},{parent}"
         return True
 
     def member_add(self):
@@ -98,11 +101,16 @@ class Changer:
         self.server.modify_s(group, [(ldap.MOD_DELETE, "member", self.rng.choice(sorted(members)))])
         return True
 
-    def lock(self):
-        relax = ldap.controls.LDAPControl("1.3.6.1.4.1.4203.666.5.12", True)
-        self.server.modify_ext_s(self.person(), [(ldap.MOD_REPLACE, "pwdAccountLockedTime", b"20240101000000Z")],
-                                 serverctrls=[relax])
+    def set_lock(self, value):
+        self.server.modify_ext_s(self.person(), [(ldap.MOD_REPLACE, "pwdAccountLockedTime", value)],
+                                 serverctrls=[ldap.controls.LDAPControl(RELAX, True)])
         return True
+
+    def lock(self):
+        return self.set_lock(b"20240101000000Z")
+
+    def unlock(self):
+        return self.set_lock(None)
 
     def scope_exit(self):
         dn = self.person()
@@ -119,11 +127,16 @@ class Changer:
         return True
 
 
-def rename_unit(layout, seed=1):
-    """Rename ou=people and back: every child's DN changes twice, none is reported."""
-    changer = Changer(layout, seed)
-    changer.server.rename_s(population.PEOPLE, "ou=staff")
-    return changer
+def rename_unit(layout, old, new):
+    """Rename an organizational unit below ou=people, with all that is in it.
+
+    The directory reports the unit only: its people change their DN in silence,
+    and groups go on naming the old one.
+    """
+    changer = Changer(layout, 0)
+    changer.server.rename_s(f"ou={old},{population.PEOPLE}", f"ou={new}")
+    changer.server.unbind_s()
+    return {"renamed": sum(f",ou={old}," in dn for dn in changer.people)}
 
 
 def run(layout, seed, count):

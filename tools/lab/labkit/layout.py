@@ -12,6 +12,7 @@ import socket
 BASE = "dc=example,dc=org"
 BRANCH = "dc=branch,dc=example,dc=net"  # a second database, outside the base
 PORTS = ("ldap", "ldaps", "oauth", "oauth_control", "scim", "scim_control")
+SOCKET_PATH_MAX = 100
 PORT_RANGE = (20000, 30000)  # below the kernel's ephemeral ports
 
 
@@ -85,6 +86,11 @@ class Layout:
         with open(self.secret(name), encoding="utf-8") as file:
             return file.read().strip()
 
+    def ldapi_uri(self):
+        """Empty when the folder's path is too long for a socket's name."""
+        path = self.path("slapd", "ldapi")
+        return "ldapi://" + path.replace("/", "%2F") if len(path) <= SOCKET_PATH_MAX else ""
+
     def environment(self):
         """What a client needs to know, flat."""
         ports = self.settings["ports"]
@@ -97,7 +103,7 @@ class Layout:
             "other_ca_file": f"{tls}/other-ca.crt",
             "ldap_uri": f"ldap://127.0.0.1:{ports['ldap']}",
             "ldaps_uri": f"ldaps://127.0.0.1:{ports['ldaps']}",
-            "ldapi_uri": "ldapi://" + self.path("slapd", "ldapi").replace("/", "%2F"),
+            "ldapi_uri": self.ldapi_uri(),
             "base": BASE,
             "branch_base": BRANCH,
             "client_certificate": f"{tls}/client.crt",

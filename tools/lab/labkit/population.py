@@ -16,6 +16,7 @@ import uuid
 from .layout import BASE, BRANCH
 
 PEOPLE = f"ou=people,{BASE}"
+FIELD = f"ou=field,{PEOPLE}"  # one in ten people, a unit that tests may rename
 GROUPS = f"ou=groups,{BASE}"
 LARGE_GROUP_MAX = 50_000
 DIFFICULT_EVERY = 1000
@@ -109,7 +110,7 @@ class Population:
     def person_dn(self, index):
         kind = self.difficulty(index)
         if kind is None:
-            return f"uid=u{index:06d},{PEOPLE}"
+            return f"uid=u{index:06d},{FIELD if index % 10 == 7 else PEOPLE}"
         text = self.common_name(index, random.Random(0))[0]
         if kind == 11:
             return f"cn={escape(text)}+employeeNumber={100000 + index},{PEOPLE}"
@@ -200,6 +201,7 @@ class Population:
         yield BASE, [("objectClass", "dcObject"), ("objectClass", "organization"), ("dc", "example"), ("o", "Example")]
         for name in ("people", "groups", "service"):
             yield f"ou={name},{BASE}", [("objectClass", "organizationalUnit"), ("ou", name)]
+        yield FIELD, [("objectClass", "organizationalUnit"), ("ou", "field")]
         for name, password in accounts.items():
             yield f"cn={name},ou=service,{BASE}", [
                 ("objectClass", "organizationalRole"), ("objectClass", "simpleSecurityObject"),
