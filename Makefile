@@ -200,8 +200,8 @@ install: all                         ## binaries, manual, completion, systemd un
 	install -D -m 755 $(B)/twinsync $(DESTDIR)$(PREFIX)/bin/twinsync
 	set -e; for page in $(MAN); do section=$${page##*.}; \
 	    install -D -m 644 $$page $(DATA)/man/man$$section/$${page##*/}; done
-	install -D -m 644 tools/packaging/twinsync.bash $(DATA)/bash-completion/completions/twinsync
-	install -d $(UNITDIR)
+	install -d $(DATA)/bash-completion/completions $(UNITDIR)
+	$(B)/twinsync completion bash >$(DATA)/bash-completion/completions/twinsync
 	sed 's,@PREFIX@,$(PREFIX),' tools/packaging/twinsyncd.service >$(UNITDIR)/twinsyncd.service
 	install -D -m 644 tools/packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/twinsync.conf
 MAN := $(wildcard tools/man/*.[1-8])

@@ -39,9 +39,9 @@ def said_by(argv):
     try:
         text = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
-        return [], []
-    commands = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)*)", text, re.M)
-    return commands, sorted(set(re.findall(r"--[a-z][a-z-]+", text)))
+        return [], set()
+    commands = re.findall(r"^  ([a-z][a-z-]*)  ", text, re.M)
+    return commands, set(re.findall(r"--[a-z][a-z-]+", text))
 
 
 def missing(root, page, commands, options):
@@ -56,9 +56,11 @@ def check(root):
     for page, argv in HELP.items():
         if root == os.getcwd():
             commands, options = said_by(argv)
+            for command in commands:
+                options |= said_by([argv[0], command, "--help"])[1]
             if not options:
                 found.append("%s:1: %s says nothing" % (page, " ".join(argv)))
-            found += missing(root, page, commands, options)
+            found += missing(root, page, commands, sorted(options))
         elif os.path.exists(os.path.join(root, page)):
             found += missing(root, page, ["sync"], ["--json"])
     return found
