@@ -78,7 +78,7 @@ class Lab:
         return 0
 
     def compare(self):
-        return json.loads(run(["tests/lib/oracle", self.folder, "--json"], 120, allowed=(0, 1)))
+        return json.loads(run(["tests/lib/oracle/compare", self.folder], 300, allowed=(0, 1)))
 
 
 class Daemon:
