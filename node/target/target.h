@@ -93,7 +93,9 @@ enum target_result {
 struct target_object {
     enum config_kind kind;
     struct ts_slice id, etag, anchor;
-    struct ts_entry values;       /* normalised */
+    struct ts_entry values; /* normalised */
+    bool values_known; /* false: a write was confirmed without a body (Bulk);
+                          only kind, id, etag and anchor are set */
     const struct ts_slice *links; /* ids, in byte order */
     size_t link_count;
     bool links_known; /* false when the answer left them out */
