@@ -84,7 +84,8 @@ struct config_rule {
     char **sources; /* names, in order of precedence */
     uint32_t sources_count;
     char *when;
-    char **join; /* source to metaverse: flow paths */
+    uint32_t when_line; /* in the file; 0 when not from a file */
+    char **join;        /* source to metaverse: flow paths */
     uint32_t join_count;
     char **match; /* metaverse to a target object without an anchor: paths */
     uint32_t match_count;

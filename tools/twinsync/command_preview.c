@@ -1,0 +1,196 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "node/base/cleanup.h"
+#include "node/base/time.h"
+#include "tools/twinsync/bar.h"
+#include "tools/twinsync/commands.h"
+#include "tools/twinsync/daemon.h"
+#include "tools/twinsync/values.h"
+
+enum {
+    OPTION_OUT
+};
+#define SHOWN_MAX 100
+
+static const struct {
+    const char *verb, *sign;
+    enum tone tone;
+} verbs[] = {
+    { "create", "+", TONE_GOOD },     { "update", "~", TONE_BUSY },
+    { "reactivate", "~", TONE_BUSY }, { "deactivate", "-", TONE_WARN },
+    { "delete", "-", TONE_BAD },
+};
+
+static void on_progress(void *context, const struct control_progress *progress)
+{
+    bar_update(context, progress->phase, (int64_t) progress->done,
+               (int64_t) progress->total, ts_time_now());
+}
+
+static void on_answer(void *context)
+{
+    bar_done(context);
+}
+
+static void put_changes(const struct screen *screen, const json_t *object)
+{
+    bool is_new = strcmp(text_at(object, "verb"), "create") == 0;
+    size_t index;
+    const json_t *item;
+    json_array_foreach(json_object_get(object, "attributes"), index, item)
+    {
+        (void) fputs("      ", screen->out);
+        put_toned(screen, TONE_FAINT, 24, text_at(item, "path"));
+        if (!is_new) {
+            put_values(screen, TONE_BAD, json_object_get(item, "old"));
+            (void) fputs(mark(screen, " → ", " -> "), screen->out);
+        }
+        put_values(screen, TONE_GOOD, json_object_get(item, "new"));
+        (void) putc('\n', screen->out);
+    }
+    const json_t *members = json_object_get(object, "members");
+    if (json_is_object(members)) {
+        (void) fputs("      ", screen->out);
+        put_toned(screen, TONE_FAINT, 24, text_at(members, "path"));
+        (void) fprintf(screen->out, "%zu added, %zu removed\n",
+                       json_array_size(json_object_get(members, "add")),
+                       json_array_size(json_object_get(members, "remove")));
+    }
+}
+
+static void put_object(const struct screen *screen, const json_t *object)
+{
+    const char *verb = text_at(object, "verb");
+    enum tone tone = TONE_PLAIN;
+    const char *sign = " ";
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(verbs[i].verb, verb) == 0) {
+            tone = verbs[i].tone;
+            sign = verbs[i].sign;
+        }
+    }
+    (void) fputs("  ", screen->out);
+    put_toned(screen, tone, 2, sign);
+    put_toned(screen, tone, 11, verb);
+    put_text(screen, text_at(object, "kind"));
+    (void) putc(' ', screen->out);
+    put_toned(screen, TONE_STRONG, 0, text_at(object, "name"));
+    (void) putc(' ', screen->out);
+    put_toned(screen, TONE_FAINT, 0, text_at(object, "anchor"));
+    (void) putc('\n', screen->out);
+    put_changes(screen, object);
+}
+
+static void put_counts(const struct screen *screen, const json_t *result)
+{
+    static const char *const keys[] = { "create", "update", "deactivate",
+                                        "delete", "members" };
+    const json_t *counts = json_object_get(result, "counts");
+    char text[TEXT_SIZE];
+    bool any = false;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        int64_t count = count_at(counts, keys[i]);
+        if (count > 0) {
+            (void) fprintf(screen->out, "%s%s %s", any ? ", " : "",
+                           count_text(text, count), keys[i]);
+            any = true;
+        }
+    }
+    (void) fputs(any ? "\n" : "nothing would be written\n", screen->out);
+    put_toned(screen, TONE_FAINT, 0, "plan ");
+    put_text(screen, text_at(result, "hash"));
+    (void) putc('\n', screen->out);
+}
+
+static void print_plan(const json_t *result, bool counts_only)
+{
+    struct screen screen = screen_of(stdout);
+    const json_t *objects = json_object_get(result, "objects");
+    size_t index;
+    const json_t *object;
+    json_array_foreach(objects, index, object)
+    {
+        if (counts_only) {
+            break;
+        }
+        if (index == SHOWN_MAX) {
+            char text[TEXT_SIZE];
+            (void) printf("  and %s more: preview --out FILE has them\n",
+                          count_text(text, (int64_t) (json_array_size(objects) -
+                                                      SHOWN_MAX)));
+            break;
+        }
+        put_object(&screen, object);
+    }
+    put_counts(&screen, result);
+}
+
+/* A new file or none: a plan names people, so nobody else may read it, and no
+ * link leads it elsewhere. */
+static enum control_exit write_plan(const struct cli_call *call,
+                                    const char *path, const json_t *result)
+{
+    TS_AUTOCLOSE int fd =
+        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return cli_fail(call, CONTROL_FAILED,
+                        "could not write the plan to \"%s\": %s", path,
+                        errno == EEXIST ? "it is there already, choose another "
+                                          "name"
+                                        : strerrordesc_np(errno));
+    }
+    if (json_dumpfd(result, fd, JSON_INDENT(1)) != 0 || fsync(fd) != 0) {
+        int why = errno;
+        (void) unlink(path);
+        return cli_fail(call, CONTROL_FAILED,
+                        "could not write the plan to \"%s\": %s", path,
+                        strerrordesc_np(why));
+    }
+    return CONTROL_DONE;
+}
+
+static enum control_exit run(const struct cli_call *call)
+{
+    const char *path = call->options[OPTION_OUT];
+    struct bar bar;
+    bar_init(&bar);
+    const struct daemon_question question = {
+        .command = "preview",
+        .progress = call->json ? NULL : on_progress,
+        .context = &bar,
+        .answered = on_answer,
+        .silent = path != NULL,
+    };
+    json_t *result = NULL;
+    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    if (result != NULL && path != NULL && exit_status == CONTROL_DONE) {
+        exit_status = write_plan(call, path, result);
+        if (exit_status == CONTROL_DONE && call->json) {
+            (void) json_object_set_new(result, "out", json_string(path));
+            (void) json_object_del(result, "objects");
+            cli_print_json(result);
+        }
+    }
+    if (result != NULL && !call->json && exit_status == CONTROL_DONE) {
+        print_plan(result, path != NULL);
+    }
+    json_decref(result);
+    return exit_status;
+}
+
+const struct cli_command command_preview = {
+    .name = "preview",
+    .words = "",
+    .summary = "Show what the next cycle would write; changes nothing",
+    .details = "Each object with what happens to it, and why the plan can be\n"
+               "named: its hash covers everything that would be written.\n",
+    .examples =
+        "  twinsync preview                    the plan, for people\n"
+        "  twinsync preview --out plan.json    all of it, in a new file\n",
+    .options = { [OPTION_OUT] = { "out", "FILE",
+                                  "write the plan as JSON to a new file" } },
+    .run = run,
+};

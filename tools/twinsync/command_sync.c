@@ -1,0 +1,89 @@
+#include <string.h>
+
+#include "node/base/time.h"
+#include "tools/twinsync/bar.h"
+#include "tools/twinsync/commands.h"
+#include "tools/twinsync/daemon.h"
+
+enum {
+    OPTION_FULL,
+    OPTION_WAIT
+};
+
+static void on_progress(void *context, const struct control_progress *progress)
+{
+    bar_update(context, progress->phase, (int64_t) progress->done,
+               (int64_t) progress->total, ts_time_now());
+}
+
+static void on_answer(void *context)
+{
+    bar_done(context);
+}
+
+static void print_cycle(const json_t *result, bool waited)
+{
+    struct screen screen = screen_of(stdout);
+    const json_t *cycle = json_object_get(result, "cycle");
+    char text[TEXT_SIZE];
+    (void) printf("cycle #%lld (%s) ", (long long) count_at(cycle, "id"),
+                  text_at(cycle, "kind"));
+    if (!waited) {
+        (void) puts("was started: twinsync status tells how it goes");
+        return;
+    }
+    const char *outcome = text_at(cycle, "result");
+    put_toned(&screen, strcmp(outcome, "success") == 0 ? TONE_GOOD : TONE_WARN,
+              0, outcome);
+    (void) printf(" after %s", span_text(text, count_at(cycle, "duration_ms")));
+    const json_t *exports = json_object_get(cycle, "exports");
+    if (json_is_object(exports)) {
+        (void) printf(": %lld created, %lld updated, %lld deleted",
+                      (long long) count_at(exports, "create"),
+                      (long long) count_at(exports, "update"),
+                      (long long) count_at(exports, "delete"));
+    }
+    (void) putchar('\n');
+}
+
+static enum control_exit run(const struct cli_call *call)
+{
+    bool full = call->options[OPTION_FULL] != NULL;
+    bool wait = call->options[OPTION_WAIT] != NULL;
+    struct bar bar;
+    bar_init(&bar);
+    const struct daemon_question question = {
+        .command = "sync",
+        .args = json_pack("{s:b, s:b}", "full", full, "wait", wait),
+        .wait_ms = wait ? 0 : CONTROL_CLIENT_WAIT_MS,
+        .progress = call->json ? NULL : on_progress,
+        .context = &bar,
+        .answered = on_answer,
+    };
+    json_t *result = NULL;
+    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    if (result != NULL) {
+        print_cycle(result, wait);
+        json_decref(result);
+    }
+    return exit_status;
+}
+
+const struct cli_command command_sync = {
+    .name = "sync",
+    .words = "",
+    .summary = "Start a cycle now",
+    .details =
+        "Imports what changed at the source, and brings the target into step.\n"
+        "While a cycle runs, the next one is started after it.\n",
+    .examples =
+        "  twinsync sync                  start one, do not wait for it\n"
+        "  twinsync sync --wait           and show how far it is, until its "
+        "end\n"
+        "  twinsync sync --full --wait    read everything, not only changes\n",
+    .options = { [OPTION_FULL] = { "full", NULL,
+                                   "read everything, not only what changed" },
+                 [OPTION_WAIT] = { "wait", NULL,
+                                   "show progress and wait for the end" } },
+    .run = run,
+};

@@ -1,0 +1,24 @@
+/* commands -- every command there is; each is defined in its own file. */
+#ifndef TOOLS_TWINSYNC_COMMANDS_H
+#define TOOLS_TWINSYNC_COMMANDS_H
+
+#include "tools/twinsync/command.h"
+
+extern const struct cli_command command_check;
+extern const struct cli_command command_completion;
+extern const struct cli_command command_config;
+extern const struct cli_command command_errors;
+extern const struct cli_command command_events;
+extern const struct cli_command command_history;
+extern const struct cli_command command_pause;
+extern const struct cli_command command_preview;
+extern const struct cli_command command_resume;
+extern const struct cli_command command_rules;
+extern const struct cli_command command_show;
+extern const struct cli_command command_status;
+extern const struct cli_command command_sync;
+extern const struct cli_command command_verify;
+extern const struct cli_command command_version;
+extern const struct cli_command command_watch;
+
+#endif
