@@ -15,6 +15,7 @@
  *   R2  an error in `when` is never a scope exit: scope is RULES_UNDECIDED.
  *   R3  an error in one flow names that flow and harms no other.
  *   R4  every evaluation ends: steps, time in functions and sizes are bounded.
+ *   R5  a problem's text never shows a value of the entry.
  *
  * A `struct rules` belongs to one thread. Nothing is stored anywhere.
  */
@@ -71,13 +72,19 @@ TS_MUSTUSE enum ts_code rules_compile(const struct config_rule *rules,
 void rules_free(struct rules *rules);
 
 /* The source attributes that the rules of source `source_name` read, reference
- * attributes included, sorted, without the anchor.
- * The list lives as long as `rules`. */
+ * attributes included, sorted, without the anchor, spelled as in the schema,
+ * options in lower case. An input entry must spell them exactly so, whatever
+ * the server answers: attributes are found by their bytes. The list lives as
+ * long as `rules`; empty for a source without rules. */
 size_t rules_attributes_read(const struct rules *rules, const char *source_name,
                              const char *const **ret_names);
 /* True when a rule uses run_date(): re-evaluate everything as the day turns. */
 bool rules_depend_on_date(const struct rules *rules);
-/* Over everything that decides a result: expressions, kinds, precedence. */
+/* True when a rule uses ou_under(): inputs need ancestors, and an object is to
+ * be evaluated again when an ancestor changes. */
+bool rules_depend_on_ancestors(const struct rules *rules);
+/* Over everything that decides a result: expressions, kinds, precedence, and
+ * what the two schemas say of the names used. */
 struct ts_hash rules_fingerprint(const struct rules *rules);
 
 struct rules_input {
@@ -86,6 +93,11 @@ struct rules_input {
     struct ts_slice dn;
     const struct ts_entry *entry; /* normalised, without reference attributes */
     const char *run_date;         /* "YYYY-MM-DD", UTC */
+    /* Anchors of the entries above this one, for ou_under(). Only `complete`
+     * (up to the source's base) may prove that something is *not* above. */
+    const struct ts_slice *ancestors;
+    size_t ancestor_count;
+    bool ancestors_complete;
 };
 
 enum rules_scope {
@@ -102,16 +114,20 @@ struct rules_problem {
 struct rules_result {
     enum rules_scope scope;
     size_t rule;            /* index into the array given to _compile */
-    struct ts_entry values; /* flows; NULL results are absent; normalised */
+    struct ts_entry values; /* flows; NULL results are absent; normalised. Of
+                               several values one each: a JSON array is taken
+                               apart, kind JSON has one document a value. */
     struct ts_entry once;   /* the same for `once:` */
     const char *false_term; /* RULES_OUT: the first AND-term of `when` that is
-                               not true, of the last rule tried; else NULL */
+                               not true, of the last rule tried, as written;
+                               NULL when no rule names the source */
     const struct rules_problem *problems;
     size_t problem_count; /* flows that failed: their last good value stays */
 };
 
 /* Evaluate the rules of `input->source_name` in order: the first whose `when`
- * is true decides. Results live in `arena`.
+ * is true decides. Results live in `arena`; names of attributes and
+ * `false_term` live as long as `rules`.
  * Errors   TS_E_LIMIT, TS_E_NOMEM only; a failing expression is a problem in
  *          the result. */
 TS_MUSTUSE enum ts_code rules_evaluate(struct rules *rules,

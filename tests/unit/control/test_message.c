@@ -166,8 +166,8 @@ static void refuses_answers_of_the_wrong_shape(void **state)
         "{\"exit\":0,\"result\":[]}",
         "{\"exit\":1,\"error\":{}}",
         "{\"progress\":1}",
-        "{\"progress\":{\"phase\":\"x\",\"done\":-1,"
-        "\"total\":0}}",
+        ("{\"progress\":{\"phase\":\"x\",\"done\":-1,"
+         "\"total\":0}}"),
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct control_answer answer;

@@ -1,0 +1,458 @@
+#include "node/config/table.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define COUNT(array) ((uint32_t) (sizeof(array) / sizeof(array)[0]))
+/* Every row begins with its name, type and place. */
+#define AT(key, kind, type_, member) \
+    .name = (key), .type = (kind), .offset = offsetof(struct type_, member)
+#define LIST_AT(key, kind, type_, member) \
+    AT(key, kind, type_, member),         \
+        .count_offset = offsetof(struct type_, member##_count)
+#define WORDS(array) .words = (array), .word_count = COUNT(array)
+#define SECTION_OF(title_, rows, type_)                                \
+    .title = (title_), .options = (rows), .option_count = COUNT(rows), \
+    .size = sizeof(struct type_)
+
+enum {
+    TEXT_MAX = 1024,
+    EXPRESSION_MAX = 65536, /* SQLite's limit in node/rules */
+    ITEMS_MAX = 64
+};
+
+/* ---- tls, shared by sources and target ---------------------------------- */
+
+static const struct config_option tls_options[] = {
+    { AT("ca-file", CONFIG_TEXT, config_tls, ca_file), .format = CONFIG_FILE,
+      .max = TEXT_MAX, .local = true,
+      .help = "PEM file with the certificates of the authorities that the "
+              "server's certificate is checked against. Without it, the "
+              "system's." },
+    { AT("certificate-file", CONFIG_TEXT, config_tls, certificate_file),
+      .format = CONFIG_FILE, .max = TEXT_MAX, .local = true,
+      .help = "PEM file with our own certificate and its chain, for servers "
+              "that ask for one." },
+    { AT("key-file", CONFIG_TEXT, config_tls, key_file),
+      .format = CONFIG_SECRET, .max = TEXT_MAX, .local = true,
+      .help = "PEM file with the private key of that certificate." },
+};
+static const struct config_section tls_section = {
+    SECTION_OF("TLS", tls_options, config_tls),
+    .both = { "certificate-file", "key-file" },
+};
+
+/* ---- sources ------------------------------------------------------------ */
+
+static const cyaml_strval_t bind_words[] = {
+    { "simple", CONFIG_BIND_SIMPLE },
+    { "external", CONFIG_BIND_EXTERNAL },
+};
+static const struct config_option bind_options[] = {
+    { AT("method", CONFIG_WORD, config_bind, method), WORDS(bind_words),
+      .fallback = "simple",
+      .help = "How we log in: simple with a DN and a password, external by "
+              "the TLS client certificate or, over ldapi, by the local user." },
+    { AT("dn", CONFIG_TEXT, config_bind, dn), .format = CONFIG_DN,
+      .max = TEXT_MAX, .required = true, .only_if = "method",
+      .only_is = "simple", .help = "DN of the account that reads." },
+    { AT("password-file", CONFIG_TEXT, config_bind, password_file),
+      .format = CONFIG_SECRET, .max = TEXT_MAX, .required = true, .local = true,
+      .only_if = "method", .only_is = "simple",
+      .help = "File with that account's password." },
+};
+static const struct config_section bind_section = {
+    SECTION_OF("How to log in to a source", bind_options, config_bind),
+};
+
+static const cyaml_strval_t source_words[] = {
+    { "contentsync", CONFIG_SOURCE_CONTENTSYNC },
+};
+static const struct config_option source_options[] = {
+    { AT("name", CONFIG_TEXT, config_source, name), .format = CONFIG_NAME,
+      .max = 32, .required = true,
+      .help = "Name of the source, for rules, messages and commands. Another "
+              "name is another source: everything is read anew." },
+    { AT("type", CONFIG_WORD, config_source, type), WORDS(source_words),
+      .required = true,
+      .help = "Kind of directory: contentsync is LDAP content "
+              "synchronization (RFC 4533), as OpenLDAP's syncprov offers it." },
+    { AT("uri", CONFIG_TEXT, config_source, uri), .format = CONFIG_LDAP_URIS,
+      .max = TEXT_MAX, .required = true,
+      .help = "Servers as LDAP URIs, separated by spaces, tried in order." },
+    { AT("base", CONFIG_TEXT, config_source, base), .format = CONFIG_DN,
+      .max = TEXT_MAX, .required = true,
+      .help = "DN below which everything is read." },
+    { AT("filter", CONFIG_TEXT, config_source, filter), .format = CONFIG_FILTER,
+      .max = 4096, .fallback = "(objectClass=*)",
+      .help = "LDAP filter (RFC 4515) of the entries that are read." },
+    { AT("bind", CONFIG_SECTION, config_source, bind), .section = &bind_section,
+      .required = true, .help = "How to log in." },
+    { AT("tls", CONFIG_SECTION, config_source, tls), .section = &tls_section,
+      .help = "Certificates." },
+    { AT("start-tls", CONFIG_SWITCH, config_source, start_tls),
+      .fallback = "false",
+      .help = "Encrypt ldap:// connections before logging in (RFC 4511, "
+              "StartTLS)." },
+    { AT("allow-plaintext-loopback", CONFIG_SWITCH, config_source,
+         allow_plaintext_loopback),
+      .fallback = "false",
+      .help = "Permit ldap:// without start-tls to 127.0.0.0/8 and ::1. To "
+              "other addresses it is never permitted." },
+    { AT("anchor", CONFIG_TEXT, config_source, anchor),
+      .format = CONFIG_ATTRIBUTE, .max = 128, .fallback = "entryUUID",
+      .help = "Attribute that names an entry for ever, whatever happens to "
+              "its DN." },
+    { AT("connect-timeout-seconds", CONFIG_NUMBER, config_source,
+         connect_timeout_seconds),
+      .min = 1, .max = 300, .fallback = "5",
+      .help = "Longest wait for a connection to one server, before the next "
+              "one is tried." },
+    { AT("operation-timeout-seconds", CONFIG_NUMBER, config_source,
+         operation_timeout_seconds),
+      .min = 1, .max = 3600, .fallback = "30",
+      .help = "Longest silence of a server in the middle of an operation." },
+};
+static const struct config_section source_section = {
+    SECTION_OF("Sources", source_options, config_source),
+};
+
+/* ---- rules -------------------------------------------------------------- */
+
+static const struct config_option flow_options[] = {
+    { AT("path", CONFIG_TEXT, config_flow, path), .required = true,
+      .max = TEXT_MAX, .help = "path at the target" },
+    { AT("expression", CONFIG_TEXT, config_flow, expression),
+      .format = CONFIG_EXPRESSION, .required = true, .max = EXPRESSION_MAX,
+      .help = "SQL expression" },
+    { AT("line", CONFIG_LINE, config_flow, line), .of = "expression" },
+};
+static const struct config_section flow_section = {
+    SECTION_OF("Flow", flow_options, config_flow),
+};
+
+static const struct config_option reference_options[] = {
+    { AT("path", CONFIG_TEXT, config_reference, path), .required = true,
+      .max = TEXT_MAX, .help = "path at the target" },
+    { LIST_AT("attributes", CONFIG_TEXTS, config_reference, attributes),
+      .format = CONFIG_ATTRIBUTE, .required = true, .min = 1, .max = 16,
+      .help = "source attributes" },
+};
+static const struct config_section reference_section = {
+    SECTION_OF("References", reference_options, config_reference),
+};
+
+static const cyaml_strval_t kind_words[] = {
+    { "user", CONFIG_KIND_USER },
+    { "group", CONFIG_KIND_GROUP },
+};
+static const cyaml_strval_t nested_words[] = {
+    { "send", CONFIG_NESTED_SEND },
+    { "omit", CONFIG_NESTED_OMIT },
+};
+static const cyaml_strval_t members_words[] = {
+    { "authoritative", CONFIG_MEMBERS_AUTHORITATIVE },
+    { "additive", CONFIG_MEMBERS_ADDITIVE },
+};
+static const struct config_option rule_options[] = {
+    { AT("kind", CONFIG_WORD, config_rule, kind), WORDS(kind_words),
+      .required = true, .help = "What the rule makes at the target." },
+    { LIST_AT("sources", CONFIG_TEXTS, config_rule, sources),
+      .format = CONFIG_NAME, .required = true, .min = 1, .max = 16,
+      .help = "Names of the sources that the rule reads. Their order is their "
+              "precedence." },
+    { AT("when", CONFIG_TEXT, config_rule, when), .format = CONFIG_EXPRESSION,
+      .required = true, .max = EXPRESSION_MAX,
+      .help = "SQL expression that is true for the entries in scope. The "
+              "first rule whose expression is true decides." },
+    { AT("when-line", CONFIG_LINE, config_rule, when_line), .of = "when" },
+    { LIST_AT("join", CONFIG_TEXTS, config_rule, join), .max = ITEMS_MAX,
+      .help = "What makes entries of different sources one object: paths of "
+              "flow with equal values." },
+    { LIST_AT("match", CONFIG_TEXTS, config_rule, match), .max = ITEMS_MAX,
+      .help = "What makes an object without our mark, found at the target, "
+              "the same as ours: paths of flow or once with equal values." },
+    { LIST_AT("flow", CONFIG_MAP, config_rule, flow), .section = &flow_section,
+      .required = true, .min = 1, .max = 256,
+      .help = "What is written: a path at the target and the SQL expression "
+              "that gives its value, at every change." },
+    { LIST_AT("once", CONFIG_MAP, config_rule, once), .section = &flow_section,
+      .max = 256,
+      .help = "The same, but written only when the object is created." },
+    { LIST_AT("references", CONFIG_MAP, config_rule, references),
+      .section = &reference_section, .max = ITEMS_MAX,
+      .help = "A path at the target that refers to other objects, and the "
+              "attribute, or list of attributes, whose DNs say to which." },
+    { AT("nested", CONFIG_WORD, config_rule, nested), WORDS(nested_words),
+      .fallback = "send", .only_if = "kind", .only_is = "group",
+      .help = "Groups that are members of groups: send them as members, or "
+              "omit them." },
+    { AT("members", CONFIG_WORD, config_rule, members), WORDS(members_words),
+      .fallback = "authoritative", .only_if = "kind", .only_is = "group",
+      .help = "Members that the target has and the source does not: "
+              "authoritative removes them, additive leaves them." },
+};
+static const struct config_section rule_section = {
+    SECTION_OF("Rules", rule_options, config_rule),
+};
+
+/* ---- deprovision, target, schedule -------------------------------------- */
+
+static const cyaml_strval_t leaver_words[] = {
+    { "deactivate", CONFIG_LEAVER_DEACTIVATE },
+    { "delete", CONFIG_LEAVER_DELETE },
+    { "keep", CONFIG_LEAVER_KEEP },
+};
+static const cyaml_strval_t group_leaver_words[] = {
+    { "delete", CONFIG_LEAVER_DELETE },
+    { "keep", CONFIG_LEAVER_KEEP },
+};
+static const struct config_option deprovision_options[] = {
+    { AT("user", CONFIG_WORD, config_deprovision, user), WORDS(leaver_words),
+      .fallback = "deactivate",
+      .help = "What becomes of a user at the target whose entry was deleted "
+              "at every source." },
+    { AT("group", CONFIG_WORD, config_deprovision, group),
+      WORDS(group_leaver_words), .fallback = "delete",
+      .help = "What becomes of a group whose entry was deleted." },
+    { AT("out-of-scope", CONFIG_WORD, config_deprovision, out_of_scope),
+      WORDS(leaver_words), .fallback = "deactivate",
+      .help = "What becomes of an object whose entry is still there but that "
+              "no rule's when is true for. A group cannot be deactivated and "
+              "is treated as group says." },
+};
+static const struct config_section deprovision_section = {
+    SECTION_OF("Leavers", deprovision_options, config_deprovision),
+};
+
+static const struct config_option oauth_options[] = {
+    { AT("token-url", CONFIG_TEXT, config_oauth, token_url),
+      .format = CONFIG_URL, .max = TEXT_MAX, .required = true,
+      .help = "Token endpoint (RFC 6749, client credentials)." },
+    { AT("client-id", CONFIG_TEXT, config_oauth, client_id), .max = TEXT_MAX,
+      .required = true, .help = "Our name at the authorization server." },
+    { AT("client-secret-file", CONFIG_TEXT, config_oauth, client_secret_file),
+      .format = CONFIG_SECRET, .max = TEXT_MAX, .local = true,
+      .help = "File with the client secret." },
+    { AT("private-key-file", CONFIG_TEXT, config_oauth, private_key_file),
+      .format = CONFIG_SECRET, .max = TEXT_MAX, .local = true,
+      .help = "PEM file with the private key, RSA or P-256, that signs our "
+              "assertions (RFC 7523, private_key_jwt)." },
+    { AT("key-id", CONFIG_TEXT, config_oauth, key_id), .max = TEXT_MAX,
+      .help = "Name of that key at the authorization server (kid)." },
+    { AT("scope", CONFIG_TEXT, config_oauth, scope), .max = TEXT_MAX,
+      .help = "Scopes to ask for, separated by spaces." },
+    { AT("resource", CONFIG_TEXT, config_oauth, resource), .max = TEXT_MAX,
+      .help = "Resource to ask for (RFC 8707)." },
+};
+static const struct config_section oauth_section = {
+    SECTION_OF("OAuth 2.0", oauth_options, config_oauth),
+    .exactly_one = { "client-secret-file", "private-key-file" },
+};
+
+static const cyaml_strval_t bulk_words[] = {
+    { "auto", CONFIG_BULK_AUTO },
+    { "never", CONFIG_BULK_NEVER },
+};
+static const cyaml_strval_t target_words[] = {
+    { "scim", CONFIG_TARGET_SCIM },
+};
+static const struct config_option target_options[] = {
+    { AT("type", CONFIG_WORD, config_target, type), WORDS(target_words),
+      .required = true, .help = "Kind of service: SCIM 2.0 (RFC 7644)." },
+    { AT("url", CONFIG_TEXT, config_target, url), .format = CONFIG_URL,
+      .max = TEXT_MAX, .required = true,
+      .help = "Base URL, below which ServiceProviderConfig, Users and Groups "
+              "are found." },
+    { AT("tls", CONFIG_SECTION, config_target, tls), .section = &tls_section,
+      .help = "Certificates, also for the token endpoint." },
+    { AT("oauth", CONFIG_SECTION_OPTIONAL, config_target, oauth),
+      .section = &oauth_section, .help = "Where access tokens come from." },
+    { AT("token-file", CONFIG_TEXT, config_target, token_file),
+      .format = CONFIG_SECRET, .max = TEXT_MAX, .local = true,
+      .help = "File with a bearer token that never changes. A service that "
+              "knows us only by such a token cannot shut a dead node out." },
+    { AT("allow-plaintext-loopback", CONFIG_SWITCH, config_target,
+         allow_plaintext_loopback),
+      .fallback = "false",
+      .help = "Permit http:// to 127.0.0.0/8 and ::1. To other addresses it "
+              "is never permitted." },
+    { AT("bulk", CONFIG_WORD, config_target, bulk), WORDS(bulk_words),
+      .fallback = "auto",
+      .help = "Bulk requests: auto where the service offers them and they are "
+              "measured to be faster." },
+    { AT("connections-max", CONFIG_NUMBER, config_target, connections_max),
+      .min = 1, .max = 64, .fallback = "8",
+      .help = "Most connections at a time." },
+    { AT("request-timeout-seconds", CONFIG_NUMBER, config_target,
+         request_timeout_seconds),
+      .min = 1, .max = 600, .fallback = "30",
+      .help = "Longest wait for an answer." },
+};
+static const struct config_section target_section = {
+    SECTION_OF("Target", target_options, config_target),
+    .exactly_one = { "oauth", "token-file" },
+};
+
+static const struct config_option schedule_options[] = {
+    { AT("every-seconds", CONFIG_NUMBER, config_schedule, every_seconds),
+      .min = 1, .max = 86400, .fallback = "120",
+      .help = "From the start of one cycle to the start of the next." },
+    { AT("full-every-days", CONFIG_NUMBER, config_schedule, full_every_days),
+      .min = 1, .max = 30, .fallback = "7",
+      .help = "Longest time without a full import." },
+};
+static const struct config_section schedule_section = {
+    SECTION_OF("Schedule", schedule_options, config_schedule),
+};
+
+/* ---- the file ----------------------------------------------------------- */
+
+static const struct config_option options[] = {
+    { AT("cluster", CONFIG_TEXT, config, cluster), .format = CONFIG_NAME,
+      .max = 32, .required = true,
+      .help = "Name of the pair of computers, the same on both." },
+    { AT("this-node", CONFIG_TEXT, config, this_node), .format = CONFIG_NAME,
+      .max = 32, .required = true, .local = true,
+      .help = "Name of this computer: the only option that differs between "
+              "the two." },
+    { AT("state-directory", CONFIG_TEXT, config, state_directory),
+      .format = CONFIG_FOLDER, .max = TEXT_MAX, .local = true,
+      .fallback = "/var/lib/twinsync",
+      .help = "Folder of everything that is remembered." },
+    { LIST_AT("sources", CONFIG_SECTIONS, config, sources),
+      .section = &source_section, .required = true, .min = 1, .max = 16,
+      .help = "Directories that people and groups are read from." },
+    { LIST_AT("rules", CONFIG_SECTIONS, config, rules),
+      .section = &rule_section, .required = true, .min = 1, .max = ITEMS_MAX,
+      .help = "What becomes of an entry." },
+    { AT("deprovision", CONFIG_SECTION, config, deprovision),
+      .section = &deprovision_section,
+      .help = "What becomes of objects whose entries are gone." },
+    { AT("target", CONFIG_SECTION, config, target), .section = &target_section,
+      .required = true, .help = "The service that is kept in step." },
+    { AT("schedule", CONFIG_SECTION, config, schedule),
+      .section = &schedule_section, .help = "When it happens." },
+};
+const struct config_section config_table = {
+    SECTION_OF("Twinsync", options, config),
+};
+
+const struct config_option *
+config_table_find(const struct config_section *section, const char *name)
+{
+    for (uint32_t i = 0; i < section->option_count; i++) {
+        if (strcmp(section->options[i].name, name) == 0) {
+            return &section->options[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- the same table as libcyaml's schema -------------------------------- */
+
+static const cyaml_schema_field_t *
+add_fields(struct config_schema *schema, const struct config_section *section);
+
+/* How libcyaml sees one value of `option`; a list's is added apart. */
+static cyaml_schema_value_t value_of(struct config_schema *schema,
+                                     const struct config_option *option)
+{
+    cyaml_schema_value_t value = { .flags = CYAML_FLAG_OPTIONAL };
+    switch (option->type) {
+    case CONFIG_TEXT:
+    case CONFIG_TEXTS:
+        value.type = CYAML_STRING;
+        value.flags |= CYAML_FLAG_POINTER;
+        value.data_size = sizeof(char);
+        value.string.max = CYAML_UNLIMITED;
+        break;
+    case CONFIG_NUMBER:
+    case CONFIG_LINE:
+        value.type = CYAML_UINT;
+        value.data_size = sizeof(uint32_t);
+        break;
+    case CONFIG_SWITCH:
+        value.type = CYAML_BOOL;
+        value.data_size = sizeof(bool);
+        break;
+    case CONFIG_WORD:
+        value.type = CYAML_ENUM;
+        value.flags |= CYAML_FLAG_STRICT;
+        value.data_size = sizeof(enum config_kind);
+        value.enumeration.strings = option->words;
+        value.enumeration.count = option->word_count;
+        break;
+    case CONFIG_SECTION:
+    case CONFIG_SECTION_OPTIONAL:
+    case CONFIG_SECTIONS:
+    case CONFIG_MAP:
+        value.type = CYAML_MAPPING;
+        if (option->type == CONFIG_SECTION_OPTIONAL) {
+            value.flags |= CYAML_FLAG_POINTER;
+        }
+        value.data_size = option->section->size;
+        value.mapping.fields = add_fields(schema, option->section);
+        break;
+    }
+    return value;
+}
+
+static bool is_list(enum config_option_type type)
+{
+    return type == CONFIG_TEXTS || type == CONFIG_SECTIONS ||
+           type == CONFIG_MAP;
+}
+
+static cyaml_schema_field_t field_of(struct config_schema *schema,
+                                     const struct config_option *option)
+{
+    cyaml_schema_field_t field = { .key = option->name,
+                                   .data_offset = option->offset };
+    cyaml_schema_value_t value = value_of(schema, option);
+    if (!is_list(option->type)) {
+        field.value = value;
+        return field;
+    }
+    assert(schema->value_count < CONFIG_SCHEMA_VALUES_MAX);
+    cyaml_schema_value_t *entry = &schema->values[schema->value_count++];
+    *entry = value;
+    entry->flags &= ~(unsigned) CYAML_FLAG_OPTIONAL;
+    field.count_offset = option->count_offset;
+    field.count_size = sizeof(uint32_t);
+    field.value = (cyaml_schema_value_t){
+        .type = CYAML_SEQUENCE,
+        .flags = CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER,
+        .data_size = option->type == CONFIG_TEXTS ? sizeof(char *)
+                                                  : option->section->size,
+        .sequence = { .entry = entry, .max = CYAML_UNLIMITED },
+    };
+    return field;
+}
+
+/* A section used twice is added twice: a few unused rows are cheaper than
+ * remembering. */
+static const cyaml_schema_field_t *
+add_fields(struct config_schema *schema, const struct config_section *section)
+{
+    cyaml_schema_field_t *fields = &schema->fields[schema->field_count];
+    schema->field_count += section->option_count + 1; /* and the end mark */
+    assert(schema->field_count <= CONFIG_SCHEMA_FIELDS_MAX);
+    for (uint32_t i = 0; i < section->option_count; i++) {
+        fields[i] = field_of(schema, &section->options[i]);
+    }
+    fields[section->option_count] = (cyaml_schema_field_t) CYAML_FIELD_END;
+    return fields;
+}
+
+void config_schema_init(struct config_schema *schema)
+{
+    schema->field_count = 0;
+    schema->value_count = 0;
+    schema->top = (cyaml_schema_value_t){
+        .type = CYAML_MAPPING,
+        .flags = CYAML_FLAG_POINTER,
+        .data_size = config_table.size,
+        .mapping = { .fields = add_fields(schema, &config_table) },
+    };
+}
