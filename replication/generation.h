@@ -1,0 +1,88 @@
+/*
+ * generation -- which of the state files is the one that counts.
+ *
+ *   STATE/current            the pointer: one decimal number and a line feed
+ *   STATE/state.3/state.db   generation 3 (with state.db-wal while it is open)
+ *   STATE/state.4/state.db   a build that is not selected yet, or is done with
+ *
+ * A first load, and later a snapshot, is written into a folder of its own that
+ * nobody relies on, and becomes the state by the change of one small file. A
+ * crash at any moment leaves either the old state or the new one.
+ *
+ *   generation_build_begin --> load, journal_start, db_close
+ *       --> generation_select --> generation_locate, db_open -->
+ * generation_discard
+ *
+ * Invariants:
+ *   G1  the pointer names only a generation that is wholly on the disk: its
+ *       file and its folder are synced before the pointer is written, the
+ *       pointer before it is renamed, the folder of both after that.
+ *   G2  generations only grow; a database is never renamed over another.
+ *   G3  what is not understood (a damaged, newer or foreign file, a pointer to
+ *       nothing) is refused and left exactly as it is.
+ *   G4  only folders called state.NUMBER, and in them only a database's own
+ *       files, are ever deleted: those below the selected one, and builds. A
+ *       build has a file "building" in it until it is selected, so that a
+ *       state whose pointer was lost is not taken for one.
+ *
+ * The caller holds the lock of the state directory (node/daemon/lock.h).
+ */
+#ifndef REPLICATION_GENERATION_H
+#define REPLICATION_GENERATION_H
+
+#include <stdint.h>
+
+#include "node/base/err.h"
+
+#define GENERATION_MAX INT32_MAX
+
+/* Which generation is selected; 0: none yet.
+ * Errors   TS_E_CORRUPT (not a pointer), TS_E_IO. Blocks: reads a small file.
+ */
+TS_MUSTUSE enum ts_code generation_current(const char *directory,
+                                           int64_t *ret_generation,
+                                           struct ts_err *err);
+
+/* The path of a generation's database: what db_open() and its kin are given.
+ * Errors   TS_E_LIMIT (the directory's name is too long). */
+#define GENERATION_PATH_SIZE 512
+TS_MUSTUSE enum ts_code generation_path(const char *directory,
+                                        int64_t generation,
+                                        char path[static GENERATION_PATH_SIZE],
+                                        struct ts_err *err);
+
+/* Make the empty folder of a generation that is to be built, above the selected
+ * one and above `seen` (the highest that this node knows of from elsewhere).
+ * What earlier builds left behind is deleted first.
+ * Errors   as generation_discard(); TS_E_IO (disk full, read-only). */
+TS_MUSTUSE enum ts_code generation_build_begin(const char *directory,
+                                               int64_t seen,
+                                               int64_t *ret_generation,
+                                               struct ts_err *err);
+
+/* Make a built generation durable and then the selected one. All connections
+ * to it have been closed.
+ * Errors   TS_E_REFUSED (not above the selected one), TS_E_CONFLICT (still
+ *          open somewhere: its log is there), TS_E_IO. After an error the old
+ *          pointer stands, or, if only its folder could not be synced, either.
+ * Blocks   writes the whole file back to the disk. */
+TS_MUSTUSE enum ts_code generation_select(const char *directory,
+                                          int64_t generation,
+                                          struct ts_err *err);
+
+/* Find the selected generation's file, ready for db_open(), which creates what
+ * is missing and so must never see a pointer to nothing.
+ * Errors   TS_E_NOT_FOUND (none is selected), TS_E_CORRUPT (the file that the
+ *          pointer names is missing), TS_E_IO, TS_E_LIMIT. */
+TS_MUSTUSE enum ts_code
+generation_locate(const char *directory, int64_t *ret_generation,
+                  char path[static GENERATION_PATH_SIZE], struct ts_err *err);
+
+/* Delete every generation that is not selected: after a change of generation,
+ * and at start.
+ * Errors   TS_E_CORRUPT (one was in use that the pointer does not name);
+ * TS_E_IO (some are left; that harms nothing). */
+TS_MUSTUSE enum ts_code generation_discard(const char *directory,
+                                           struct ts_err *err);
+
+#endif
