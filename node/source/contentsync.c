@@ -1,0 +1,271 @@
+#include "node/source/contentsync.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "node/source/driver.h"
+
+#define ANCHOR_UUID "entryUUID"
+/* Delta searches after a complete one, until nothing has changed meanwhile. On
+ * an idle directory the first one says so; beyond this many, a list of what is
+ * there settles it at the price of one more enumeration. */
+#define SETTLE_PASSES_MAX 16
+
+static const char because_fingerprint[] =
+    "base, filter, attributes, anchor or identity are not those of the last "
+    "import";
+static const char because_cookie[] =
+    "the watermark's cookie is not one that slapd gives";
+static const char because_anchor[] =
+    "deletions are only told by entryUUID, which is not the anchor";
+
+/* --- life
+ * ------------------------------------------------------------------------
+ */
+
+static void sync_close(void *state)
+{
+    struct contentsync *sync = state;
+    if (sync != NULL) {
+        ldap_session_free(sync->session);
+        source_rows_free(sync->rows);
+        free(sync);
+    }
+}
+
+static enum ts_code sync_open(const struct source_options *options,
+                              void **ret_state, struct ts_err *err)
+{
+    const struct config_source *config = options->config;
+    struct contentsync *sync = calloc(1, sizeof *sync);
+    if (sync == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not prepare source \"%s\"",
+                       config->name);
+    }
+    sync->options = *options;
+    sync->config = config;
+    sync->anchor_is_uuid = strcasecmp(config->anchor, ANCHOR_UUID) == 0;
+    struct ldap_session_options session = {
+        .name = config->name,
+        .uris = config->uri,
+        .start_tls = config->start_tls,
+        .allow_plaintext_loopback = config->allow_plaintext_loopback,
+        .ca_file = config->tls.ca_file,
+        .certificate_file = config->tls.certificate_file,
+        .key_file = config->tls.key_file,
+        .method = config->bind.method == CONFIG_BIND_EXTERNAL
+                      ? LDAP_SESSION_EXTERNAL
+                      : LDAP_SESSION_SIMPLE,
+        .bind_dn = config->bind.dn,
+        .password_file = config->bind.password_file,
+        .connect_timeout_seconds = config->connect_timeout_seconds,
+        .operation_timeout_seconds = config->operation_timeout_seconds,
+    };
+    enum ts_code rc = ldap_session_new(&session, &sync->session, err);
+    if (rc == TS_OK) {
+        rc = source_rows_new(options, &sync->rows, err);
+    }
+    if (rc != TS_OK) {
+        sync_close(sync);
+        return rc;
+    }
+    *ret_state = sync;
+    return TS_OK;
+}
+
+static void sync_cancel(void *state)
+{
+    struct contentsync *sync = state;
+    ldap_session_cancel(sync->session);
+}
+
+/* --- import
+ * -----------------------------------------------------------------------
+ */
+
+/* Take the watermark over if it may be used; else say why not. */
+static const char *accept_watermark(const struct contentsync *sync,
+                                    const struct source_watermark *from,
+                                    struct ts_hash fingerprint,
+                                    struct contentsync_mark *mark)
+{
+    struct contentsync_cookie cookie;
+    mark->size = 0;
+    if (from == NULL || from->cookie.size == 0) {
+        return NULL; /* a full import was asked for */
+    }
+    if (!sync->anchor_is_uuid) {
+        return because_anchor;
+    }
+    if (!ts_hash_equal(from->fingerprint, fingerprint)) {
+        return because_fingerprint;
+    }
+    if (contentsync_cookie_parse(from->cookie, &cookie, NULL) != TS_OK) {
+        return because_cookie;
+    }
+    memcpy(mark->bytes, from->cookie.data, from->cookie.size);
+    mark->size = from->cookie.size;
+    return NULL;
+}
+
+/* After a COMPLETE answer with `mark`: fetch what slapd left out because it
+ * changed meanwhile. `mark` moves on only over passes that told deletions; a
+ * present phase tells them by silence, which the rows handed over earlier would
+ * drown. */
+static enum ts_code settle(struct contentsync *sync,
+                           struct source_builder *builder,
+                           struct contentsync_mark *mark, struct ts_err *err)
+{
+    struct contentsync_mark probe = *mark;
+    bool keep = true;
+    for (int i = 0; i < SETTLE_PASSES_MAX && probe.size > 0; i++) {
+        struct contentsync_answer answer;
+        enum ts_code rc = source_builder_flush(builder, err);
+        if (rc == TS_OK) {
+            rc = contentsync_pass(sync, &probe, builder, &answer, err);
+        }
+        if (rc != TS_OK || answer.outcome == CONTENTSYNC_NOTHING) {
+            return rc;
+        }
+        if (answer.outcome == CONTENTSYNC_STALE) {
+            break;
+        }
+        keep = keep && answer.outcome == CONTENTSYNC_CHANGES;
+        probe = answer.mark;
+        if (keep) {
+            *mark = probe;
+        }
+    }
+    return contentsync_list(sync, builder, err);
+}
+
+static enum ts_code read_all(struct contentsync *sync,
+                             struct contentsync_mark *mark,
+                             struct source_builder *builder,
+                             struct source_result *result, struct ts_err *err)
+{
+    struct contentsync_answer answer;
+    enum ts_code rc = contentsync_pass(sync, mark, builder, &answer, err);
+    if (rc == TS_OK && answer.outcome == CONTENTSYNC_STALE) {
+        result->full_because = answer.why;
+        mark->size = 0;
+        rc = contentsync_pass(sync, mark, builder, &answer, err);
+    }
+    if (rc != TS_OK) {
+        return rc;
+    }
+    result->extent = SOURCE_INCREMENTAL;
+    if (answer.outcome == CONTENTSYNC_NOTHING) {
+        return TS_OK; /* the old cookie stays */
+    }
+    *mark = answer.mark;
+    if (answer.outcome == CONTENTSYNC_COMPLETE) {
+        result->extent = SOURCE_COMPLETE;
+        rc = settle(sync, builder, mark, err);
+    }
+    return rc;
+}
+
+static enum ts_code
+import_connected(struct contentsync *sync, const struct source_watermark *from,
+                 struct source_builder *builder, struct contentsync_mark *mark,
+                 struct source_result *result, struct ts_err *err)
+{
+    enum ts_code rc = contentsync_meet(sync, err);
+    if (rc == TS_OK) {
+        rc = contentsync_find_base(sync, err);
+    }
+    if (rc == TS_OK && !sync->aliases_known) {
+        rc = contentsync_learn_aliases(sync, err);
+        sync->aliases_known = rc == TS_OK;
+    }
+    if (rc != TS_OK) {
+        return rc;
+    }
+    result->fingerprint = contentsync_fingerprint(sync);
+    result->full_because =
+        accept_watermark(sync, from, result->fingerprint, mark);
+    rc = read_all(sync, mark, builder, result, err);
+    if (rc == TS_OK) {
+        rc = source_builder_flush(builder, err);
+    }
+    if (!sync->anchor_is_uuid) {
+        mark->size = 0; /* of no use: see contentsync.h */
+    }
+    return rc;
+}
+
+static enum ts_code sync_import(void *state,
+                                const struct source_watermark *from,
+                                source_sink_fn *sink, void *context,
+                                struct ts_arena *arena,
+                                struct source_result *ret, struct ts_err *err)
+{
+    struct contentsync *sync = state;
+    struct source_builder builder = { .sink = sink, .context = context };
+    struct source_result result = { .extent = SOURCE_INCREMENTAL };
+    struct contentsync_mark mark = { .size = 0 };
+
+    enum ts_code rc = ldap_session_connect(sync->session, err);
+    if (rc == TS_OK) {
+        rc = import_connected(sync, from, &builder, &mark, &result, err);
+    }
+    source_builder_drop(&builder);
+    ldap_session_disconnect(sync->session);
+    if (rc == TS_OK) {
+        result.cookie = ts_arena_copy(arena, ts_slice(mark.bytes, mark.size));
+        if (result.cookie.data == NULL) {
+            rc = ts_fail(err, TS_E_NOMEM, 0, "could not keep the watermark");
+        }
+    }
+    if (rc != TS_OK) {
+        ts_err_wrap(err, "importing source \"%s\"", sync->config->name);
+        return rc;
+    }
+    result.put_count = builder.put_count;
+    result.present_count = builder.present_count;
+    result.delete_count = builder.delete_count;
+    *ret = result;
+    return TS_OK;
+}
+
+/* --- schema and check
+ * --------------------------------------------------------------
+ */
+
+static enum ts_code sync_schema(void *state, struct ts_arena *arena,
+                                struct source_attribute **ret_attributes,
+                                size_t *ret_count, struct ts_err *err)
+{
+    struct contentsync *sync = state;
+    enum ts_code rc = ldap_session_connect(sync->session, err);
+    if (rc == TS_OK) {
+        rc = contentsync_meet(sync, err);
+    }
+    if (rc == TS_OK) {
+        rc = contentsync_schema(sync, arena, ret_attributes, ret_count, err);
+    }
+    ldap_session_disconnect(sync->session);
+    if (rc != TS_OK) {
+        ts_err_wrap(err, "reading the schema of source \"%s\"",
+                    sync->config->name);
+    }
+    return rc;
+}
+
+static size_t
+sync_check(void *state, struct ts_arena *arena,
+           struct source_finding findings[static SOURCE_FINDINGS_MAX])
+{
+    return contentsync_check(state, arena, findings);
+}
+
+const struct source_driver source_contentsync = {
+    .open = sync_open,
+    .close = sync_close,
+    .import = sync_import,
+    .cancel = sync_cancel,
+    .schema = sync_schema,
+    .check = sync_check,
+};
