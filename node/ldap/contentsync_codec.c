@@ -310,7 +310,7 @@ static bool is_hex(uint8_t c)
            (c >= 'A' && c <= 'F');
 }
 
-/* Does `text` match `shape`, where d is a digit, x a hex digit, and all else
+/* Does `text` match `shape`, where 9 is a digit, ? a hex digit, and all else
  * itself? */
 static bool has_shape(struct ts_slice text, const char *shape)
 {
@@ -319,8 +319,8 @@ static bool has_shape(struct ts_slice text, const char *shape)
     }
     for (size_t i = 0; i < text.size; i++) {
         uint8_t c = text.data[i];
-        bool fits = shape[i] == 'd'   ? c >= '0' && c <= '9'
-                    : shape[i] == 'x' ? is_hex(c)
+        bool fits = shape[i] == '9'   ? c >= '0' && c <= '9'
+                    : shape[i] == '?' ? is_hex(c)
                                       : c == (uint8_t) shape[i];
         if (!fits) {
             return false;
@@ -337,7 +337,7 @@ static unsigned hex_value(uint8_t c)
 enum ts_code contentsync_csn_parse(struct ts_slice text,
                                    struct contentsync_csn *ret_csn)
 {
-    if (!has_shape(text, "dddddddddddddd.ddddddZ#xxxxxx#xxx#xxxxxx")) {
+    if (!has_shape(text, "99999999999999.999999Z#??????#???#??????")) {
         return TS_E_PROTOCOL;
     }
     memcpy(ret_csn->text, text.data, text.size);
@@ -385,7 +385,7 @@ static bool parse_cookie(struct ts_slice text,
     }
     while (text.size > 0) {
         struct ts_slice part = take_until(&text, ',');
-        if (has_shape(part, "rid=ddd") && !rid) {
+        if (has_shape(part, "rid=999") && !rid) {
             rid = true;
         } else if (part.size > 4 && memcmp(part.data, "csn=", 4) == 0 &&
                    !csns) {
@@ -393,7 +393,7 @@ static bool parse_cookie(struct ts_slice text,
             if (!csns) {
                 return false;
             }
-        } else if (!has_shape(part, "sid=xxx")) {
+        } else if (!has_shape(part, "sid=???")) {
             return false;
         }
     }

@@ -1,36 +1,13 @@
-#include "node/ldap/session.h"
+#include "node/ldap/session_private.h"
 
-#include <openldap.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "node/base/cleanup.h"
-#include "node/base/secret.h"
-#include "node/ldap/connect.h"
-#include "node/ldap/tls_reason.h"
 
-#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
-#define OID_WHO_AM_I   "1.3.6.1.4.1.4203.1.11.3"
-/* GnuTLS takes a priority string where OpenSSL takes a list of ciphers. */
-#define GNUTLS_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-
-struct ldap_session {
-    struct ldap_session_options options;
-    LDAP *ld;
-    struct ts_time connect_deadline;
-    bool bound; /* from here on operation_timeout counts */
-    char uri[LDAP_SESSION_URI_MAX];
-    char tls[128];
-    int cancel_fd;
-    atomic_bool cancelled;
-    pthread_mutex_t mutex; /* guards `fd` against _cancel */
-    int fd;                /* owned by `ld`; -1: none */
-};
+#define OID_WHO_AM_I "1.3.6.1.4.1.4203.1.11.3"
 
 /* --- errors ----------------------------------------------------------------
  */
@@ -86,9 +63,8 @@ enum ts_code ldap_session_fail(struct ldap_session *session, int result,
                    more ? diagnostic : "", more ? ")" : "");
 }
 
-/* The same with the handle's own last words. */
-static enum ts_code fail_locally(struct ldap_session *session, int result,
-                                 const char *what, struct ts_err *err)
+enum ts_code ldap_session_fail_locally(struct ldap_session *session, int result,
+                                       const char *what, struct ts_err *err)
 {
     char *diagnostic = NULL;
     (void) ldap_get_option(session->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE,
@@ -139,7 +115,7 @@ void ldap_session_free(struct ldap_session *session)
     free(session);
 }
 
-static void publish_fd(struct ldap_session *session, int fd)
+void ldap_session_publish_fd(struct ldap_session *session, int fd)
 {
     (void) pthread_mutex_lock(&session->mutex);
     session->fd = fd;
@@ -148,7 +124,7 @@ static void publish_fd(struct ldap_session *session, int fd)
 
 void ldap_session_disconnect(struct ldap_session *session)
 {
-    publish_fd(session, -1);
+    ldap_session_publish_fd(session, -1);
     if (session->ld != NULL) {
         (void) ldap_unbind_ext(session->ld, NULL, NULL);
         session->ld = NULL;
@@ -233,13 +209,12 @@ enum ts_code ldap_session_search(struct ldap_session *session,
     char what[300];
     (void) snprintf(what, sizeof what, "search \"%.100s\" with \"%.100s\"",
                     search->base, search->filter);
-    return fail_locally(session, result, what, err);
+    return ldap_session_fail_locally(session, result, what, err);
 }
 
-/* Wait for the single answer to `id` and take its result code apart. */
-static enum ts_code finish(struct ldap_session *session, int id,
-                           const char *what, LDAPMessage **ret_message,
-                           struct ts_err *err)
+enum ts_code ldap_session_finish(struct ldap_session *session, int id,
+                                 const char *what, LDAPMessage **ret_message,
+                                 struct ts_err *err)
 {
     LDAP_AUTOMSG LDAPMessage *message = NULL;
     enum ts_code rc = ldap_session_next(session, id, &message, err);
@@ -319,10 +294,12 @@ enum ts_code ldap_session_identity(struct ldap_session *session,
     int result = ldap_extended_operation(session->ld, OID_WHO_AM_I, NULL, NULL,
                                          NULL, &id);
     if (result != LDAP_SUCCESS) {
-        return fail_locally(session, result, "ask who we are", err);
+        return ldap_session_fail_locally(session, result, "ask who we are",
+                                         err);
     }
     LDAP_AUTOMSG LDAPMessage *message = NULL;
-    enum ts_code rc = finish(session, id, "ask who we are", &message, err);
+    enum ts_code rc =
+        ldap_session_finish(session, id, "ask who we are", &message, err);
     if (rc != TS_OK) {
         return rc;
     }
@@ -340,334 +317,4 @@ enum ts_code ldap_session_identity(struct ldap_session *session,
                     data == NULL ? "" : data->bv_val);
     ber_bvfree(data);
     return TS_OK;
-}
-
-/* --- connecting --------------------------------------------------------------
- */
-
-static const char *ca_file_of(const struct ldap_session *session)
-{
-    return session->options.ca_file != NULL ? session->options.ca_file
-                                            : SYSTEM_CA_FILE;
-}
-
-static bool set_text(LDAP *ld, int option, const char *value)
-{
-    return ldap_set_option(ld, option, value) == LDAP_OPT_SUCCESS;
-}
-
-static bool set_number(LDAP *ld, int option, int value)
-{
-    return ldap_set_option(ld, option, &value) == LDAP_OPT_SUCCESS;
-}
-
-/* Everything that libldap would otherwise take from ldap.conf, .ldaprc or the
- * environment, and that matters. `demand` is LDAP_OPT_X_TLS_DEMAND, but for the
- * look at a certificate that was refused. */
-static bool set_options(struct ldap_session *session, LDAP *ld, int demand)
-{
-    struct timeval wait = { .tv_sec = 1 };
-    int64_t left = ts_time_left(session->connect_deadline);
-    wait.tv_sec = (time_t) (left / 1000 + 1);
-    ber_len_t size_max = LDAP_SESSION_MESSAGE_MAX;
-    Sockbuf *sockbuf = NULL;
-    bool ok =
-        set_number(ld, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
-        ldap_set_option(ld, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == 0 &&
-        ldap_set_option(ld, LDAP_OPT_RESTART, LDAP_OPT_ON) == 0 &&
-        set_number(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
-        set_number(ld, LDAP_OPT_SIZELIMIT, LDAP_NO_LIMIT) &&
-        set_number(ld, LDAP_OPT_TIMELIMIT, LDAP_NO_LIMIT) &&
-        ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &wait) == 0 &&
-        ldap_set_option(ld, LDAP_OPT_TIMEOUT, &wait) == 0 &&
-        ldap_get_option(ld, LDAP_OPT_SOCKBUF, (void *) &sockbuf) == 0 &&
-        ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &size_max) == 1;
-
-    char *package = NULL;
-    (void) ldap_get_option(NULL, LDAP_OPT_X_TLS_PACKAGE, (void *) &package);
-    bool gnutls = package != NULL && strcmp(package, "GnuTLS") == 0;
-    ldap_memfree(package);
-    ok =
-        ok && set_text(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file_of(session)) &&
-        set_number(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, demand) &&
-        set_number(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN,
-                   LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
-        (!gnutls || set_text(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, GNUTLS_PRIORITY));
-    if (ok && session->options.certificate_file != NULL) {
-        ok = set_text(ld, LDAP_OPT_X_TLS_CERTFILE,
-                      session->options.certificate_file) &&
-             set_text(ld, LDAP_OPT_X_TLS_KEYFILE, session->options.key_file);
-    }
-    return ok;
-}
-
-/* TCP (or a local socket), and a handle on it. */
-static enum ts_code open_handle(struct ldap_session *session,
-                                const struct ldap_connect_target *target,
-                                bool *ret_loopback, LDAP **ret_ld,
-                                struct ts_err *err)
-{
-    int fd = -1;
-    enum ts_code rc =
-        ldap_connect_open(target, session->cancel_fd, session->connect_deadline,
-                          &fd, ret_loopback, err);
-    if (rc != TS_OK) {
-        return rc;
-    }
-    /* A server that stops in the middle of a message would otherwise hold
-     * libldap inside read(2) or write(2), beyond every LDAP time-out. */
-    struct timeval stall = {
-        .tv_sec = (time_t) session->options.operation_timeout_seconds
-    };
-    (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall);
-    (void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall);
-
-    LDAP *ld = NULL;
-    int proto =
-        target->scheme == LDAP_CONNECT_LOCAL ? LDAP_PROTO_IPC : LDAP_PROTO_TCP;
-    int result = ldap_init_fd(fd, proto, session->uri, &ld);
-    if (result != LDAP_SUCCESS) {
-        (void) close(fd);
-        return ldap_session_fail(session, result, NULL, "prepare", err);
-    }
-    *ret_ld = ld;
-    publish_fd(session, fd);
-    return TS_OK;
-}
-
-/* After a refused handshake: fetch the certificate and say what is wrong. */
-static enum ts_code explain_tls(struct ldap_session *session,
-                                const struct ldap_connect_target *target,
-                                const char *said, struct ts_err *err);
-
-static enum ts_code request_start_tls(struct ldap_session *session,
-                                      struct ts_err *err)
-{
-    int id = 0;
-    int result = ldap_start_tls(session->ld, NULL, NULL, &id);
-    if (result != LDAP_SUCCESS) {
-        return fail_locally(session, result, "ask for StartTLS", err);
-    }
-    return finish(session, id, "ask for StartTLS", NULL, err);
-}
-
-/* Returns an LDAP result. */
-static int install_tls(struct ldap_session *session, int demand)
-{
-    if (!set_options(session, session->ld, demand) ||
-        !set_number(session->ld, LDAP_OPT_X_TLS_NEWCTX, 0)) {
-        return LDAP_LOCAL_ERROR;
-    }
-    return ldap_install_tls(session->ld);
-}
-
-static enum ts_code secure(struct ldap_session *session,
-                           const struct ldap_connect_target *target,
-                           struct ts_err *err)
-{
-    if (session->options.start_tls && target->scheme == LDAP_CONNECT_PLAIN) {
-        enum ts_code rc = request_start_tls(session, err);
-        if (rc != TS_OK) {
-            return rc;
-        }
-    }
-    int result = install_tls(session, LDAP_OPT_X_TLS_DEMAND);
-    if (result != LDAP_SUCCESS) {
-        char *said = NULL;
-        (void) ldap_get_option(session->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE,
-                               (void *) &said);
-        enum ts_code rc = explain_tls(session, target, said, err);
-        ldap_memfree(said);
-        return rc;
-    }
-    char *version = NULL;
-    char *cipher = NULL;
-    (void) ldap_get_option(session->ld, LDAP_OPT_X_TLS_VERSION,
-                           (void *) &version);
-    (void) ldap_get_option(session->ld, LDAP_OPT_X_TLS_CIPHER,
-                           (void *) &cipher);
-    (void) snprintf(session->tls, sizeof session->tls, "%s %s",
-                    version == NULL ? "TLS" : version,
-                    cipher == NULL ? "" : cipher);
-    ldap_memfree(version);
-    ldap_memfree(cipher);
-    return TS_OK;
-}
-
-static enum ts_code explain_tls(struct ldap_session *session,
-                                const struct ldap_connect_target *target,
-                                const char *said, struct ts_err *err)
-{
-    char reason[LDAP_TLS_REASON_MAX];
-    bool known = false;
-    char uri[LDAP_SESSION_URI_MAX];
-    (void) snprintf(uri, sizeof uri, "%s", session->uri);
-    bool late = ts_time_left(session->connect_deadline) == 0;
-
-    char words[LDAP_TLS_REASON_MAX];
-    (void) snprintf(words, sizeof words, "%s", said != NULL ? said : "");
-    ldap_session_disconnect(session);
-    bool loopback = false;
-    if (!late && !atomic_load(&session->cancelled)) {
-        (void) snprintf(session->uri, sizeof session->uri, "%s", uri);
-        bool again = open_handle(session, target, &loopback, &session->ld,
-                                 NULL) == TS_OK &&
-                     set_options(session, session->ld, LDAP_OPT_X_TLS_NEVER) &&
-                     (!session->options.start_tls ||
-                      target->scheme != LDAP_CONNECT_PLAIN ||
-                      request_start_tls(session, NULL) == TS_OK) &&
-                     install_tls(session, LDAP_OPT_X_TLS_NEVER) == LDAP_SUCCESS;
-        struct berval der = { 0, NULL };
-        if (again &&
-            ldap_get_option(session->ld, LDAP_OPT_X_TLS_PEERCERT, &der) == 0 &&
-            der.bv_val != NULL) {
-            known = ldap_tls_reason(ts_slice(der.bv_val, der.bv_len),
-                                    target->host, ca_file_of(session), reason);
-        }
-        ber_memfree(der.bv_val);
-        ldap_session_disconnect(session);
-    }
-    if (atomic_load(&session->cancelled)) {
-        return ts_fail(err, TS_E_CANCELLED, 0, "connecting to %s was cancelled",
-                       uri);
-    }
-    if (known) {
-        return ts_fail(err, TS_E_AUTH, 0, "cannot trust %s: %s", uri, reason);
-    }
-    return ts_fail(err, late ? TS_E_TIMEOUT : TS_E_UNREACHABLE, 0,
-                   "could not start TLS with %s: %s", uri,
-                   late            ? "no answer in time"
-                   : words[0] != 0 ? words
-                                   : "the handshake failed");
-}
-
-static enum ts_code bind_session(struct ldap_session *session,
-                                 struct ts_err *err)
-{
-    const struct ldap_session_options *options = &session->options;
-    TS_AUTOSECRET struct ts_secret secret = { 0 };
-    struct berval credential = { 0, NULL };
-    const char *mechanism = "EXTERNAL";
-    const char *dn = NULL;
-    char what[300] = "bind by SASL EXTERNAL";
-
-    if (options->method == LDAP_SESSION_SIMPLE) {
-        enum ts_code rc = ts_secret_read(options->password_file, &secret, err);
-        if (rc != TS_OK) {
-            return rc;
-        }
-        credential = (struct berval){ secret.size, secret.text };
-        mechanism = LDAP_SASL_SIMPLE;
-        dn = options->bind_dn;
-        (void) snprintf(what, sizeof what, "bind as \"%.250s\"", dn);
-    }
-    int id = 0;
-    int result = ldap_sasl_bind(
-        session->ld, dn, mechanism,
-        options->method == LDAP_SESSION_SIMPLE ? &credential : NULL, NULL, NULL,
-        &id);
-    if (result != LDAP_SUCCESS) {
-        return fail_locally(session, result, what, err);
-    }
-    return finish(session, id, what, NULL, err);
-}
-
-static enum ts_code connect_uri(struct ldap_session *session,
-                                struct ts_slice uri, struct ts_err *err)
-{
-    const struct ldap_session_options *options = &session->options;
-    (void) snprintf(session->uri, sizeof session->uri, "%.*s",
-                    TS_SLICE_ARGS(uri));
-    session->connect_deadline = ts_time_after(
-        ts_time_now(), (int64_t) options->connect_timeout_seconds * 1000);
-    struct ldap_connect_target target;
-    bool loopback = false;
-    enum ts_code rc = ldap_connect_parse(session->uri, &target, err);
-    if (rc == TS_OK) {
-        rc = open_handle(session, &target, &loopback, &session->ld, err);
-    }
-    if (rc != TS_OK) {
-        return rc;
-    }
-    if (!set_options(session, session->ld, LDAP_OPT_X_TLS_DEMAND)) {
-        return ldap_session_fail(session, LDAP_LOCAL_ERROR, NULL,
-                                 "set libldap's options for the connection",
-                                 err);
-    }
-    bool tls = target.scheme == LDAP_CONNECT_TLS ||
-               (target.scheme == LDAP_CONNECT_PLAIN && options->start_tls);
-    if (tls) {
-        rc = secure(session, &target, err);
-    } else if (target.scheme == LDAP_CONNECT_PLAIN &&
-               !(loopback && options->allow_plaintext_loopback)) {
-        rc = ts_fail(err, TS_E_REFUSED, 0,
-                     "cannot use %s without TLS: set start_tls or write "
-                     "ldaps://%s",
-                     session->uri,
-                     loopback ? ", or allow_plaintext_loopback for a server on "
-                                "this machine"
-                              : "");
-    }
-    if (rc == TS_OK) {
-        rc = bind_session(session, err);
-    }
-    session->bound = rc == TS_OK;
-    return rc;
-}
-
-/* Would another URI do better? */
-static bool worth_another(enum ts_code rc, const struct ldap_session *session)
-{
-    return rc == TS_E_UNREACHABLE || rc == TS_E_TIMEOUT ||
-           rc == TS_E_PROTOCOL ||
-           (rc == TS_E_AUTH && session->ld == NULL); /* not trusted */
-}
-
-enum ts_code ldap_session_connect(struct ldap_session *session,
-                                  struct ts_err *err)
-{
-    sigset_t pipe;
-    (void) sigemptyset(&pipe);
-    (void) sigaddset(&pipe, SIGPIPE);
-    (void) pthread_sigmask(SIG_BLOCK, &pipe, NULL);
-
-    ldap_session_disconnect(session);
-    struct ts_err first = { .code = TS_OK };
-    size_t tried = 0;
-    enum ts_code rc = ts_fail(err, TS_E_CONFIG, 0,
-                              "cannot connect source \"%s\": it has no uri",
-                              session->options.name);
-    for (const char *at = session->options.uris; *at != 0;) {
-        size_t size = strcspn(at, " ");
-        if (size == 0) {
-            at++;
-            continue;
-        }
-        struct ts_err why = { .code = TS_OK };
-        rc = size < sizeof session->uri
-                 ? connect_uri(session, ts_slice(at, size), &why)
-                 : ts_fail(&why, TS_E_CONFIG, 0,
-                           "cannot connect source \"%s\": its uri is too long",
-                           session->options.name);
-        if (rc == TS_OK) {
-            return TS_OK;
-        }
-        bool more = worth_another(rc, session);
-        ldap_session_disconnect(session);
-        if (tried++ == 0) {
-            first = why;
-        }
-        at += size;
-        bool last = at[strspn(at, " ")] == 0;
-        if (!more || last) {
-            if (tried > 1) {
-                (void) ts_fail(err, why.code, 0, "%.230s; before that: %.230s",
-                               why.text, first.text);
-            } else if (err != NULL) {
-                *err = why;
-            }
-            return rc;
-        }
-    }
-    return rc;
 }
