@@ -147,6 +147,9 @@ static void check_rule(struct context *c, uint32_t index,
     check_rule_sources(c, &c->config->rules[index], at(node, "sources"));
     check_paths(c, node);
     check_given(c, node, "match", true);
+    if (c->config->sources_count > 1) { /* else there is nothing to join */
+        check_given(c, node, "join", false);
+    }
 }
 
 /* ---- target ------------------------------------------------------------- */

@@ -258,8 +258,8 @@ static const struct {
     const char *must, *text, *pattern;
 } formats[CONFIG_FORMATS] = {
     [CONFIG_ANY] = { "must be text without control characters", "text", NULL },
-    [CONFIG_NAME] = { "must be 1 to 32 of a-z, 0-9 and -",
-                      "1 to 32 of a-z, 0-9 and -", "^[a-z0-9-]{1,32}$" },
+    [CONFIG_NAME] = { "must be 1 to 32 of a-z, 0-9 and -", "name",
+                      "^[a-z0-9-]{1,32}$" },
     [CONFIG_FOLDER] = { "must be an absolute path without . and ..",
                         "absolute path", "^/." },
     [CONFIG_FILE] = { "must be an absolute path without . and ..",

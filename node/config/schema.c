@@ -192,8 +192,11 @@ static json_t *section_schema(const struct config_section *section)
 
 json_t *config_schema(void)
 {
-    struct schema s = { section_schema(&config_table), false };
-    set(&s, "$schema", json_string(CONFIG_SCHEMA_URI));
-    set(&s, "title", json_string("twinsync.yaml"));
+    struct schema s = { json_pack("{s:s, s:s}", "$schema", CONFIG_SCHEMA_URI,
+                                  "title", "twinsync.yaml"),
+                        false };
+    json_t *options = section_schema(&config_table);
+    s.failed |= json_object_update(s.object, options) != 0;
+    json_decref(options);
     return finished(&s);
 }

@@ -71,7 +71,8 @@ static const cyaml_strval_t source_words[] = {
 static const struct config_option source_options[] = {
     { AT("name", CONFIG_TEXT, config_source, name), .format = CONFIG_NAME,
       .max = 32, .required = true,
-      .help = "Name of the source, for rules, messages and commands. Another "
+      .help = "Name of the source, of the same letters as cluster, for rules, "
+              "messages and commands. Another "
               "name is another source: everything is read anew." },
     { AT("type", CONFIG_WORD, config_source, type), WORDS(source_words),
       .required = true,
@@ -166,9 +167,9 @@ static const struct config_option rule_options[] = {
       .help = "SQL expression that is true for the entries in scope. The "
               "first rule whose expression is true decides." },
     { AT("when-line", CONFIG_LINE, config_rule, when_line), .of = "when" },
-    { LIST_AT("join", CONFIG_TEXTS, config_rule, join), .max = ITEMS_MAX,
-      .help = "What makes entries of different sources one object: paths of "
-              "flow with equal values." },
+    { LIST_AT("join", CONFIG_TEXTS, config_rule, join), .max = 16,
+      .help = "What makes entries of several sources one object: paths of "
+              "flow with equal values, tried in order." },
     { LIST_AT("match", CONFIG_TEXTS, config_rule, match), .max = ITEMS_MAX,
       .help = "What makes an object without our mark, found at the target, "
               "the same as ours: paths of flow or once with equal values." },
@@ -217,9 +218,9 @@ static const struct config_option deprovision_options[] = {
       .help = "What becomes of a group whose entry was deleted." },
     { AT("out-of-scope", CONFIG_WORD, config_deprovision, out_of_scope),
       WORDS(leaver_words), .fallback = "deactivate",
-      .help = "What becomes of an object whose entry is still there but that "
-              "no rule's when is true for. A group cannot be deactivated and "
-              "is treated as group says." },
+      .help = "What becomes of a user whose entry is still there but that no "
+              "rule's when is true for. Groups out of scope are treated as "
+              "group says." },
 };
 static const struct config_section deprovision_section = {
     SECTION_OF("Leavers", deprovision_options, config_deprovision),
@@ -311,11 +312,13 @@ static const struct config_section schedule_section = {
 static const struct config_option options[] = {
     { AT("cluster", CONFIG_TEXT, config, cluster), .format = CONFIG_NAME,
       .max = 32, .required = true,
-      .help = "Name of the pair of computers, the same on both." },
+      .help = "Name of the pair of computers, the same on both: 1 to 32 of "
+              "a-z, 0-9 and -." },
     { AT("this-node", CONFIG_TEXT, config, this_node), .format = CONFIG_NAME,
       .max = 32, .required = true, .local = true,
-      .help = "Name of this computer: the only option that differs between "
-              "the two." },
+      .help =
+          "Name of this computer, of the same letters: the only option that "
+          "differs between the two." },
     { AT("state-directory", CONFIG_TEXT, config, state_directory),
       .format = CONFIG_FOLDER, .max = TEXT_MAX, .local = true,
       .fallback = "/var/lib/twinsync",

@@ -12,6 +12,7 @@ static const struct cli_command *const looking[] = {
     &command_history, &command_events, NULL,
 };
 static const struct cli_command *const setting_up[] = {
+    &command_config,
     &command_completion,
     &command_version,
     NULL,

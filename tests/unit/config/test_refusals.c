@@ -387,6 +387,13 @@ static void names_that_are_not_there(void **state)
     refuses("match: [userName]", "match: [username]",
             "c.yaml:13:13: \"match\" names \"username\", which is not in "
             "\"flow\" or \"once\"");
+    refuses(
+        "rules:\n  - kind: user\n",
+        "  - {name: b, type: contentsync, uri: ldaps://b, base: dc=b, bind: "
+        "{dn: cn=b, password-file: /b}}\nrules:\n  - kind: user\n    "
+        "join: [mail]\n",
+        "c.yaml:12:12: \"join\" names \"mail\", which is not in \"flow\"");
+    accepts("    when: mail IS", "    join: [mail]\n    when: mail IS");
     refuses("references: {manager: manager}", "references: {userName: manager}",
             "c.yaml:17:18: \"userName\" is already in \"flow\"");
     refuses("references: {manager: manager}", "once: {userName: mail}",
