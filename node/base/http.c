@@ -540,3 +540,19 @@ const char *ts_http_escape(struct ts_arena *arena, struct ts_slice bytes)
     curl_free(text);
     return (const char *) copy.data;
 }
+
+struct ts_slice ts_http_unescape(struct ts_arena *arena, struct ts_slice text)
+{
+    int size = 0;
+    if (text.size == 0) {
+        return TS_SLICE_NONE;
+    }
+    char *bytes = curl_easy_unescape(NULL, (const char *) text.data,
+                                     (int) text.size, &size);
+    if (bytes == NULL) {
+        return TS_SLICE_NONE;
+    }
+    struct ts_slice copy = ts_arena_copy(arena, ts_slice(bytes, (size_t) size));
+    curl_free(bytes);
+    return copy;
+}

@@ -141,5 +141,7 @@ TS_MUSTUSE enum ts_code ts_http_check_url(const char *url, bool allow_plaintext,
 /* `bytes` percent-encoded (RFC 3986, unreserved characters stay) as a C string.
  * Errors   NULL: out of memory. */
 const char *ts_http_escape(struct ts_arena *arena, struct ts_slice bytes);
+/* The reverse. Errors: an empty slice: out of memory. */
+struct ts_slice ts_http_unescape(struct ts_arena *arena, struct ts_slice text);
 
 #endif

@@ -124,8 +124,21 @@ void pace_failed(struct pace *pace)
     if (pace->concurrency > 1) {
         pace->concurrency--;
     }
+    if (pace->step > 0) {
+        pace->step--;
+    }
     pace->hold = PACE_HOLD_WINDOWS;
     pace->grew = pace->probing = false;
+    pace->window_start = TS_NEVER;
+}
+
+void pace_bundle_refused(struct pace *pace, size_t size)
+{
+    pace->bundle_max = size > 10 ? size / 2 : 1;
+    while (pace->step > 0 && ladder[pace->step] > pace->bundle_max) {
+        pace->step--;
+    }
+    pace->probing = false;
     pace->window_start = TS_NEVER;
 }
 

@@ -75,6 +75,8 @@ void pace_refused(struct pace *pace, struct ts_time now, int64_t retry_after_ms,
                   uint32_t random);
 /* The connection failed, a request timed out, or a 5xx: one step back. */
 void pace_failed(struct pace *pace);
+/* The service does not take a bundle of `size`: never again one so large. */
+void pace_bundle_refused(struct pace *pace, size_t size);
 /* Nothing is waiting to be sent: what is measured now says nothing. */
 void pace_idle(struct pace *pace);
 

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "node/target/scim/compose.h"
 #include "node/target/scim/scim.h"
 
 static void set_active(struct scim_task *task, const char *value)
@@ -36,6 +37,12 @@ struct scim_task *scim_task_new(struct target_op *op)
         task->step = SCIM_STEP_WRITE;
     }
     return task;
+}
+
+bool scim_must_read(const struct scim *scim, const struct scim_task *task)
+{
+    return task->work.verb == TARGET_UPDATE && task->current == NULL &&
+           scim_needs_current(&scim->schema, &task->work);
 }
 
 void scim_queue_last(struct scim *scim, struct scim_task *task)
@@ -85,6 +92,18 @@ void scim_finish_with(struct scim *scim, struct scim_task *task,
                       enum target_result result, const char *text)
 {
     struct target_outcome outcome = { .result = result, .text = text };
+    scim_finish(scim, task, &outcome);
+}
+
+void scim_finish_refused(struct scim *scim, struct scim_task *task,
+                         enum ts_code why, const char *attribute,
+                         const char *text)
+{
+    struct target_outcome outcome = { .result = why == TS_E_NOMEM
+                                                    ? TARGET_LATER
+                                                    : TARGET_REFUSED,
+                                      .text = text,
+                                      .attribute = attribute };
     scim_finish(scim, task, &outcome);
 }
 

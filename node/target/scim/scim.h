@@ -122,11 +122,25 @@ void scim_finish(struct scim *scim, struct scim_task *task,
                  struct target_outcome *outcome);
 void scim_finish_with(struct scim *scim, struct scim_task *task,
                       enum target_result result, const char *text);
+/* It could not be composed; `attribute` is the path at fault, or NULL. */
+void scim_finish_refused(struct scim *scim, struct scim_task *task,
+                         enum ts_code why, const char *attribute,
+                         const char *text);
 /* Everything in the queue ends so. */
 void scim_finish_queue(struct scim *scim, enum target_result result,
                        const char *text);
 
 /* -- send.c: requests and their answers ------------------------------------ */
+
+#define SCIM_CONTENT_TYPE "Content-Type: application/scim+json"
+
+/* An update that needs the object's present state, and has not read it. */
+bool scim_must_read(const struct scim *scim, const struct scim_task *task);
+/* The body of a write.
+ * Owns     *ret_json: json_decref. Errors: see compose.h. */
+enum ts_code scim_compose_body(struct scim_send *send, struct scim_task *task,
+                               const char **ret_attribute, json_t **ret_json,
+                               struct ts_err *err);
 
 /* Send what may be sent now. */
 void scim_dispatch(struct scim *scim);

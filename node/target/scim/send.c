@@ -6,11 +6,11 @@
 #include <sys/random.h>
 
 #include "node/base/json.h"
+#include "node/target/scim/bulk.h"
 #include "node/target/scim/compose.h"
 #include "node/target/scim/scim.h"
 
-#define CONTENT_TYPE "Content-Type: application/scim+json"
-#define ACCEPT       "Accept: application/scim+json, application/json"
+#define ACCEPT "Accept: application/scim+json, application/json"
 
 char *scim_print(struct ts_arena *arena, const char *fmt, ...)
 {
@@ -71,14 +71,20 @@ bool scim_request_init(struct scim *scim, struct ts_http_request *request,
 
 /* -- URLs ------------------------------------------------------------------ */
 
+/* An answer to a changed member need not list the 250,000 others (RFC 7644
+ * section 3.9). */
 static const char *object_url(const struct scim *scim,
-                              const struct target_op *op,
+                              const struct scim_task *task,
                               struct ts_arena *arena)
 {
+    const struct target_op *op = &task->work;
     const char *id = ts_http_escape(arena, op->id);
+    bool brief = task->step == SCIM_STEP_WRITE && op->verb == TARGET_UPDATE &&
+                 op->kind == CONFIG_KIND_GROUP && scim->schema.patch;
     return id == NULL ? NULL
-                      : scim_print(arena, "%s%s/%s", scim->url,
-                                   scim->schema.endpoint[op->kind], id);
+                      : scim_print(arena, "%s%s/%s%s", scim->url,
+                                   scim->schema.endpoint[op->kind], id,
+                                   brief ? "?excludedAttributes=members" : "");
 }
 
 /* Two answers are asked for: enough to see that there is more than one. */
@@ -115,16 +121,16 @@ static enum ts_code set_body(struct scim_send *send, const json_t *json,
                              struct ts_err *err)
 {
     send->request.body = ts_json_print(json, &send->arena);
-    send->request.headers[3] = CONTENT_TYPE;
+    send->request.headers[3] = SCIM_CONTENT_TYPE;
     return send->request.body.data != NULL
                ? TS_OK
                : ts_fail(err, TS_E_LIMIT, 0,
                          "could not compose a request: it is too large");
 }
 
-static enum ts_code compose_body(struct scim_send *send, struct scim_task *task,
-                                 const char **ret_attribute, json_t **ret_json,
-                                 struct ts_err *err)
+enum ts_code scim_compose_body(struct scim_send *send, struct scim_task *task,
+                               const char **ret_attribute, json_t **ret_json,
+                               struct ts_err *err)
 {
     struct scim *scim = send->scim;
     struct scim_writer writer = { .schema = &scim->schema,
@@ -166,10 +172,10 @@ static enum ts_code compose_write(struct scim_send *send,
         request->method = task->work.verb == TARGET_DELETE ? TS_HTTP_DELETE
                           : scim->schema.patch             ? TS_HTTP_PATCH
                                                            : TS_HTTP_PUT;
-        request->url = object_url(scim, &task->work, &send->arena);
+        request->url = object_url(scim, task, &send->arena);
     }
     if (task->work.verb != TARGET_DELETE) {
-        rc = compose_body(send, task, ret_attribute, &json, err);
+        rc = scim_compose_body(send, task, ret_attribute, &json, err);
         if (rc == TS_OK) {
             rc = set_body(send, json, err);
         }
@@ -200,7 +206,7 @@ static enum ts_code compose(struct scim_send *send, struct scim_task *task,
     switch (task->step) {
     case SCIM_STEP_READ_FIRST:
     case SCIM_STEP_READ:
-        request->url = object_url(scim, op, &send->arena);
+        request->url = object_url(scim, task, &send->arena);
         break;
     case SCIM_STEP_FIND_ANCHOR:
         request->url =
@@ -272,8 +278,29 @@ static void send_ended(struct ts_http_request *request,
 
     scim->active--;
     scim->sending -= send->task_count;
-    scim_answer(send, send->tasks[0], answer);
+    if (send->task_count > 1) {
+        scim_bulk_answer(send, answer);
+    } else {
+        scim_answer(send, send->tasks[0], answer);
+    }
     send_give_back(send);
+}
+
+/* Before the first request of a task: is it to be read first, can it be done?
+ */
+static enum ts_code route(const struct scim *scim, struct scim_task *task,
+                          struct ts_err *err)
+{
+    if (task->step == SCIM_STEP_WRITE && scim_must_read(scim, task)) {
+        task->step = SCIM_STEP_READ_FIRST;
+    }
+    bool search = task->step == SCIM_STEP_FIND_ANCHOR ||
+                  task->step == SCIM_STEP_FIND_MATCH;
+    return search && !scim->schema.filter
+               ? ts_fail(err, TS_E_REFUSED, 0,
+                         "cannot look an object up: the service offers no "
+                         "filter")
+               : TS_OK;
 }
 
 /* Compose for one task. False: the task was finished instead. */
@@ -281,18 +308,16 @@ static bool prepare_one(struct scim_send *send, struct scim_task *task)
 {
     struct ts_err err = { .text = "" };
     const char *attribute = NULL;
-    enum ts_code rc = compose(send, task, &attribute, &err);
+    enum ts_code rc = route(send->scim, task, &err);
+    if (rc == TS_OK) {
+        rc = compose(send, task, &attribute, &err);
+    }
     if (rc == TS_OK) {
         send->tasks[0] = task;
         send->task_count = 1;
         return true;
     }
-    struct target_outcome outcome = { .result = rc == TS_E_NOMEM
-                                                    ? TARGET_LATER
-                                                    : TARGET_REFUSED,
-                                      .text = err.text,
-                                      .attribute = attribute };
-    scim_finish(send->scim, task, &outcome);
+    scim_finish_refused(send->scim, task, rc, attribute, err.text);
     return false;
 }
 
@@ -314,14 +339,6 @@ static void launch(struct scim_send *send)
         scim_finish_with(scim, send->tasks[i], TARGET_LATER, err.text);
     }
     send_give_back(send);
-}
-
-/* A filter is needed for a search; nothing is sent without. */
-static bool is_possible(const struct scim *scim, const struct scim_task *task)
-{
-    bool search = task->step == SCIM_STEP_FIND_ANCHOR ||
-                  task->step == SCIM_STEP_FIND_MATCH;
-    return !search || scim->schema.filter;
 }
 
 /* True when a token is at hand. Without one: ask, wait, or end the queue. */
@@ -348,28 +365,23 @@ static bool have_token(struct scim *scim, struct ts_time now)
     return false;
 }
 
+/* The front of the queue into one request, if it comes to one. */
 static void send_next(struct scim *scim)
 {
     struct scim_send *send = send_take(scim);
-    struct scim_task *task = scim_queue_take(scim);
+    size_t bundle = pace_bundle(&scim->pace, scim->queue_count);
     if (send == NULL) {
-        scim_finish_with(scim, task, TARGET_LATER,
+        scim_finish_with(scim, scim_queue_take(scim), TARGET_LATER,
                          "could not compose a request: out of memory");
         return;
     }
-    if (task->step == SCIM_STEP_WRITE && task->work.verb == TARGET_UPDATE &&
-        task->current == NULL &&
-        scim_needs_current(&scim->schema, &task->work)) {
-        task->step = SCIM_STEP_READ_FIRST;
+    bool ready = bundle > 1 && scim_bulk_fits(scim, scim->queue) &&
+                 scim_bulk_prepare(send, bundle);
+    if (!ready && scim->queue_count > 0) {
+        ts_arena_reset(&send->arena);
+        ready = prepare_one(send, scim_queue_take(scim));
     }
-    if (!is_possible(scim, task)) {
-        scim_finish_with(scim, task, TARGET_REFUSED,
-                         "cannot look an object up: the service offers no "
-                         "filter");
-        send_give_back(send);
-        return;
-    }
-    if (prepare_one(send, task)) {
+    if (ready) {
         launch(send);
     } else {
         send_give_back(send);
