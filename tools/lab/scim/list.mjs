@@ -113,7 +113,10 @@ function parse(type, text) {
         throw new Refusal(400, "invalidFilter", error.message);
     }
     for (const expression of filter)
-        for (const name of Object.keys(expression))
+        for (const [name, comparison] of Object.entries(expression)) {
             if (!isAttribute(type, name)) throw new Refusal(400, "invalidFilter", `unknown attribute '${name}'`);
+            if (Array.isArray(comparison) && comparison.length === 1 && comparison[0] !== "pr")
+                throw new Refusal(400, "invalidFilter", `'${name} ${comparison[0]}' lacks a value`);
+        }
     return filter;
 }
