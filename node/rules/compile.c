@@ -354,6 +354,16 @@ static enum ts_code compile_all(struct pass *pass, struct rules_compiled *item)
     return code;
 }
 
+/* What vals('x') and its like name; bare names are seen by the authorizer. */
+static void note_bound(struct rules *rules, const struct rules_tokens *tokens)
+{
+    for (size_t i = 0; i < tokens->count; i++) {
+        if (tokens->items[i].column != NULL) {
+            rules->sandbox.reads.columns[tokens->items[i].column->index] = true;
+        }
+    }
+}
+
 static enum ts_code compile_rule(struct pass *pass, struct rules_compiled *item)
 {
     struct rules *rules = pass->rules;
@@ -364,11 +374,13 @@ static enum ts_code compile_rule(struct pass *pass, struct rules_compiled *item)
         return ts_fail(pass->err, TS_E_LIMIT, 0, "no room for the columns");
     }
     memset(rules->sandbox.reads.columns, 0, columns * sizeof(bool));
+    note_bound(rules, &item->when_tokens);
     enum ts_code code = compile_when(pass, item);
     if (code != TS_OK) {
         return refuse(item->rule, number, NULL, pass->err);
     }
     for (size_t i = 0; i < item->flow_count + item->once_count; i++) {
+        note_bound(rules, &item->flows[i].tokens);
         code = compile_flow(pass, &item->flows[i]);
         if (code != TS_OK) {
             return refuse(item->rule, number, item->flows[i].from, pass->err);

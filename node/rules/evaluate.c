@@ -51,9 +51,13 @@ static const char *step_error(const struct rules *rules)
     if (sandbox->budget.spent != NULL) {
         return sandbox->budget.spent;
     }
-    return sqlite3_errcode(sandbox->db) == SQLITE_TOOBIG
-               ? "it makes or reads a value over 2 MiB"
-               : sqlite3_errmsg(sandbox->db);
+    if (sqlite3_errcode(sandbox->db) == SQLITE_TOOBIG) {
+        return "it makes or reads a value over 2 MiB";
+    }
+    /* The one message of SQLite that quotes what may be an entry's value. */
+    const char *text = sqlite3_errmsg(sandbox->db);
+    return strstr(text, "JSON path") != NULL ? "a JSON path is malformed"
+                                             : text;
 }
 
 static enum ts_code add_problem(struct run *run, const char *path,
