@@ -183,7 +183,7 @@ static bool watch(struct rules_budget *budget)
         return true;
     }
     if (ts_time_reached(ts_time_now(), budget->deadline)) {
-        budget->spent = "it takes more than a second";
+        budget->spent = "it takes more than five seconds";
         return false;
     }
     if (sqlite3_memory_used() - budget->memory_at_start > RULES_MEMORY_MAX) {

@@ -229,7 +229,7 @@ static void assert_bounded(const char *expression, const char *begins,
 }
 
 /* Generous, because the sanitizers run it too: unbounded would be hours. */
-#define MS_MAX 10000
+#define MS_MAX 30000
 
 static void row_bombs_end(void **state)
 {
