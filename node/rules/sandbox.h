@@ -26,7 +26,7 @@
 
 #define RULES_VALUE_SIZE_MAX   (2 * 1024 * 1024)
 #define RULES_STEPS_MAX        1000000
-#define RULES_STATEMENT_MS_MAX 1000
+#define RULES_STATEMENT_MS_MAX 5000
 #define RULES_MEMORY_MAX       ((int64_t) 256 * 1024 * 1024)
 #define RULES_MARKER_SIZE      24
 /* The subtype that SQLite's JSON functions give to their results. */
