@@ -50,8 +50,15 @@ bool rules_value_is_text(sqlite3_context *context, const char *name,
  * Errors   NULL: out of memory or too large. */
 char *rules_base64(struct ts_slice bytes, size_t *ret_size);
 
-/* Equality of caseIgnoreMatch (RFC 4517 §4.2.11): Unicode case folding with
- * NFKC, white space at the ends dropped and runs of it taken as one space. */
-bool rules_equal_ignoring_case(struct ts_slice a, struct ts_slice b);
+/* caseIgnoreMatch (RFC 4517 §4.2.11): Unicode case folding with NFKC, white
+ * space at the ends dropped and runs of it taken as one space. Running out of
+ * memory must not look like "differs": that could end an object's scope. */
+enum rules_match {
+    RULES_MATCH_NO,
+    RULES_MATCH_YES,
+    RULES_MATCH_NO_MEMORY
+};
+enum rules_match rules_match_ignoring_case(struct ts_slice a,
+                                           struct ts_slice b);
 
 #endif

@@ -155,22 +155,29 @@ static bool has_boolean(struct ts_slice value, sqlite3_value *wanted)
     return rules_parse_boolean(rules_value_text(wanted), &b) && a == b;
 }
 
-static bool value_matches(const struct rules_column *column,
-                          struct ts_slice value, sqlite3_value *wanted)
+static enum rules_match match_value(const struct rules_column *column,
+                                    struct ts_slice value,
+                                    sqlite3_value *wanted)
 {
+    bool equal = false;
     switch (column->syntax) {
     case RULES_SYNTAX_INTEGER:
-        return has_integer(value, wanted);
+        equal = has_integer(value, wanted);
+        break;
     case RULES_SYNTAX_BOOLEAN:
-        return has_boolean(value, wanted);
-    case RULES_SYNTAX_BINARY:
-        return ts_slice_equal(value, rules_value_bytes(wanted));
+        equal = has_boolean(value, wanted);
+        break;
     case RULES_SYNTAX_TEXT:
+        if (column->case_ignore && sqlite3_value_type(wanted) != SQLITE_BLOB) {
+            return rules_match_ignoring_case(value, rules_value_text(wanted));
+        }
+        equal = ts_slice_equal(value, rules_value_bytes(wanted));
+        break;
+    case RULES_SYNTAX_BINARY:
+        equal = ts_slice_equal(value, rules_value_bytes(wanted));
         break;
     }
-    return column->case_ignore && sqlite3_value_type(wanted) != SQLITE_BLOB
-               ? rules_equal_ignoring_case(value, rules_value_text(wanted))
-               : ts_slice_equal(value, rules_value_bytes(wanted));
+    return equal ? RULES_MATCH_YES : RULES_MATCH_NO;
 }
 
 static void call_has(sqlite3_context *context, int count,
@@ -183,21 +190,25 @@ static void call_has(sqlite3_context *context, int count,
     if (column == SIZE_MAX) {
         return;
     }
-    bool found = false;
+    enum rules_match match = RULES_MATCH_NO;
     size_t n = sqlite3_value_type(values[1]) == SQLITE_NULL
                    ? 0
                    : rules_view_count(view, column);
     int64_t wanted_size = sqlite3_value_bytes(values[1]);
-    for (size_t i = 0; i < n && !found; i++) {
+    for (size_t i = 0; i < n && match == RULES_MATCH_NO; i++) {
         struct ts_slice value = rules_view_value(view, column, i);
         if (!rules_budget_draw(&sandbox->budget,
                                ((int64_t) value.size + wanted_size) / 64)) {
             sqlite3_result_error_code(context, SQLITE_INTERRUPT);
             return;
         }
-        found = value_matches(view->columns[column], value, values[1]);
+        match = match_value(view->columns[column], value, values[1]);
     }
-    sqlite3_result_int(context, found);
+    if (match == RULES_MATCH_NO_MEMORY) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    sqlite3_result_int(context, match == RULES_MATCH_YES);
 }
 
 /* ---- place, day, verdicts ----------------------------------------------- */

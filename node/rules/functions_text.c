@@ -165,25 +165,32 @@ static bool equal_squeezed(struct ts_slice a, struct ts_slice b)
     return i == a.size && j == b.size;
 }
 
-bool rules_equal_ignoring_case(struct ts_slice a, struct ts_slice b)
+static enum rules_match match_of(bool equal)
+{
+    return equal ? RULES_MATCH_YES : RULES_MATCH_NO;
+}
+
+enum rules_match rules_match_ignoring_case(struct ts_slice a, struct ts_slice b)
 {
     if (is_ascii(a) && is_ascii(b)) {
-        return equal_squeezed(a, b);
+        return match_of(equal_squeezed(a, b));
     }
     if (ts_kind_of_bytes(a) != TS_KIND_TEXT ||
         ts_kind_of_bytes(b) != TS_KIND_TEXT) {
-        return ts_slice_equal(a, b);
+        return match_of(ts_slice_equal(a, b));
     }
     size_t a_size = 0;
     size_t b_size = 0;
     uint8_t *x = u8_casefold(a.data, a.size, NULL, UNINORM_NFKC, NULL, &a_size);
     uint8_t *y = u8_casefold(b.data, b.size, NULL, UNINORM_NFKC, NULL, &b_size);
-    bool equal = x != NULL && y != NULL
-                     ? equal_squeezed(ts_slice(x, a_size), ts_slice(y, b_size))
-                     : ts_slice_equal(a, b);
+    enum rules_match match = RULES_MATCH_NO_MEMORY;
+    if (x != NULL && y != NULL) {
+        match =
+            match_of(equal_squeezed(ts_slice(x, a_size), ts_slice(y, b_size)));
+    }
     free(x);
     free(y);
-    return equal;
+    return match;
 }
 
 /* ---- trim --------------------------------------------------------------- */

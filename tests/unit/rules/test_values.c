@@ -428,6 +428,15 @@ static void array_for_a_single_value_is_an_error(void **state)
     IS("'[1]'", "[1]");
 }
 
+static void array_from_a_named_subselect_is_text_until_wrapped(void **state)
+{
+    (void) state;
+    PATH_IS("texts", "(SELECT x FROM (SELECT vals('cn') AS x LIMIT 1))",
+            "[\"Ada King\",\"Ada Lovelace\"]");
+    PATH_IS("texts", "json((SELECT x FROM (SELECT vals('cn') AS x LIMIT 1)))",
+            "Ada King|Ada Lovelace");
+}
+
 static void blob_is_an_error(void **state)
 {
     (void) state;
@@ -534,6 +543,7 @@ int main(void)
         cmocka_unit_test(null_and_empty_text_are_no_value),
         cmocka_unit_test(clear_and_keep_are_told_apart_from_values),
         cmocka_unit_test(array_for_a_single_value_is_an_error),
+        cmocka_unit_test(array_from_a_named_subselect_is_text_until_wrapped),
         cmocka_unit_test(blob_is_an_error),
         cmocka_unit_test(text_must_be_utf8_without_nul),
         cmocka_unit_test(values_take_the_targets_kind),
