@@ -12,7 +12,8 @@ enum {
     OPTION_HELP,
     OPTION_VERSION,
     OPTION_OWN, /* a command's own: OPTION_OWN + its place in the row */
-    GLOBALS = 4
+    GLOBALS = 4,
+    HELP_WIDTH = 80
 };
 
 /* --- parsing ------------------------------------------------------------ */
@@ -28,20 +29,22 @@ struct option_list {
     struct option all[GLOBALS + CLI_OPTIONS_MAX + 1];
 };
 
+/* A command's own come first: they may stand for a global of the same name. */
 static struct option_list options_of(const struct cli_command *command)
 {
     struct option_list list = { 0 };
-    memcpy(list.all, global_options, sizeof global_options);
-    for (int i = 0; command != NULL && i < CLI_OPTIONS_MAX &&
-                    command->options[i].name != NULL;
+    int i = 0;
+    for (; command != NULL && i < CLI_OPTIONS_MAX &&
+           command->options[i].name != NULL;
          i++) {
-        list.all[GLOBALS + i] = (struct option){
+        list.all[i] = (struct option){
             .name = command->options[i].name,
             .has_arg = command->options[i].argument != NULL ? required_argument
                                                             : no_argument,
             .val = OPTION_OWN + i,
         };
     }
+    memcpy(&list.all[i], global_options, sizeof global_options);
     return list;
 }
 
@@ -106,15 +109,16 @@ static bool word_is_fixed(const struct cli_command *command, const char *word)
 {
     size_t size = strlen(word);
     const char *at = command->words;
-    while (*at != 0) {
+    for (;;) {
         size_t length = strcspn(at, "| ");
         if (length == size && strncmp(at, word, size) == 0) {
             return true;
         }
-        at += length;
-        at += strspn(at, "| ");
+        if (at[length] != '|') { // what follows a blank is no fixed word
+            return false;
+        }
+        at += length + 1;
     }
-    return false;
 }
 
 static enum ts_code take_words(int argc, char **argv, struct arguments *ret,
@@ -246,14 +250,60 @@ static void print_option(FILE *out, const struct cli_option *option)
     (void) fprintf(out, "  %-18s %s\n", shown, option->text);
 }
 
-static void print_globals(FILE *out)
+static bool has_own_config(const struct cli_command *command)
+{
+    for (int i = 0; command != NULL && i < CLI_OPTIONS_MAX &&
+                    command->options[i].name != NULL;
+         i++) {
+        if (strcmp(command->options[i].name, "config") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void print_globals(FILE *out, const struct cli_command *command)
 {
     (void) fprintf(out,
                    "  %-18s configuration (default %s)\n"
                    "  %-18s print one JSON document and nothing else\n"
                    "  %-18s print help\n",
-                   "-c, --config FILE", CONFIG_DEFAULT_PATH, "--json",
-                   "-h, --help");
+                   has_own_config(command) ? "-c FILE" : "-c, --config FILE",
+                   CONFIG_DEFAULT_PATH, "--json", "-h, --help");
+}
+
+/* One piece of the usage line, on a new line when it does not fit. */
+static void put_usage(FILE *out, size_t *column, const char *piece)
+{
+    if (*column + 1 + strlen(piece) > HELP_WIDTH) {
+        (void) fputs("\n               ", out);
+        *column = 15;
+    }
+    (void) fprintf(out, " %s", piece);
+    *column += 1 + strlen(piece);
+}
+
+static void print_usage(FILE *out, const struct cli_command *command)
+{
+    char piece[HELP_WIDTH];
+    int head =
+        fprintf(out, "Usage: twinsync [-c FILE] [--json] %s", command->name);
+    size_t column = head < 0 ? 0 : (size_t) head;
+    if (command->words[0] != 0) {
+        (void) snprintf(piece, sizeof piece,
+                        command->words_min == 0 ? "[%s]" : "%s",
+                        command->words);
+        put_usage(out, &column, piece);
+    }
+    for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name != NULL;
+         i++) {
+        const struct cli_option *option = &command->options[i];
+        (void) snprintf(piece, sizeof piece, "[--%s%s%s]", option->name,
+                        option->argument != NULL ? " " : "",
+                        option->argument != NULL ? option->argument : "");
+        put_usage(out, &column, piece);
+    }
+    (void) putc('\n', out);
 }
 
 static void help_all(FILE *out)
@@ -270,7 +320,7 @@ static void help_all(FILE *out)
         }
     }
     (void) fputs("\nOptions\n", out);
-    print_globals(out);
+    print_globals(out, NULL);
     (void) fprintf(out,
                    "  %-18s print the version\n\n"
                    "Exit status: 0 done or healthy, 1 failed or unhealthy, 2 "
@@ -286,20 +336,8 @@ void arguments_help(FILE *out, const struct cli_command *command)
         help_all(out);
         return;
     }
-    (void) fprintf(out, "%s\n\nUsage: twinsync [-c FILE] [--json] %s",
-                   command->summary, command->name);
-    if (command->words[0] != 0) {
-        (void) fprintf(out, command->words_min == 0 ? " [%s]" : " %s",
-                       command->words);
-    }
-    for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name != NULL;
-         i++) {
-        const struct cli_option *option = &command->options[i];
-        (void) fprintf(out, " [--%s%s%s]", option->name,
-                       option->argument != NULL ? " " : "",
-                       option->argument != NULL ? option->argument : "");
-    }
-    (void) fputs("\n", out);
+    (void) fprintf(out, "%s\n\n", command->summary);
+    print_usage(out, command);
     if (command->details != NULL) {
         (void) fprintf(out, "\n%s", command->details);
     }
@@ -308,6 +346,6 @@ void arguments_help(FILE *out, const struct cli_command *command)
          i++) {
         print_option(out, &command->options[i]);
     }
-    print_globals(out);
+    print_globals(out, command);
     (void) fprintf(out, "\nExamples\n%s", command->examples);
 }

@@ -48,7 +48,8 @@ struct cli_command {
     const char *details; /* paragraphs for --help; may be NULL */
     const char *examples; /* lines "command  what it does" for --help */
     int words_min, words_max;
-    bool words_are_fixed; /* the first is one of `words`: checked, completed */
+    bool words_are_fixed; /* the first is one of those in `words`, up to a
+                             blank: checked, completed */
     struct cli_option options[CLI_OPTIONS_MAX];
     enum control_exit (*run)(const struct cli_call *call);
 };

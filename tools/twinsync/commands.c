@@ -12,10 +12,8 @@ static const struct cli_command *const looking[] = {
     &command_history, &command_events, NULL,
 };
 static const struct cli_command *const setting_up[] = {
-    &command_config,
-    &command_completion,
-    &command_version,
-    NULL,
+    &command_check,      &command_config,  &command_rules,
+    &command_completion, &command_version, NULL,
 };
 
 const struct cli_group cli_groups[] = {
