@@ -149,7 +149,7 @@ enum ts_code jwt_sign(const char *pem, const struct jwt_claims *claims,
                        "cannot sign with this private key: it is not an "
                        "unencrypted private key in PEM form");
     }
-    enum algorithm algorithm;
+    enum algorithm algorithm = RS256;
     enum ts_code rc = key_algorithm(key, &algorithm, err);
     if (rc != TS_OK) {
         return rc;

@@ -31,7 +31,6 @@ CALLS = [
     ("", "gmtime", "gmtime_r"),
     ("", "ctime", "strftime"),
     ("", "asctime", "strftime"),
-    ("", "signal", "sigaction or signalfd"),
     ("", "longjmp", "an error value"),
     ("", "strerror", "strerrordesc_np: strerror shares its text between threads"),
     ("tests/", "sleep", "waiting for a condition with a deadline"),

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Files under 600 lines, functions of at most 70 with at most 5 parameters.
 A function starts at the line of its name and ends at the brace in column 0,
-where clang-format puts it; its body's lines count, its head's do not."""
+where clang-format puts it; its body's lines count, its head's do not. A static
+on_... is a library's callback, whose parameters are not ours to choose."""
 
 import os
 import re
@@ -41,7 +42,8 @@ def long_functions(path, text):
             yield "%s:%d: %s() has %d lines, more than %d" % (
                 path, line, head.group(1), length, FUNCTION_LINES_MAX)
         count = parameters(head.group(2))
-        if count > PARAMETERS_MAX:
+        callback = head.group(0).startswith("static") and head.group(1).startswith("on_")
+        if count > PARAMETERS_MAX and not callback:
             yield "%s:%d: %s() has %d parameters, more than %d" % (
                 path, line, head.group(1), count, PARAMETERS_MAX)
 
@@ -68,6 +70,7 @@ PLANTS = [
 ALLOWED = [
     ("node/base/x.c", "static int f(int a, int (*b)(int, int), int c, int d, int e)\n{\n"
      + "    f();\n" * 70 + "}\n" + "int g(void)\n{\n" + "    f();\n" * 69 + "}\n"),
+    ("node/base/x.c", "static int on_row(int a, int b, int c, int d, int e, int f)\n{\n}\n"),
     ("node/base/x.c", "static const int x[] = {\n" + "    1,\n" * 100 + "};\n"),
 ]
 
