@@ -1,5 +1,6 @@
 #include "node/control/connection.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +182,7 @@ static bool dispatch(struct control_connection *connection,
         refuse(connection, &err, now);
         return true;
     }
+    assert(end != NULL); // a line without end is over the limit, and refused
     connection->in_size -= size + 1;
     memmove(connection->in, end + 1, connection->in_size);
 

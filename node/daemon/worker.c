@@ -100,7 +100,8 @@ static enum ts_code open_signals(struct worker *self, struct ts_err *err)
     (void) sigaddset(&ending, SIGTERM);
     (void) sigaddset(&ending, SIGINT);
     (void) sigaddset(&ending, SIGHUP);
-    (void) signal(SIGPIPE, SIG_IGN);
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
+    (void) sigaction(SIGPIPE, &ignore, NULL);
     self->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
     return self->signal_fd >= 0
                ? TS_OK

@@ -36,6 +36,14 @@ static json_t *fetch(const struct cli_call *call, struct control_client *client,
     return result;
 }
 
+/* The seq of the newest of `events`; `before` when there are none. */
+static json_int_t newest(const json_t *events, json_int_t before)
+{
+    size_t count = json_array_size(events);
+    return count == 0 ? before
+                      : count_at(json_array_get(events, count - 1), "seq");
+}
+
 /* One document a line, so that a pipe can take them as they come. */
 static void print_lines(const json_t *events)
 {
@@ -58,19 +66,20 @@ static enum control_exit follow(const struct cli_call *call, int64_t limit)
     struct screen screen = screen_of(stdout);
     json_t *args =
         json_pack("{s:n, s:I}", "after", "limit", (json_int_t) limit);
+    json_int_t after = 0;
     for (;;) {
         json_t *result = fetch(call, client, args, &exit_status);
         if (result == NULL) {
             break;
         }
+        const json_t *events = json_object_get(result, "events");
         if (call->json) {
-            print_lines(json_object_get(result, "events"));
+            print_lines(events);
         } else {
-            events_view(&screen, json_object_get(result, "events"), false);
+            events_view(&screen, events, false);
         }
-        args = json_pack("{s:I, s:i}", "after",
-                         (json_int_t) count_at(result, "last"), "limit",
-                         FOLLOW_LIMIT);
+        after = newest(events, after);
+        args = json_pack("{s:I, s:i}", "after", after, "limit", FOLLOW_LIMIT);
         json_decref(result);
         if (fflush(stdout) != 0) { // whoever read them has gone
             json_decref(args);

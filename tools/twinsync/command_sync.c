@@ -7,7 +7,8 @@
 
 enum {
     OPTION_FULL,
-    OPTION_WAIT
+    OPTION_WAIT,
+    OPTION_ACCEPT_MISSING
 };
 
 static void on_progress(void *context, const struct control_progress *progress)
@@ -50,11 +51,15 @@ static enum control_exit run(const struct cli_call *call)
 {
     bool full = call->options[OPTION_FULL] != NULL;
     bool wait = call->options[OPTION_WAIT] != NULL;
+    json_t *args = json_pack("{s:b, s:b}", "full", full, "wait", wait);
+    if (call->options[OPTION_ACCEPT_MISSING] != NULL) {
+        (void) json_object_set_new(args, "accept_missing", json_true());
+    }
     struct bar bar;
     bar_init(&bar);
     const struct daemon_question question = {
         .command = "sync",
-        .args = json_pack("{s:b, s:b}", "full", full, "wait", wait),
+        .args = args,
         .wait_ms = wait ? 0 : CONTROL_CLIENT_WAIT_MS,
         .progress = call->json ? NULL : on_progress,
         .context = &bar,
@@ -75,7 +80,11 @@ const struct cli_command command_sync = {
     .summary = "Start a cycle now",
     .details =
         "Imports what changed at the source, and brings the target into step.\n"
-        "While a cycle runs, the next one is started after it.\n",
+        "While a cycle runs, the next one is started after it. When a source "
+        "shows\n"
+        "far fewer objects than before, that is taken for a fault and nothing "
+        "is\n"
+        "deleted; --accept-missing says, for this cycle, that it is true.\n",
     .examples =
         "  twinsync sync                  start one, do not wait for it\n"
         "  twinsync sync --wait           and show how far it is, until its "
@@ -84,6 +93,8 @@ const struct cli_command command_sync = {
     .options = { [OPTION_FULL] = { "full", NULL,
                                    "read everything, not only what changed" },
                  [OPTION_WAIT] = { "wait", NULL,
-                                   "show progress and wait for the end" } },
+                                   "show progress and wait for the end" },
+                 [OPTION_ACCEPT_MISSING] = { "accept-missing", NULL,
+                                             "objects are really gone" } },
     .run = run,
 };

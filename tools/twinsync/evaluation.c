@@ -207,18 +207,19 @@ static char *filter_for(const struct config_source *source, const char *object,
 
 /* --- one object --------------------------------------------------------- */
 
-static enum ts_code evaluate_with(struct evaluation *self, struct rules *rules,
-                                  const struct rules_input *input,
-                                  const struct config_rule *config,
-                                  json_t **ret, struct ts_err *err)
+/* NULL when it failed. */
+static json_t *evaluate_with(struct evaluation *self, bool draft,
+                             const struct rules_input *input,
+                             struct ts_err *err)
 {
     struct rules_result result;
-    enum ts_code code =
-        rules_evaluate(rules, input, &self->scratch, &result, err);
-    if (code == TS_OK) {
-        *ret = evaluation_describe(&result, config);
+    const struct config *config =
+        draft ? self->options->draft : self->options->now;
+    if (rules_evaluate(draft ? self->draft : self->now, input, &self->scratch,
+                       &result, err) != TS_OK) {
+        return NULL;
     }
-    return code;
+    return evaluation_describe(&result, config->rules);
 }
 
 /* A sample is of what the rules are for: what is out of scope, and stays so, is
@@ -254,11 +255,13 @@ static enum ts_code evaluate_row(struct evaluation *self,
                                        .dn = row->dn,
                                        .entry = &entry,
                                        .run_date = self->run_date };
-    json_t *object = NULL;
-    code = evaluate_with(self, self->draft, &input, self->options->draft->rules,
-                         &object, err);
-    if (code != TS_OK) {
-        return code;
+    json_t *object = evaluate_with(self, true, &input, err);
+    json_t *now =
+        self->now == NULL ? NULL : evaluate_with(self, false, &input, err);
+    if (object == NULL || (self->now != NULL && now == NULL)) {
+        json_decref(object);
+        json_decref(now);
+        return err->code;
     }
     (void) json_object_set_new(object, "source",
                                json_string(self->source->name));
@@ -267,20 +270,13 @@ static enum ts_code evaluate_row(struct evaluation *self,
         json_stringn((const char *) row->anchor.data, row->anchor.size));
     (void) json_object_set_new(
         object, "dn", json_stringn((const char *) row->dn.data, row->dn.size));
-    json_t *differences = json_null();
-    if (self->now != NULL) {
-        json_t *now = NULL;
-        code = evaluate_with(self, self->now, &input, self->options->now->rules,
-                             &now, err);
-        if (code == TS_OK) {
-            differences = evaluation_differences(now, object);
-        }
-        json_decref(now);
-    }
-    (void) json_object_set_new(object, "differences", differences);
+    (void) json_object_set_new(
+        object, "differences",
+        now == NULL ? json_null() : evaluation_differences(now, object));
+    json_decref(now);
     keep(self, object);
     json_decref(object);
-    return code;
+    return TS_OK;
 }
 
 /* Takes rows until there are enough, then ends the import by an error that is

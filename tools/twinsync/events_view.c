@@ -1,6 +1,16 @@
 #include "tools/twinsync/events_view.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "node/base/cleanup.h"
+#include "tools/twinsync/values.h"
+
+enum {
+    TIME_WIDTH = 25,
+    NAME_WIDTH = 25,
+    HEAD_WIDTH = 2 + TIME_WIDTH + NAME_WIDTH + 1
+};
 
 /* "-failed", "-refused" and the like are what an eye should find first. */
 static enum tone tone_of(const char *event)
@@ -22,28 +32,67 @@ static enum tone tone_of(const char *event)
     return TONE_BUSY;
 }
 
+/* {"id":42,"kind":"delta"} as "id=42 kind=delta"; another text as it is.
+ * Owns     free() it. Errors: NULL, out of memory. */
+static char *plain_text(const json_t *item)
+{
+    const char *text = text_at(item, "text");
+    json_t *fields = json_loads(text, 0, NULL);
+    char *plain = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&plain, &size);
+    if (out != NULL && json_is_object(fields)) {
+        const struct screen paper = { .out = out };
+        const char *actor = text_at(item, "actor");
+        const char *name;
+        json_t *value;
+        json_object_foreach(fields, name, value)
+        {
+            (void) fprintf(out, "%s%s=", ftell(out) > 0 ? " " : "", name);
+            put_scalar(&paper, value);
+        }
+        if (actor[0] != 0 && strcmp(actor, "daemon") != 0) {
+            (void) fprintf(out, "%sby %s", ftell(out) > 0 ? " " : "", actor);
+        }
+    } else if (out != NULL) {
+        (void) fputs(text, out);
+    }
+    if (out != NULL) {
+        (void) fclose(out);
+    }
+    json_decref(fields);
+    return plain;
+}
+
+/* As much of `text` as the width leaves, cut before a character. */
+static size_t cut_size(const struct screen *screen, const char *text)
+{
+    size_t size = strlen(text);
+    if (screen->width <= HEAD_WIDTH ||
+        size <= (size_t) (screen->width - HEAD_WIDTH)) {
+        return size;
+    }
+    size = (size_t) (screen->width - HEAD_WIDTH);
+    while (size > 0 && ((unsigned char) text[size] & 0xc0) == 0x80) {
+        size--;
+    }
+    return size;
+}
+
 void events_view(const struct screen *screen, const json_t *events, bool cut)
 {
-    const int head = 27 + 26;
     size_t index;
     const json_t *item;
     json_array_foreach(events, index, item)
     {
-        const char *event = text_at(item, "event");
-        const char *text = text_at(item, "text");
-        size_t size = strlen(text);
-        if (cut && screen->width > head &&
-            size > (size_t) (screen->width - head)) {
-            size = (size_t) (screen->width - head);
-            while (size > 0 && ((unsigned char) text[size] & 0xc0) == 0x80) {
-                size--;
-            }
-        }
+        TS_AUTOFREE char *text = plain_text(item);
+        const char *shown = text == NULL ? "" : text;
         (void) fputs("  ", screen->out);
-        put_toned(screen, TONE_FAINT, 25, text_at(item, "time"));
-        put_toned(screen, tone_of(event), 25, event);
+        put_toned(screen, TONE_FAINT, TIME_WIDTH, text_at(item, "time"));
+        put_toned(screen, tone_of(text_at(item, "event")), NAME_WIDTH,
+                  text_at(item, "event"));
         (void) putc(' ', screen->out);
-        put_bytes(screen, text, size);
+        put_bytes(screen, shown, cut ? cut_size(screen, shown) : strlen(shown));
         (void) putc('\n', screen->out);
     }
 }

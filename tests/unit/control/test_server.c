@@ -390,7 +390,8 @@ struct place {
 static int make_place(void **state)
 {
     struct place *p = calloc(1, sizeof *p);
-    (void) strcpy(p->directory, "/tmp/test_server.XXXXXX");
+    (void) snprintf(p->directory, sizeof p->directory,
+                    "/tmp/test_server.XXXXXX");
     assert_non_null(mkdtemp(p->directory));
     (void) snprintf(p->socket, sizeof p->socket, "%s/control.sock",
                     p->directory);
