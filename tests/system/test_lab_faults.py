@@ -10,7 +10,7 @@ import urllib.parse
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from lab import ENTERPRISE, USER, LabTestCase, wait_until  # noqa: E402
+from lab import BULK, ENTERPRISE, USER, LabTestCase, wait_until  # noqa: E402
 
 LOST = (OSError, http.client.HTTPException)
 
@@ -103,6 +103,27 @@ class Answers(Faults):
         row = self.lab.requests()[-1]
         self.assertLess(row["effect_us"] - row["admitted_us"], 200_000)
         self.assertGreaterEqual(row["answered_us"] - row["effect_us"], 290_000)
+
+
+class BulkOperations(Faults):
+    def bulk(self, *names):
+        operations = [{"method": "POST", "path": "/Users", "bulkId": name,
+                       "data": {"schemas": [USER], "userName": name}} for name in names]
+        reply = self.lab.scim("POST", "/Bulk", {"schemas": [BULK], "Operations": operations})
+        return {each["bulkId"]: each["status"] for each in reply.body["Operations"]}
+
+    def test_one_operation_is_refused_before_or_after_its_effect(self):
+        for when, happened in (("before", False), ("after", True)):
+            good, bad = self.name(), self.name()
+            self.lab.fault("bulk-operation", {"body": bad}, times=1, status=500, when=when)
+            self.assertEqual(self.bulk(good, bad), {good: "201", bad: "500"})
+            self.assertEqual((self.exists(good), self.exists(bad)), (True, happened))
+
+    def test_one_operation_is_left_out_of_the_answer(self):
+        good, bad = self.name(), self.name()
+        self.lab.fault("bulk-operation", {"body": bad}, times=1, status=500, when="after", omit=True)
+        self.assertEqual(self.bulk(good, bad), {good: "201"})
+        self.assertTrue(self.exists(bad))
 
 
 class Rules(Faults):

@@ -325,8 +325,10 @@ class Durability(Provider):
         with open(self.lab.layout.path("scim", "store.jsonl"), "a", encoding="utf-8") as file:
             file.write('{"type":"User","id":"half')
         self.lab.start("scim")
-        self.assertStatus(self.lab.scim("GET", f"/Users/{user['id']}"), 200)
-        self.user()
+        later = self.user()
+        self.lab.restart("scim")
+        for each in (user, later):
+            self.assertStatus(self.lab.scim("GET", f"/Users/{each['id']}"), 200)
 
     def test_the_log_tells_admission_and_effect(self):
         self.lab.scim("POST", "/Users", {"schemas": [USER], "userName": self.name()},

@@ -34,7 +34,7 @@ const AFTER = {
 /* Answers that exist only when the effect has happened. */
 const ONLY_AFTER = new Set(["malformed", "wrong-types", "oversized", "content-type", "truncated"]);
 /* Carried out by the server itself, which asks with find(). */
-const BY_THE_SERVER = new Set(["stale"]);
+const BY_THE_SERVER = new Set(["stale", "bulk-operation"]);
 
 function withWrongTypes(text) {
     const swap = (value) => {

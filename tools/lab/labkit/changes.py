@@ -13,7 +13,7 @@ from . import population
 from .layout import BASE
 
 # What is done how often, of a hundred.
-KINDS = (("edit", 39), ("add", 12), ("delete", 10), ("rename", 8), ("member_add", 12), ("member_remove", 8),
+KINDS = (("edit", 32), ("manager", 4), ("mail", 3), ("add", 12), ("delete", 10), ("rename", 8), ("member_add", 12), ("member_remove", 8),
          ("lock", 3), ("unlock", 2), ("scope_exit", 3), ("scope_return", 3))
 
 RELAX = "1.3.6.1.4.1.4203.666.5.12"  # lets the administrator set operational attributes
@@ -58,6 +58,15 @@ class Changer:
             ("telephoneNumber", f"+44 {self.rng.randrange(10**9)}"), ("givenName", self.rng.choice(population.GIVEN)),
             ("displayName", f"Renamed {self.rng.randrange(10**6)}"), ("title", None)))
         self.server.modify_s(self.person(), [(ldap.MOD_REPLACE, name, value and value.encode())])
+        return True
+
+    def manager(self):
+        self.server.modify_s(self.person(), [(ldap.MOD_REPLACE, "manager", self.person().encode())])
+        return True
+
+    def mail(self):
+        address = f"moved-{self.rng.randrange(10**9)}@Example.org"
+        self.server.modify_s(self.person(), [(ldap.MOD_REPLACE, "mail", address.encode())])
         return True
 
     def add(self):

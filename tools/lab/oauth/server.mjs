@@ -73,6 +73,7 @@ const answer = provider.callback();
 async function handle(request, response) {
     const exchange = new Exchange(request, response, server);
     exchange.admitted_us = now_us();
+    request.exchange = exchange;
     try {
         await server.faults.before(exchange);
         await answer(request, response);
@@ -81,6 +82,7 @@ async function handle(request, response) {
     }
 }
 
+provider.on("grant.success", (ctx) => { ctx.req.exchange.client = ctx.oidc.client.clientId; });
 provider.on("server_error", (_, error) => console.error("server error:", error));
 await listenControl(settings.control_port, server.faults, {
     get: () => options,

@@ -42,9 +42,10 @@ export class Bulk {
     #ids = new Map();    /* bulkId -> id of what it made */
     #failed = new Set(); /* bulkIds whose POST was refused */
 
-    constructor(resources, exchange) {
+    constructor(resources, exchange, faults) {
         this.resources = resources;
         this.exchange = exchange;
+        this.faults = faults;
     }
 
     async answer(body) {
@@ -69,7 +70,7 @@ export class Bulk {
         }
         for (const { operation, index } of waiting)
             results[index] = failed(operation, new Refusal(409, undefined, "a bulkId is circular or unknown"));
-        return { schemas: [RESPONSE], Operations: results.filter(Boolean) };
+        return { schemas: [RESPONSE], Operations: results.filter((each) => each && !each.omitted) };
     }
 
     #references(operation) {
@@ -88,8 +89,12 @@ export class Bulk {
     }
 
     async #run(operation) {
+        const fault = this.faults.find({
+            method: operation.method, url: operation.path, text: JSON.stringify(operation)
+        }, "bulk-operation");
         let result, id;
         try {
+            if (fault && fault.when !== "after") throw new Refusal(fault.status);
             result = await this.#apply(operation);
             id = result.id;
             delete result.id;
@@ -100,9 +105,10 @@ export class Bulk {
         }
         this.exchange.bulk.push({
             bulkId: operation.bulkId, method: operation.method, path: operation.path,
-            status: Number(result.status), id, effect_us: now_us()
+            status: Number(result.status), id, effect_us: id && now_us(), fault: fault?.type
         });
-        return result;
+        if (fault?.omit) return { omitted: true };
+        return fault?.when === "after" ? failed(operation, new Refusal(fault.status)) : result;
     }
 
     async #apply(operation) {

@@ -117,7 +117,7 @@ const WRITERS = {
 async function route(exchange) {
     const { pathname, searchParams } = new URL(exchange.url, settings.base_url);
     if (exchange.method === "POST" && pathname === `${BASE}/Bulk`)
-        return give(exchange, 200, await new Bulk(resources, exchange).answer(exchange.body));
+        return give(exchange, 200, await new Bulk(resources, exchange, server.faults).answer(exchange.body));
     const [, endpoint, id] = /^\/scim\/v2\/(Users|Groups)(?:\/([^/.][^/]*))?$/.exec(pathname) ?? [];
     if (endpoint === undefined) return discovery(exchange.request, exchange.response);
     const type = ENDPOINTS[endpoint];
@@ -158,6 +158,7 @@ async function handle(request, response) {
     const exchange = new Exchange(request, response, server);
     try {
         const body = await readBody(exchange).catch((error) => error);
+        if (request.aborted) return; /* the client is gone, its request incomplete */
         exchange.client = await auth.admit(request);
         exchange.admitted_us = now_us();
         if (body instanceof Error) throw body;
