@@ -11,6 +11,8 @@ static const char *advice(int code)
     switch (code & 0xff) {
     case SQLITE_FULL:
         return "; free space on that disk, then run it again";
+    case SQLITE_IOERR:
+        return "; check that disk and its free space, then run it again";
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
