@@ -172,7 +172,7 @@ static enum ts_code wait_for(int fd, short events, int cancel_fd,
 static bool is_loopback(const struct sockaddr *address)
 {
     if (address->sa_family == AF_INET) {
-        struct sockaddr_in in;
+        struct sockaddr_in in = { .sin_family = AF_INET };
         memcpy(&in, address, sizeof in);
         return ntohl(in.sin_addr.s_addr) >> 24 == 127;
     }
@@ -334,7 +334,7 @@ enum ts_code ldap_connect_open(const struct ldap_connect_target *target,
     if (rc != TS_OK) {
         return connect_failed(rc, why, target, err);
     }
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof peer;
     *ret_loopback = getpeername(fd, (struct sockaddr *) &peer, &size) == 0 &&
                     is_loopback((const struct sockaddr *) &peer);

@@ -11,7 +11,7 @@
  *   info     2.5  CHOICE of [0] newcookie, [1] refreshDelete,
  *                 [2] refreshPresent, [3] syncIdSet
  *
- * slapd's cookie is text, "rid=NNN[,sid=XXX],csn=CSN[;CSN...]". The protocol
+ * slapd's cookie is text, "rid=999[,sid=fff],csn=CSN[;CSN...]". The protocol
  * calls cookies opaque, but slapd answers a cookie that it cannot read as if
  * there had been none, and says so nowhere; so ours are read before they are
  * sent (contentsync_cookie_parse).

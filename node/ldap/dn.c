@@ -207,11 +207,16 @@ static void slot_remember(struct cache_slot *slot, struct ts_slice text,
     *slot = (struct cache_slot){ copy, text.size, depth, key };
 }
 
+struct place {
+    struct ldap_dn_key key;
+    size_t depth; /* the number of RDNs */
+};
+
 /* The key of a whole DN, from the root down; `slowly` avoids every short cut.
- * `*ret_depth` is the number of RDNs. */
+ */
 static enum ts_code walk(struct ldap_dn_keys *keys, struct ts_slice dn,
-                         bool slowly, struct ldap_dn_key *ret_key,
-                         size_t *ret_depth, struct ts_err *err)
+                         bool slowly, struct place *ret_place,
+                         struct ts_err *err)
 {
     struct ts_slice above[LDAP_DN_DEPTH_MAX]; /* each DN on the way up */
     size_t count = 0;
@@ -255,8 +260,7 @@ static enum ts_code walk(struct ldap_dn_keys *keys, struct ts_slice dn,
             slot_remember(slot_of(keys, above[i]), above[i], key, depth - i);
         }
     }
-    *ret_key = key;
-    *ret_depth = depth;
+    *ret_place = (struct place){ key, depth };
     return TS_OK;
 }
 
@@ -276,12 +280,13 @@ static enum ts_code key_by(struct ldap_dn_keys *keys, struct ts_slice dn,
     dn = ldap_rdn_trim(dn);
     if (dn.size > 0) {
         struct cut cut;
-        size_t depth = 0;
+        struct place parent = { .depth = 0 };
         enum ts_code rc = cut_any(dn, slowly, &cut, err);
         if (rc == TS_OK) {
-            rc = walk(keys, cut.at.parent, slowly, &result.parent, &depth, err);
+            rc = walk(keys, cut.at.parent, slowly, &parent, err);
         }
-        if (rc == TS_OK && depth == LDAP_DN_DEPTH_MAX) {
+        result.parent = parent.key;
+        if (rc == TS_OK && parent.depth == LDAP_DN_DEPTH_MAX) {
             rc = ts_fail(err, TS_E_LIMIT, 0,
                          "cannot read a DN with more than %d levels",
                          LDAP_DN_DEPTH_MAX);

@@ -163,6 +163,28 @@ static struct ts_slice hex_content(struct ts_slice ber, bool *ret_text)
     return ts_slice(ber.data + head, length);
 }
 
+static enum ts_code ava_join(struct ts_slice type, bool text,
+                             struct ts_slice value, struct ldap_rdn_ava *ret,
+                             struct ts_err *err)
+{
+    if (value.size > VALUE_GROWTH_OK) {
+        return ts_fail(err, TS_E_LIMIT, 0,
+                       "cannot read a DN: a value has %zu bytes in normal form",
+                       value.size);
+    }
+    uint8_t *bytes = malloc(type.size + 1 + value.size);
+    if (bytes == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not read a DN");
+    }
+    memcpy(bytes, type.data, type.size);
+    bytes[type.size] = text ? '=' : '#';
+    if (value.size > 0) {
+        memcpy(bytes + type.size + 1, value.data, value.size);
+    }
+    *ret = (struct ldap_rdn_ava){ bytes, type.size + 1 + value.size };
+    return TS_OK;
+}
+
 static enum ts_code ava_normalise(const LDAPAVA *from,
                                   struct ldap_rdn_ava *ret_ava,
                                   struct ts_err *err)
@@ -183,7 +205,7 @@ static enum ts_code ava_normalise(const LDAPAVA *from,
     if ((from->la_flags & LDAP_AVA_BINARY) != 0) {
         value = hex_content(value, &text);
     }
-    TS_AUTOFREE uint8_t *folded = NULL;
+    uint8_t *folded = NULL;
     if (text) {
         size_t size = 0;
         folded = fold_value(value, &size);
@@ -192,22 +214,10 @@ static enum ts_code ava_normalise(const LDAPAVA *from,
         }
         value = ts_slice(folded, size);
     }
-    if (value.size > VALUE_GROWTH_OK) {
-        return ts_fail(err, TS_E_LIMIT, 0,
-                       "cannot read a DN: a value has %zu bytes in normal form",
-                       value.size);
-    }
-    uint8_t *bytes = malloc(type_size + 1 + value.size);
-    if (bytes == NULL) {
-        return ts_fail(err, TS_E_NOMEM, 0, "could not read a DN");
-    }
-    memcpy(bytes, type, type_size);
-    bytes[type_size] = text ? '=' : '#';
-    if (value.size > 0) {
-        memcpy(bytes + type_size + 1, value.data, value.size);
-    }
-    *ret_ava = (struct ldap_rdn_ava){ bytes, type_size + 1 + value.size };
-    return TS_OK;
+    enum ts_code rc =
+        ava_join(ts_slice(type, type_size), text, value, ret_ava, err);
+    free(folded);
+    return rc;
 }
 
 static int by_ava(const void *a, const void *b)
@@ -296,7 +306,7 @@ enum ts_code ldap_rdn_normalise(struct ts_slice text, struct ldap_rdn *ret_rdn,
     struct ldap_rdn_cut cut;
     LDAPRDN rdn = NULL;
     enum ts_code rc = parse(text, &rdn, &cut, err);
-    if (rc != TS_OK) {
+    if (rc != TS_OK || rdn == NULL) {
         return rc;
     }
     ret_rdn->count = 0;

@@ -140,38 +140,45 @@ static enum ts_code settle(struct contentsync *sync,
     return contentsync_list(sync, builder, err);
 }
 
-static enum ts_code read_all(struct contentsync *sync,
-                             struct contentsync_mark *mark,
-                             struct source_builder *builder,
-                             struct source_result *result, struct ts_err *err)
+/* One import under way. */
+struct run {
+    struct contentsync *sync;
+    struct source_builder builder;
+    struct contentsync_mark mark; /* where it began; later the new one */
+    struct source_result result;
+};
+
+static enum ts_code read_all(struct run *run, struct ts_err *err)
 {
     struct contentsync_answer answer;
-    enum ts_code rc = contentsync_pass(sync, mark, builder, &answer, err);
+    enum ts_code rc =
+        contentsync_pass(run->sync, &run->mark, &run->builder, &answer, err);
     if (rc == TS_OK && answer.outcome == CONTENTSYNC_STALE) {
-        result->full_because = answer.why;
-        mark->size = 0;
-        rc = contentsync_pass(sync, mark, builder, &answer, err);
+        run->result.full_because = answer.why;
+        run->mark.size = 0;
+        rc = contentsync_pass(run->sync, &run->mark, &run->builder, &answer,
+                              err);
     }
     if (rc != TS_OK) {
         return rc;
     }
-    result->extent = SOURCE_INCREMENTAL;
+    run->result.extent = SOURCE_INCREMENTAL;
     if (answer.outcome == CONTENTSYNC_NOTHING) {
         return TS_OK; /* the old cookie stays */
     }
-    *mark = answer.mark;
+    run->mark = answer.mark;
     if (answer.outcome == CONTENTSYNC_COMPLETE) {
-        result->extent = SOURCE_COMPLETE;
-        rc = settle(sync, builder, mark, err);
+        run->result.extent = SOURCE_COMPLETE;
+        rc = settle(run->sync, &run->builder, &run->mark, err);
     }
     return rc;
 }
 
-static enum ts_code
-import_connected(struct contentsync *sync, const struct source_watermark *from,
-                 struct source_builder *builder, struct contentsync_mark *mark,
-                 struct source_result *result, struct ts_err *err)
+static enum ts_code import_connected(struct run *run,
+                                     const struct source_watermark *from,
+                                     struct ts_err *err)
 {
+    struct contentsync *sync = run->sync;
     enum ts_code rc = contentsync_meet(sync, err);
     if (rc == TS_OK) {
         rc = contentsync_find_base(sync, err);
@@ -183,39 +190,37 @@ import_connected(struct contentsync *sync, const struct source_watermark *from,
     if (rc != TS_OK) {
         return rc;
     }
-    result->fingerprint = contentsync_fingerprint(sync);
-    result->full_because =
-        accept_watermark(sync, from, result->fingerprint, mark);
-    rc = read_all(sync, mark, builder, result, err);
+    run->result.fingerprint = contentsync_fingerprint(sync);
+    run->result.full_because =
+        accept_watermark(sync, from, run->result.fingerprint, &run->mark);
+    rc = read_all(run, err);
     if (rc == TS_OK) {
-        rc = source_builder_flush(builder, err);
+        rc = source_builder_flush(&run->builder, err);
     }
     if (!sync->anchor_is_uuid) {
-        mark->size = 0; /* of no use: see contentsync.h */
+        run->mark.size = 0; /* of no use: see contentsync.h */
     }
     return rc;
 }
 
 static enum ts_code sync_import(void *state,
-                                const struct source_watermark *from,
-                                source_sink_fn *sink, void *context,
-                                struct ts_arena *arena,
-                                struct source_result *ret, struct ts_err *err)
+                                const struct source_import_call *call,
+                                struct ts_err *err)
 {
     struct contentsync *sync = state;
-    struct source_builder builder = { .sink = sink, .context = context };
-    struct source_result result = { .extent = SOURCE_INCREMENTAL };
-    struct contentsync_mark mark = { .size = 0 };
-
+    struct run run = { .sync = sync,
+                       .builder = { .sink = call->sink,
+                                    .context = call->context } };
     enum ts_code rc = ldap_session_connect(sync->session, err);
     if (rc == TS_OK) {
-        rc = import_connected(sync, from, &builder, &mark, &result, err);
+        rc = import_connected(&run, call->from, err);
     }
-    source_builder_drop(&builder);
+    source_builder_drop(&run.builder);
     ldap_session_disconnect(sync->session);
     if (rc == TS_OK) {
-        result.cookie = ts_arena_copy(arena, ts_slice(mark.bytes, mark.size));
-        if (result.cookie.data == NULL) {
+        run.result.cookie =
+            ts_arena_copy(call->arena, ts_slice(run.mark.bytes, run.mark.size));
+        if (run.result.cookie.data == NULL) {
             rc = ts_fail(err, TS_E_NOMEM, 0, "could not keep the watermark");
         }
     }
@@ -223,10 +228,10 @@ static enum ts_code sync_import(void *state,
         ts_err_wrap(err, "importing source \"%s\"", sync->config->name);
         return rc;
     }
-    result.put_count = builder.put_count;
-    result.present_count = builder.present_count;
-    result.delete_count = builder.delete_count;
-    *ret = result;
+    run.result.put_count = run.builder.put_count;
+    run.result.present_count = run.builder.present_count;
+    run.result.delete_count = run.builder.delete_count;
+    *call->ret_result = run.result;
     return TS_OK;
 }
 

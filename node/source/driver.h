@@ -5,13 +5,20 @@
 
 #include "node/source/source.h"
 
+/* The arguments of source_import(). */
+struct source_import_call {
+    const struct source_watermark *from;
+    source_sink_fn *sink;
+    void *context;
+    struct ts_arena *arena;
+    struct source_result *ret_result;
+};
+
 struct source_driver {
     enum ts_code (*open)(const struct source_options *options, void **ret_state,
                          struct ts_err *err);
     void (*close)(void *state);
-    enum ts_code (*import)(void *state, const struct source_watermark *from,
-                           source_sink_fn *sink, void *context,
-                           struct ts_arena *arena, struct source_result *ret,
+    enum ts_code (*import)(void *state, const struct source_import_call *call,
                            struct ts_err *err);
     void (*cancel)(void *state);
     enum ts_code (*schema)(void *state, struct ts_arena *arena,

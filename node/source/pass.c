@@ -232,7 +232,7 @@ static enum ts_code judge(struct pass *pass,
     struct contentsync_cookie cookie;
     bool usable =
         contentsync_cookie_parse(done->cookie, &cookie, NULL) == TS_OK;
-    if (usable) {
+    if (usable && done->cookie.data != NULL) {
         memcpy(answer->mark.bytes, done->cookie.data, done->cookie.size);
         answer->mark.size = done->cookie.size;
     }
@@ -284,6 +284,9 @@ static enum ts_code refused(struct pass *pass, int result,
             ? " completely; give the account size=unlimited"
         : result == LDAP_TIMELIMIT_EXCEEDED
             ? " completely; give the account time=unlimited"
+        : result == LDAP_UNAVAILABLE_CRITICAL_EXTENSION
+            ? " by content synchronization; load the overlay syncprov on its "
+              "database"
             : "";
     (void) snprintf(what, sizeof what, "read \"%.150s\"%s", config->base, fix);
     return ldap_session_fail(pass->sync->session, result, diagnostic, what,

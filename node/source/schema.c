@@ -25,7 +25,6 @@ static void types_done(struct types *types)
     }
     free(types->items);
 }
-#define AUTOTYPES __attribute__((cleanup(types_done)))
 
 static bool is_called(const LDAPAttributeType *type, const char *name,
                       size_t size)
@@ -204,36 +203,29 @@ static int by_name(const void *a, const void *b)
     return strcasecmp(x->name, y->name);
 }
 
-enum ts_code contentsync_schema(struct contentsync *sync,
-                                struct ts_arena *arena,
-                                struct source_attribute **ret_attributes,
-                                size_t *ret_count, struct ts_err *err)
+/* Every name of every type, sorted. */
+static enum ts_code list_names(const struct types *types,
+                               struct ts_arena *arena,
+                               struct source_attribute **ret_attributes,
+                               size_t *ret_count, struct ts_err *err)
 {
-    AUTOTYPES struct types types = { NULL, 0 };
-    enum ts_code rc = read_types(sync, &types, err);
-    if (rc != TS_OK) {
-        return rc;
-    }
     size_t names = 0;
-    for (size_t i = 0; i < types.count; i++) {
-        char **name = types.items[i]->at_names;
+    for (size_t i = 0; i < types->count; i++) {
+        char **name = types->items[i]->at_names;
         for (; name != NULL && *name != NULL; name++) {
             names++;
         }
     }
     struct source_attribute *list = ts_arena_array(arena, names, sizeof *list);
     size_t count = 0;
-    for (size_t i = 0; list != NULL && i < types.count; i++) {
-        struct source_attribute attribute = describe(&types, types.items[i]);
-        char **name = types.items[i]->at_names;
-        for (; name != NULL && *name != NULL; name++) {
+    for (size_t i = 0; list != NULL && i < types->count; i++) {
+        struct source_attribute attribute = describe(types, types->items[i]);
+        char **name = types->items[i]->at_names;
+        for (; list != NULL && name != NULL && *name != NULL; name++) {
             attribute.name =
                 (const char *) ts_arena_copy(arena, ts_slice_str(*name)).data;
-            if (attribute.name == NULL) {
-                list = NULL;
-                break;
-            }
             list[count++] = attribute;
+            list = attribute.name != NULL ? list : NULL;
         }
     }
     if (list == NULL) {
@@ -246,6 +238,20 @@ enum ts_code contentsync_schema(struct contentsync *sync,
     *ret_attributes = list;
     *ret_count = count;
     return TS_OK;
+}
+
+enum ts_code contentsync_schema(struct contentsync *sync,
+                                struct ts_arena *arena,
+                                struct source_attribute **ret_attributes,
+                                size_t *ret_count, struct ts_err *err)
+{
+    struct types types = { NULL, 0 };
+    enum ts_code rc = read_types(sync, &types, err);
+    if (rc == TS_OK) {
+        rc = list_names(&types, arena, ret_attributes, ret_count, err);
+    }
+    types_done(&types);
+    return rc;
 }
 
 /* slapd answers with a type's first name whatever it was asked by. */
@@ -270,14 +276,13 @@ static enum ts_code learn(struct contentsync *sync, const struct types *types,
 enum ts_code contentsync_learn_aliases(struct contentsync *sync,
                                        struct ts_err *err)
 {
-    AUTOTYPES struct types types = { NULL, 0 };
+    struct types types = { NULL, 0 };
     enum ts_code rc = read_types(sync, &types, err);
-    if (rc == TS_E_NOT_FOUND || rc == TS_E_AUTH) {
-        return TS_OK; /* a hidden schema: names must be given as answered */
-    }
     const char *const *names = source_rows_attributes(sync->rows);
     for (size_t i = 0; rc == TS_OK && names[i] != NULL; i++) {
         rc = learn(sync, &types, names[i], err);
     }
-    return rc;
+    types_done(&types);
+    /* A hidden schema: names must be given as the server answers them. */
+    return rc == TS_E_NOT_FOUND || rc == TS_E_AUTH ? TS_OK : rc;
 }

@@ -1,27 +1,35 @@
 #include "node/source/contentsync.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define FINGERPRINT_VERSION "contentsync 1"
 
-/* Does `attribute` hold `wanted`? Its first value, if it fits, to `ret_first`.
- */
-static bool has_value(LDAP *ld, LDAPMessage *entry, const char *attribute,
-                      const char *wanted, char *ret_first, size_t first_size)
+static bool holds(LDAP *ld, LDAPMessage *entry, const char *attribute,
+                  const char *wanted)
 {
     struct berval **values = ldap_get_values_len(ld, entry, attribute);
+    size_t size = strlen(wanted);
     bool found = false;
     for (size_t i = 0; values != NULL && values[i] != NULL; i++) {
-        if (i == 0 && ret_first != NULL && values[i]->bv_len < first_size) {
-            (void) snprintf(ret_first, first_size, "%.*s",
-                            (int) values[i]->bv_len, values[i]->bv_val);
-        }
-        found |= wanted != NULL && values[i]->bv_len == strlen(wanted) &&
-                 strncasecmp(values[i]->bv_val, wanted, strlen(wanted)) == 0;
+        found |= values[i]->bv_len == size &&
+                 strncasecmp(values[i]->bv_val, wanted, size) == 0;
     }
     ldap_value_free_len(values);
     return found;
+}
+
+static void take_subschema(LDAP *ld, LDAPMessage *entry,
+                           struct contentsync_server *server)
+{
+    struct berval **values =
+        ldap_get_values_len(ld, entry, "subschemaSubentry");
+    if (values != NULL && values[0] != NULL &&
+        values[0]->bv_len < sizeof server->subschema) {
+        memcpy(server->subschema, values[0]->bv_val, values[0]->bv_len);
+        server->subschema[values[0]->bv_len] = 0;
+    }
+    ldap_value_free_len(values);
 }
 
 enum ts_code contentsync_meet(struct contentsync *sync, struct ts_err *err)
@@ -38,12 +46,10 @@ enum ts_code contentsync_meet(struct contentsync *sync, struct ts_err *err)
     }
     if (entry != NULL) {
         LDAP *ld = ldap_session_handle(sync->session);
-        server->openldap =
-            has_value(ld, entry, "objectClass", "OpenLDAProotDSE", NULL, 0);
-        server->offers_sync = has_value(ld, entry, "supportedControl",
-                                        LDAP_CONTROL_SYNC, NULL, 0);
-        (void) has_value(ld, entry, "subschemaSubentry", NULL,
-                         server->subschema, sizeof server->subschema);
+        server->openldap = holds(ld, entry, "objectClass", "OpenLDAProotDSE");
+        server->offers_sync =
+            holds(ld, entry, "supportedControl", LDAP_CONTROL_SYNC);
+        take_subschema(ld, entry, server);
     }
     rc = ldap_session_identity(sync->session, server->identity, err);
     if (rc != TS_OK) {

@@ -45,8 +45,8 @@ enum ts_code source_import(struct source *source,
                            struct ts_arena *arena,
                            struct source_result *ret_result, struct ts_err *err)
 {
-    return source->driver->import(source->state, from, sink, context, arena,
-                                  ret_result, err);
+    struct source_import_call call = { from, sink, context, arena, ret_result };
+    return source->driver->import(source->state, &call, err);
 }
 
 void source_cancel(struct source *source)
