@@ -170,7 +170,7 @@ enum ts_code config_build(const struct config_node *root,
     }
     put_section(out, &config_table, root);
     bool failed = ferror(out) != 0;
-    failed |= fclose(out) != 0;
+    failed |= fclose(out) != 0 || text == NULL;
 
     struct config_schema schema;
     cyaml_data_t *data = NULL;
@@ -181,7 +181,10 @@ enum ts_code config_build(const struct config_node *root,
                                  &schema.top, &data, NULL);
     }
     free(text);
-    if (result == CYAML_ERR_OOM) {
+    /* The document is ours and well-formed: where libyaml stops, memory ended.
+     */
+    if (result == CYAML_ERR_OOM || result == CYAML_ERR_LIBYAML_PARSER ||
+        result == CYAML_ERR_LIBYAML_PARSER_INIT) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not build the configuration");
     }
     if (result != CYAML_OK) {

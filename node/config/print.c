@@ -171,19 +171,31 @@ json_t *config_json(const struct config *config)
     return section_json(&config_table, config, EVERYTHING);
 }
 
+static int add_to_hash(const char *bytes, size_t size, void *hasher)
+{
+    ts_hasher_add(hasher, ts_slice(bytes, size));
+    return 0;
+}
+
+/* Hashed as it is written: json_dumps of jansson 2.14 may return a text with a
+ * hole when memory runs out on the way. */
 enum ts_code config_fingerprint(const struct config *config,
                                 struct ts_hash *ret_hash, struct ts_err *err)
 {
     json_t *json = section_json(&config_table, config, SHARED);
-    char *text =
-        json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+    struct ts_hasher *hasher = ts_hasher_new();
+    ts_hasher_begin(hasher);
+    bool good =
+        json != NULL && json_dump_callback(json, add_to_hash, hasher,
+                                           JSON_COMPACT | JSON_SORT_KEYS) == 0;
+    struct ts_hash hash = ts_hasher_end(hasher);
+    ts_hasher_free(hasher);
     json_decref(json);
-    if (text == NULL) {
+    if (!good) {
         return ts_fail(err, TS_E_NOMEM, 0,
                        "could not take the configuration's fingerprint");
     }
-    *ret_hash = ts_hash_of(ts_slice_str(text));
-    free(text);
+    *ret_hash = hash;
     return TS_OK;
 }
 

@@ -250,8 +250,7 @@ static void uris_of_the_wrong_form(void **state)
     }
     static const char *const bad_url[] = { "scim.example.org", "ftp://h/",
                                            "https://u:p@h/", "https://h/#a",
-                                           "https://h h/"
-                                           "https:///x" };
+                                           "https://h h/" };
     for (size_t i = 0; i < sizeof bad_url / sizeof *bad_url; i++) {
         char new[64], message[200];
         (void) snprintf(new, sizeof new, "url: \"%s\"", bad_url[i]);
@@ -339,8 +338,8 @@ static void loopback_and_tls_are_accepted(void **state)
     (void) state;
     static const char *const uris[] = {
         "uri: ldap://127.0.0.1:3890\n    allow-plaintext-loopback: true",
-        "uri: ldap://127.255.1.2 ldap://[::1]:3\n"
-        "    allow-plaintext-loopback: true",
+        ("uri: ldap://127.255.1.2 ldap://[::1]:3\n"
+         "    allow-plaintext-loopback: true"),
         "uri: ldap://ldap.example.org\n    start-tls: true",
         "uri: ldapi://%2frun%2fldapi",
         "uri: ldaps://a ldaps://b:3636",
