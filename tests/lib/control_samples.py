@@ -1,0 +1,97 @@
+"""control_samples -- one plausible result of every command of the control socket
+(node/control/commands.md), for tests of the tool and for looking at its views."""
+
+ANCHOR = "3f0c6a52-7d2e-4f6e-9a57-0c1d2e3f4a5b"
+
+STATUS = {
+    "version": "0.1.0", "cluster": "corp", "node": "alpha", "role": "active", "assigned": None,
+    "epoch": 1, "lease": None, "fence": None, "peer": None,
+    "replication": {"seq": 4711, "acked": 4711, "lag_ms": 0, "checksum": None, "equal": None,
+                    "protected": False, "generation": 3},
+    "cycle": {"running": False, "id": 42, "kind": "delta", "started": "2026-01-02T03:04:05.678Z",
+              "duration_ms": 812, "result": "success", "phase": None, "done": 0, "total": 0},
+    "counts": {"source": 1060, "metaverse": 1060, "target": 1060, "ledger": 1060, "pending": 0,
+               "held": 0, "quarantined": 0, "errors": 0},
+    "exports": {"create": 3, "update": 2, "delete": 0, "retries": 0, "throttled_ms": 0},
+    "problems": [],
+}
+
+PROBLEM = {
+    "code": "target-unreachable", "severity": "error",
+    "text": "could not reach the target https://scim.example.org/v2: connection refused",
+    "fix": "check the target's url and the network; twinsync check tells which of them it is",
+}
+
+PREVIEW = {
+    "hash": "9b1f" * 16,
+    "counts": {"create": 1, "update": 1, "delete": 1, "deactivate": 0, "members": 2},
+    "objects": [
+        {"kind": "user", "anchor": ANCHOR, "name": "ada@example.org", "verb": "create",
+         "attributes": [{"path": "userName", "old": [], "new": ["ada@example.org"]},
+                        {"path": "displayName", "old": [], "new": ["Ada Lovelace"]}],
+         "members": None},
+        {"kind": "user", "anchor": ANCHOR, "name": "grace@example.org", "verb": "update",
+         "attributes": [{"path": "displayName", "old": ["Grace"], "new": ["Grace Hopper"]}],
+         "members": None},
+        {"kind": "group", "anchor": ANCHOR, "name": "engineers", "verb": "delete",
+         "attributes": [], "members": {"path": "members", "add": [], "remove": [ANCHOR, "x"]}},
+    ],
+}
+
+SHOW = {
+    "anchor": ANCHOR, "kind": "user", "name": "ada@example.org",
+    "dn": "uid=ada,ou=people,dc=example,dc=org", "in_step": False,
+    "why": "the target refused the last update because userName \"ada@example.org\" is taken by "
+           "another object: correct the mail attribute of one of the two at the source",
+    "stages": [
+        {"stage": "source", "state": "ok",
+         "facts": {"source": "corp", "dn": "uid=ada,ou=people,dc=example,dc=org",
+                   "seen": "2026-01-02T03:04:05.678Z"},
+         "values": [{"path": "mail", "values": ["Ada@example.org"], "from": None},
+                    {"path": "telephoneNumber", "values": ["1", "2", "3", "4", "5"], "from": None}]},
+        {"stage": "scope", "state": "ok",
+         "facts": {"verdict": "in", "rule": "user 1", "false_term": None},
+         "problems": [{"path": "title", "text": "cannot evaluate \"title\": it has several values"}]},
+        {"stage": "metaverse", "state": "ok", "facts": {},
+         "values": [{"path": "userName", "values": ["ada@example.org"], "from": "corp"}]},
+        {"stage": "target", "state": "different", "facts": {"id": "7", "etag": "W/\"3\""},
+         "values": [{"path": "userName", "values": ["ada"], "from": None}],
+         "differences": [{"path": "userName", "ours": ["ada@example.org"], "theirs": ["ada"]}]},
+        {"stage": "ledger", "state": "ok",
+         "facts": {"provenance": "created", "since": "2026-01-01T00:00:00.000Z"}},
+        {"stage": "intents", "state": "waiting", "facts": {"verb": "update", "attempts": 3}},
+        {"stage": "holds", "state": "ok", "facts": {}},
+    ],
+}
+
+CANDIDATES = {"candidates": [
+    {"anchor": ANCHOR, "kind": "user", "name": "ada", "dn": "uid=ada,ou=people,dc=example,dc=org"},
+    {"anchor": "b", "kind": "group", "name": "ada", "dn": "cn=ada,ou=groups,dc=example,dc=org"},
+]}
+
+VERIFY = {"equal": False, "compared": 1060, "differences": [
+    {"kind": "user", "anchor": ANCHOR, "name": "ada", "what": "attribute", "path": "displayName",
+     "ours": ["Ada Lovelace"], "theirs": ["Ada"]},
+    {"kind": "group", "anchor": "g", "name": "engineers", "what": "missing", "path": None,
+     "ours": [], "theirs": []},
+]}
+
+ERRORS = {"errors": [
+    {"kind": "user", "anchor": ANCHOR, "name": "ada", "code": "conflict", "path": "userName",
+     "text": "could not update ada: userName is taken", "fix": None,
+     "first_seen": "2026-01-02T03:04:05.678Z", "next_retry": None, "attempts": 3},
+]}
+
+CYCLE = dict(STATUS["cycle"], exports=STATUS["exports"])
+HISTORY = {"cycles": [CYCLE, dict(CYCLE, id=41, kind="full", result="failed", duration_ms=65000)]}
+
+EVENTS = {"events": [
+    {"seq": 16, "time": "2026-01-02T03:04:05.678Z", "event": "cycle-finished", "actor": "daemon",
+     "text": "{\"id\":42,\"kind\":\"delta\",\"result\":\"success\"}", "hash": "aa"},
+    {"seq": 17, "time": "2026-01-02T03:05:05.678Z", "event": "paused", "actor": "uid 0",
+     "text": "{\"until\":null}", "hash": "bb"},
+], "last": 17}
+
+EVENTS_VERIFY = {"verified": True, "count": 17, "head": "bb", "bad": None}
+PAUSED = {"paused": True, "until": None}
+RESUMED = {"paused": False, "until": None}

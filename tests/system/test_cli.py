@@ -1,0 +1,378 @@
+#!/usr/bin/python3
+"""The command line tool alone: words, exit statuses, help, completion, JSON, and
+what it makes of a daemon's answers. The daemon is a canned one, or none."""
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import tempfile
+import time
+import unittest
+
+import control_samples as samples
+from fake_daemon import FakeDaemon, answer, progress
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("TWINSYNC_BUILD", os.path.join(ROOT, "build", "debug"))
+TWINSYNC = os.path.join(BUILD, "twinsync")
+DEADLINE_SECONDS = 30
+
+CONFIG = """
+cluster: corp
+this-node: alpha
+state-directory: {folder}
+sources:
+  - name: corp
+    type: contentsync
+    uri: ldap://127.0.0.1:1
+    base: dc=example,dc=org
+    bind: {{method: simple, dn: "cn=sync,dc=example,dc=org", password-file: {folder}/secret}}
+    allow-plaintext-loopback: true
+rules:
+  - kind: user
+    sources: [corp]
+    when: "mail IS NOT NULL"
+    flow: {{userName: "fold(mail)"}}
+target:
+  type: scim
+  url: http://127.0.0.1:1/scim/v2
+  allow-plaintext-loopback: true
+  token-file: {folder}/secret
+"""
+
+# Every command that asks the daemon, as an operator would type it.
+DAEMON_COMMANDS = {
+    "status": ["status"], "sync": ["sync"], "sync --wait": ["sync", "--full", "--wait"],
+    "preview": ["preview"], "show": ["show", "ada"], "verify": ["verify", "--all"],
+    "errors": ["errors"], "history": ["history"], "events": ["events"],
+    "events verify": ["events", "verify"], "pause": ["pause", "--for", "2h"], "resume": ["resume"],
+}
+
+ANSWERS = {
+    "status": answer(samples.STATUS),
+    "sync": [progress("import", 1, 10), answer({"cycle": samples.CYCLE})],
+    "preview": answer(samples.PREVIEW), "show": answer(samples.SHOW),
+    "verify": answer(samples.VERIFY, 1), "errors": answer(samples.ERRORS),
+    "history": answer(samples.HISTORY), "events": answer(samples.EVENTS),
+    "events-verify": answer(samples.EVENTS_VERIFY), "pause": answer(samples.PAUSED),
+    "resume": answer(samples.RESUMED),
+}
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="twinsync-cli-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.config = os.path.join(self.folder, "twinsync.yaml")
+        with open(self.config, "w") as file:
+            file.write(CONFIG.format(folder=self.folder))
+        with open(os.path.join(self.folder, "secret"), "w") as file:
+            file.write("secret")
+        os.chmod(os.path.join(self.folder, "secret"), 0o600)
+
+    def run_tool(self, *words, **environment):
+        env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **environment}
+        return subprocess.run([TWINSYNC, "-c", self.config, *words], capture_output=True, text=True,
+                              env=env, timeout=DEADLINE_SECONDS, check=False)
+
+    def daemon(self, **answers):
+        daemon = FakeDaemon(self.folder, {**ANSWERS, **answers})
+        daemon.__enter__()
+        self.addCleanup(daemon.__exit__)
+        return daemon
+
+    def assert_sentence(self, text):
+        """One line: who says it, and a sentence in lower case without full stop."""
+        self.assertRegex(text, r"\Atwinsync: (could not|cannot) [^\n]*[^.\n]\n\Z")
+
+    def on_terminal(self, *words, keys=b"", until=None, **environment):
+        """Everything the tool writes on a terminal, and its exit status."""
+        pid, fd = pty.fork()
+        if pid == 0:
+            os.execve(TWINSYNC, [TWINSYNC, "-c", self.config, *words],
+                      {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **environment})
+        shown, deadline = b"", time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < deadline:
+            if until and until in shown:
+                os.write(fd, keys)
+                until = None
+            if select.select([fd], [], [], 0.1)[0]:
+                try:
+                    chunk = os.read(fd, 65536)
+                except OSError:
+                    break
+                if not chunk:
+                    break
+                shown += chunk
+        self.assertIsNone(until, f"never shown: {until} in {shown}")
+        _, status = os.waitpid(pid, 0)
+        os.close(fd)
+        return shown, os.waitstatus_to_exitcode(status)
+
+
+class Words(Case):
+    def commands(self):
+        text = self.run_tool("--help").stdout
+        return re.findall(r"^  ([a-z]+)  ", text, re.M)
+
+    def test_help_lists_every_command_of_the_interface(self):
+        expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
+                    "rules", "errors", "history", "pause", "resume", "version", "completion"}
+        self.assertEqual(expected, set(self.commands()))
+
+    def test_every_command_has_help_with_examples(self):
+        for command in self.commands():
+            for words in ([command, "--help"], [command, "-h"], ["--help", command]):
+                with self.subTest(words=words):
+                    done = self.run_tool(*words)
+                    self.assertEqual((0, ""), (done.returncode, done.stderr))
+                    self.assertIn(f"Usage: twinsync [-c FILE] [--json] {command}", done.stdout)
+                    self.assertRegex(done.stdout, rf"Examples\n(.*\n)*.*twinsync.*{command}")
+
+    def test_wrong_words_are_exit_2_and_one_sentence(self):
+        for words in ([], ["frob"], ["status", "now"], ["status", "--frob"], ["show"], ["verify"],
+                      ["pause", "--for"], ["pause", "--for", "soon"], ["events", "wipe"],
+                      ["history", "--limit", "0"], ["rules", "test"], ["completion", "fish"],
+                      ["errors", "--csv", "--json"], ["watch"]):
+            with self.subTest(words=words):
+                done = self.run_tool(*words)
+                self.assertEqual(2, done.returncode)
+                self.assert_sentence(done.stderr)
+
+    def test_a_wrong_configuration_is_exit_2_and_says_where(self):
+        with open(self.config, "a") as file:
+            file.write("frob: 1\n")
+        done = self.run_tool("status")
+        self.assertEqual(2, done.returncode)
+        self.assertRegex(done.stderr, r"twinsync\.yaml:\d+:\d+: .*frob")
+        os.unlink(self.config)
+        self.assertEqual(2, self.run_tool("status").returncode)
+
+    def test_completion_completes_commands_words_and_options(self):
+        script = self.run_tool("completion", "bash").stdout
+
+        def complete(*words):
+            line = " ".join(f"'{word}'" for word in words)
+            asked = (f"{script}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; "
+                     "_twinsync; printf '%s\\n' \"${COMPREPLY[@]}\"")
+            return set(subprocess.run(["bash", "--norc", "-c", asked], capture_output=True, text=True,
+                                      check=True).stdout.split())
+
+        self.assertEqual({"status"}, complete("twinsync", "st"))
+        self.assertLessEqual({"sync", "watch", "--json"}, complete("twinsync", ""))
+        self.assertEqual({"--full"}, complete("twinsync", "sync", "--f"))
+        self.assertEqual({"verify"}, complete("twinsync", "-c", "x.yaml", "events", "v"))
+        self.assertLessEqual({"check", "show", "schema"}, complete("twinsync", "config", ""))
+        self.assertEqual({"test"}, complete("twinsync", "rules", "t"))
+
+
+class WithoutDaemon(Case):
+    def test_commands_that_need_it_are_exit_4_and_one_sentence(self):
+        for name, words in DAEMON_COMMANDS.items():
+            with self.subTest(command=name):
+                done = self.run_tool(*words)
+                self.assertEqual((4, ""), (done.returncode, done.stdout))
+                self.assert_sentence(done.stderr)
+                self.assertIn("start twinsyncd", done.stderr)
+
+    def test_json_is_one_document_also_then(self):
+        for name, words in DAEMON_COMMANDS.items():
+            with self.subTest(command=name):
+                done = self.run_tool("--json", *words)
+                document = json.loads(done.stdout)
+                self.assertEqual(4, document["exit"])
+                self.assert_sentence("twinsync: " + document["error"] + "\n")
+
+    def test_version_needs_none(self):
+        done = self.run_tool("--json", "version")
+        self.assertEqual(0, done.returncode)
+        self.assertIsNone(json.loads(done.stdout)["daemon"])
+
+    def test_check_says_what_is_not_reachable_and_is_exit_4(self):
+        done = self.run_tool("--json", "check")
+        self.assertEqual(4, done.returncode)
+        document = json.loads(done.stdout)
+        self.assertFalse(document["ready"])
+        reachable = [finding for part in document["parts"] for finding in part["findings"]
+                     if finding["name"] == "reachable"]
+        self.assertEqual([False, False], [finding["ok"] for finding in reachable])
+        self.assertTrue(all(finding["fix"] for finding in reachable))
+        self.assertIn("not ready", self.run_tool("check").stdout)
+
+    def test_rules_test_without_a_source_is_exit_4(self):
+        done = self.run_tool("rules", "test", "ada")
+        self.assertEqual((4, ""), (done.returncode, done.stdout))
+        self.assertRegex(done.stderr, r"\Atwinsync: .*source \"corp\": could not connect to [^\n]*\n\Z")
+
+
+class WithDaemon(Case):
+    def test_json_is_exactly_the_daemons_document(self):
+        self.daemon()
+        expected = {"status": samples.STATUS, "sync": {"cycle": samples.CYCLE},
+                    "sync --wait": {"cycle": samples.CYCLE}, "preview": samples.PREVIEW,
+                    "show": samples.SHOW, "verify": samples.VERIFY, "errors": samples.ERRORS,
+                    "history": samples.HISTORY, "events": samples.EVENTS,
+                    "events verify": samples.EVENTS_VERIFY, "pause": samples.PAUSED,
+                    "resume": samples.RESUMED}
+        for name, words in DAEMON_COMMANDS.items():
+            with self.subTest(command=name):
+                done = self.run_tool(*words, "--json")
+                self.assertEqual(expected[name], json.loads(done.stdout))
+                self.assertEqual(("", 1 if name == "verify" else 0), (done.stderr, done.returncode))
+
+    def test_requests_are_as_the_protocol_says(self):
+        daemon = self.daemon()
+        for words in DAEMON_COMMANDS.values():
+            self.run_tool(*words)
+        self.run_tool("sync", "--accept-missing")
+        self.assertEqual([
+            ("status", {}), ("sync", {"full": False, "wait": False}), ("sync", {"full": True, "wait": True}),
+            ("preview", {}), ("show", {"object": "ada"}), ("verify", {}), ("errors", {}),
+            ("history", {"limit": 20}), ("events", {"after": None, "limit": 50}), ("events-verify", {}),
+            ("pause", {"for_seconds": 7200}), ("resume", {}),
+            ("sync", {"full": False, "wait": False, "accept_missing": True}),
+        ], [(request["command"], request["args"]) for request in daemon.requests])
+        self.assertEqual({1}, {request["v"] for request in daemon.requests})
+
+    def test_views_hold_what_matters_and_no_escape_in_a_pipe(self):
+        self.daemon(status=answer(dict(samples.STATUS, problems=[samples.PROBLEM]), 1))
+        expected = {
+            "status": ["corp/alpha is not healthy: 1 error", "#42 delta", samples.PROBLEM["fix"]],
+            "sync": ["cycle #42 (delta) was started"], "sync --wait": ["success after 812 ms", "3 created"],
+            "preview": ["create", "Grace → Grace Hopper", "0 added, 2 removed", "plan 9b1f"],
+            "show": ["is not in step", "is taken by another object", "ada → ada@example.org", "user 1",
+                     "1 | 2 | 3 | 4 and 1 more", "cannot evaluate"],
+            "verify": ["compared 1,060 objects: 2 differences", "Ada", "missing"],
+            "errors": ["conflict", "userName is taken"], "history": ["42", "failed", "1 min 5 s"],
+            "events": ["cycle-finished", "id=42 kind=delta", "by uid 0"],
+            "events verify": ["17 events: the chain is whole, its head is bb"],
+            "pause": ["paused: no cycle"], "resume": ["running: cycles"],
+        }
+        for name, words in DAEMON_COMMANDS.items():
+            with self.subTest(command=name):
+                done = self.run_tool(*words)
+                for piece in expected[name]:
+                    self.assertIn(piece, done.stdout)
+                self.assertNotIn("\033", done.stdout + done.stderr)
+
+    def test_the_daemons_refusal_is_passed_on(self):
+        self.daemon(sync=answer(None, 3, "cannot start a cycle because deletions are held"))
+        done = self.run_tool("sync")
+        self.assertEqual((3, "", "twinsync: cannot start a cycle because deletions are held\n"),
+                         (done.returncode, done.stdout, done.stderr))
+        self.assertEqual({"exit": 3, "error": "cannot start a cycle because deletions are held"},
+                         json.loads(self.run_tool("sync", "--json").stdout))
+
+    def test_several_objects_of_one_name_are_listed(self):
+        self.daemon(show=answer(samples.CANDIDATES, 1, "cannot show \"ada\": 2 objects have that name"))
+        done = self.run_tool("show", "ada")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("cn=ada,ou=groups", done.stdout)
+        self.assertIn("2 objects", done.stderr)
+        self.assertEqual(samples.CANDIDATES, json.loads(self.run_tool("show", "ada", "--json").stdout))
+
+    def test_answers_that_make_no_sense_are_errors(self):
+        for line, status in ((b"hello\n", 1), (b"{}\n", 1), (b'{"exit":7}\n', 1), (b"\xff\xfe\n", 1),
+                             (FakeDaemon.HANG_UP, 4), (b'{"exit":0', 4)):
+            with self.subTest(line=line):
+                with FakeDaemon(self.folder, {"status": [line, FakeDaemon.HANG_UP]}):
+                    done = self.run_tool("status")
+                self.assertEqual((status, ""), (done.returncode, done.stdout))
+                self.assert_sentence(done.stderr)
+
+    def test_a_directorys_control_characters_do_not_reach_the_terminal(self):
+        evil = dict(samples.SHOW, name="a\033]0;owned\007", dn="\033[2J", why="\u009b31m")
+        evil["stages"] = [{"stage": "source", "state": "ok", "facts": {"dn": "\033[2Jx"},
+                           "values": [{"path": "cn", "values": ["b\033[H"], "from": None}]}]
+        row = dict(samples.ERRORS["errors"][0], name="c\033[2J", text="d\r\n\033[31m")
+        self.daemon(show=answer(evil), errors=answer({"errors": [row]}))
+        for words in (["show", "ada"], ["errors"], ["errors", "--csv"]):
+            done = self.run_tool(*words)
+            self.assertNotRegex(done.stdout.replace("\r\n", "\n"), r"[\x00-\x09\x0b-\x1f\x7f\x80-\x9f]")
+
+    def test_csv_is_quoted_and_holds_no_formula(self):
+        row = dict(samples.ERRORS["errors"][0], name='=cmd("x")', text='say "no"')
+        self.daemon(errors=answer({"errors": [row]}))
+        lines = self.run_tool("errors", "--csv").stdout.split("\n")
+        self.assertTrue(lines[0].startswith("kind,name,anchor,code"))
+        self.assertIn('"\'=cmd(""x"")"', lines[1])
+        self.assertIn('"say ""no"""', lines[1])
+
+    def test_a_plan_goes_to_a_new_private_file(self):
+        self.daemon()
+        path = os.path.join(self.folder, "plan.json")
+        done = self.run_tool("preview", "--out", path)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        self.assertEqual(0o600, os.stat(path).st_mode & 0o777)
+        with open(path) as file:
+            self.assertEqual(samples.PREVIEW, json.load(file))
+        again = self.run_tool("preview", "--out", path, "--json")
+        self.assertEqual((1, 1), (again.returncode, json.loads(again.stdout)["exit"]))
+        self.assertIn("is there already", again.stderr)
+
+    def test_events_are_followed_from_the_last_one_seen(self):
+        first = {"events": [{"seq": 17, "time": "t", "event": "one", "text": "{}", "hash": ""}], "last": 19}
+        then = {"events": [{"seq": 18, "time": "t", "event": "two", "text": "{}", "hash": ""}], "last": 19}
+
+        def events(args):
+            if args["after"] is None:
+                return answer(first)
+            return answer(then) if args["after"] == 17 else FakeDaemon.HANG_UP
+
+        daemon = self.daemon(events=events)
+        done = self.run_tool("events", "--follow", "--json")
+        self.assertEqual(4, done.returncode)
+        lines = done.stdout.splitlines()
+        self.assertEqual(["one", "two"], [json.loads(line)["event"] for line in lines[:2]])
+        self.assertEqual([None, 17, 18], [request["args"]["after"] for request in daemon.requests])
+
+    def test_a_broken_chain_is_exit_1_and_named(self):
+        self.daemon(**{"events-verify": answer({"verified": False, "count": 16, "head": "bb",
+                                                "bad": {"seq": 17, "why": "its hash is not right"}}, 1)})
+        done = self.run_tool("events", "verify")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("broken at event 17: its hash is not right", done.stdout)
+
+
+class OnATerminal(Case):
+    def test_colours_are_used_unless_refused(self):
+        self.daemon()
+        shown, status = self.on_terminal("status")
+        self.assertEqual(0, status)
+        self.assertIn(b"\033[32m", shown)
+        for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            shown, _ = self.on_terminal("status", **environment)
+            self.assertNotIn(b"\033", shown)
+
+    def test_waiting_shows_a_bar_and_takes_it_away(self):
+        self.daemon(sync=[progress("import", 5, 10), progress("export", 2, 4),
+                          answer({"cycle": samples.CYCLE})])
+        shown, status = self.on_terminal("sync", "--wait")
+        self.assertEqual(0, status)
+        text = shown.decode()
+        self.assertRegex(text, r"import.*█+░+ 5 of 10")
+        self.assertRegex(text, r"export.*2 of 4")
+        self.assertIn("\r\033[K", text[text.index("2 of 4"):])
+        self.assertEqual("", self.run_tool("sync", "--wait").stderr)
+
+    def test_watch_draws_and_gives_the_terminal_back(self):
+        self.daemon()
+        shown, status = self.on_terminal("watch", keys=b"q", until=b"cycle-finished")
+        self.assertEqual(0, status)
+        self.assertIn("corp/alpha is healthy".encode(), re.sub(rb"\033\[[0-9;?]*[a-zA-Z]", b"", shown))
+        self.assertTrue(shown.startswith(b"\033[?1049h"))
+        self.assertTrue(shown.rstrip().endswith(b"\033[?1049l"))
+
+    def test_watch_goes_on_without_a_daemon(self):
+        shown, status = self.on_terminal("watch", keys=b"\x03", until=b"not reachable")
+        self.assertEqual(0, status)
+        self.assertIn(b"start twinsyncd", shown)
+        self.assertTrue(shown.rstrip().endswith(b"\033[?1049l"))
+
+
+if __name__ == "__main__":
+    unittest.main()
