@@ -202,11 +202,13 @@ static enum ts_code read_columns(struct db *db, struct table *table,
         const char *name = (const char *) sqlite3_column_text(stmt, 0);
         bool *grown =
             realloc(table->is_key, (size_t) table->columns + 1); /* of bool */
+        if (grown != NULL) {
+            table->is_key = grown;
+        }
         if (grown == NULL || name == NULL) {
             return ts_fail(err, TS_E_NOMEM, 0, "could not sum table %s",
                            table->name);
         }
-        table->is_key = grown;
         table->is_key[table->columns] = db_column_int(stmt, 1) > 0;
         say(columns, "%s%s", table->columns == 0 ? "" : ",", name);
         if (table->is_key[table->columns]) {

@@ -18,8 +18,7 @@ void ts_failpoint_pass(enum ts_failpoint point)
 {
     static atomic_long passed;
 
-    const char *wanted =
-        getenv("TWINSYNC_FAILPOINT"); // NOLINT(concurrency-mt-unsafe)
+    const char *wanted = getenv("TWINSYNC_FAILPOINT");
     if (wanted == NULL) {
         return;
     }

@@ -272,6 +272,7 @@ static enum ts_code code_of(CURLcode rc)
 static void judge(const struct slot *slot, CURLcode rc,
                   struct ts_http_answer *answer)
 {
+    assert(slot->request != NULL);
     const char *url = slot->request->url;
     const char *why = slot->why[0] != '\0' ? slot->why : curl_easy_strerror(rc);
 

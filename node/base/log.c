@@ -32,7 +32,7 @@ void ts_log(enum ts_log_level level, const char *event, const char *fmt, ...)
 
     char line[LINE_SIZE];
     size_t used;
-    if (getenv("JOURNAL_STREAM") != NULL) { // NOLINT(concurrency-mt-unsafe)
+    if (getenv("JOURNAL_STREAM") != NULL) {
         used = clamp(snprintf(line, sizeof line, "<%d>%s ", (int) level, event),
                      sizeof line);
     } else {

@@ -118,7 +118,7 @@ static void start_worker(struct supervisor *self)
     pid_t child = fork();
     if (child == 0) {
         (void) close(line[0]);
-        exit(be_worker(self, line[1], parent)); // NOLINT(concurrency-mt-unsafe)
+        exit(be_worker(self, line[1], parent));
     }
     (void) close(line[1]);
     if (child < 0) {
@@ -179,7 +179,7 @@ static void worker_ended(struct supervisor *self, int status)
     self->start_at = ts_time_after(ts_time_now(), delay);
     (void) sd_notify(0, "STATUS=restarting after a crash");
 #ifdef TS_FAILPOINTS
-    (void) unsetenv("TWINSYNC_FAILPOINT"); // NOLINT(concurrency-mt-unsafe)
+    (void) unsetenv("TWINSYNC_FAILPOINT");
 #endif
 }
 

@@ -1,5 +1,6 @@
 #include "node/ldap/rdn.h"
 
+#include <assert.h>
 #include <ldap.h>
 #include <stdlib.h>
 #include <unicase.h>
@@ -309,6 +310,7 @@ enum ts_code ldap_rdn_normalise(struct ts_slice text, struct ldap_rdn *ret_rdn,
     if (rc != TS_OK || rdn == NULL) {
         return rc;
     }
+    assert(rdn != NULL);
     ret_rdn->count = 0;
     for (size_t i = 0; rc == TS_OK && rdn[i] != NULL; i++) {
         rc = i < LDAP_DN_AVAS_MAX

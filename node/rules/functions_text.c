@@ -319,7 +319,10 @@ static void call_instr(sqlite3_context *context, int count,
     if (!charge(context, text.size / 64)) {
         return;
     }
-    const uint8_t *found = memmem(text.data, text.size, part.data, part.size);
+    const uint8_t *found =
+        text.size == 0 || part.size == 0
+            ? NULL
+            : memmem(text.data, text.size, part.data, part.size);
     if (part.size == 0 || found == NULL) {
         sqlite3_result_int(context, part.size == 0 ? 1 : 0);
         return;

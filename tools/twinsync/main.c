@@ -9,9 +9,9 @@
 /* Directories speak UTF-8; a login without a locale must not garble them. */
 static void choose_locale(void)
 {
-    if (setlocale(LC_CTYPE, "") == NULL || // NOLINT(concurrency-mt-unsafe)
-        strcmp(nl_langinfo(CODESET), "UTF-8") != 0) { // NOLINT
-        (void) setlocale(LC_CTYPE, "C.UTF-8");        // NOLINT
+    if (setlocale(LC_CTYPE, "") == NULL ||
+        strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
+        (void) setlocale(LC_CTYPE, "C.UTF-8");
     }
 }
 

@@ -1,5 +1,6 @@
 #include "tools/twinsync/output.h"
 
+#include <assert.h>
 #include <langinfo.h>
 #include <libsmartcols.h>
 #include <stdlib.h>
@@ -12,13 +13,13 @@
 
 static bool is_set(const char *variable)
 {
-    const char *value = getenv(variable); // NOLINT(concurrency-mt-unsafe)
+    const char *value = getenv(variable);
     return value != NULL && value[0] != 0;
 }
 
 static bool is_dumb(void)
 {
-    const char *term = getenv("TERM"); // NOLINT(concurrency-mt-unsafe)
+    const char *term = getenv("TERM");
     return term == NULL || term[0] == 0 || strcmp(term, "dumb") == 0;
 }
 
@@ -28,7 +29,8 @@ static bool speaks_utf8(void)
     static const char *const variables[] = { "LC_ALL", "LC_CTYPE", "LANG" };
     for (size_t i = 0; i < sizeof variables / sizeof *variables; i++) {
         if (is_set(variables[i])) {
-            const char *locale = getenv(variables[i]); // NOLINT
+            const char *locale = getenv(variables[i]);
+            assert(locale != NULL); /* is_set */
             return strcasestr(locale, "UTF-8") != NULL ||
                    strcasestr(locale, "utf8") != NULL;
         }
