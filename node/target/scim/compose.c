@@ -279,6 +279,9 @@ enum ts_code scim_compose_put(const struct scim_writer *writer,
                               const struct target_op *op, json_t *current,
                               struct ts_err *err)
 {
+    /* Read-only (RFC 7643 sections 3.1 and 4.1.2): not ours to send. */
+    scim_member_remove(current, ts_slice_str("meta"));
+    scim_member_remove(current, ts_slice_str("groups"));
     enum ts_code rc = put_values(writer, op, current, err);
     if (rc != TS_OK) {
         return rc;
