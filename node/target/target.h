@@ -11,14 +11,20 @@
  * Invariants:
  *   T1  `done` is called exactly once for every submitted operation, also when
  *       the connector is closed (TARGET_STOPPED or TARGET_UNKNOWN).
- *   T2  a request leaves only while gate->may_export() allows it, asked in the
- *       last moment before its bytes do, every time that they do.
+ *   T2  a request that writes leaves only while gate->may_export() allows it,
+ *       asked in the last moment before its bytes do, every time that they do.
  *   T3  a create or a change whose answer was lost is TARGET_UNKNOWN: it is
  *       never sent again from here. Only what certainly had no effect is.
  *   T4  an answer is size-checked and parsed before it is believed; nothing
  *       that a service answers can crash, hang or confuse two objects.
  *
+ * Errors of one operation are told in its outcome; the text names the service's
+ * own words (an error's detail), which may repeat a value: it is for the
+ * operator's list of errors, not for the log.
+ *
  * A target belongs to one thread; only target_cancel() may come from another.
+ * target_discover, _enumerate and _check wait for their own requests and move
+ * what else is under way, so they too may call `done`.
  */
 #ifndef NODE_TARGET_TARGET_H
 #define NODE_TARGET_TARGET_H

@@ -100,28 +100,29 @@ static enum ts_code wrong_type(const char *path, struct ts_err *err)
                    path);
 }
 
-/* The values of one flowed path; value_count 0 when there are none. */
+/* The values of one flowed path; value_count 0 when there are none, as is so of
+ * a path that the service does not have: to write it is what is refused. */
 static enum ts_code decode_path(const struct scim_reader *reader, json_t *json,
                                 const char *text, struct ts_attribute *ret,
                                 struct ts_err *err)
 {
     struct scim_path path;
-    const struct scim_attribute *attribute;
     enum ts_code rc = scim_path_parse(ts_slice_str(text), &path, err);
-    if (rc == TS_OK) {
-        rc = scim_schema_lookup(reader->schema, reader->kind, &path, &attribute,
-                                err);
-    }
     if (rc != TS_OK) {
         return rc;
     }
+    *ret = (struct ts_attribute){ .name = ts_slice_str(text) };
+    const struct scim_attribute *attribute =
+        scim_schema_find(reader->schema, reader->kind, &path);
+    if (attribute == NULL) {
+        return TS_OK;
+    }
+    ret->kind = attribute->value;
     json_t **found = NULL;
     size_t count = values_at(&path, attribute, json, &found, reader->arena);
     if (count == SIZE_MAX) {
         return wrong_type(text, err);
     }
-    *ret = (struct ts_attribute){ .name = ts_slice_str(text),
-                                  .kind = attribute->value };
     if (count == 0) {
         return TS_OK;
     }

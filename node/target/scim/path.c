@@ -92,8 +92,8 @@ enum ts_code scim_path_parse(struct ts_slice text, struct scim_path *ret_path,
                              struct ts_err *err)
 {
     struct scim_path path = { .text = text };
-    struct cursor cursor = { (const char *) text.data,
-                             (const char *) text.data + text.size };
+    const char *from = text.size == 0 ? "" : (const char *) text.data;
+    struct cursor cursor = { from, from + text.size };
     bool good = text.size > 0 && text.size <= SCIM_PATH_SIZE_MAX;
 
     if (good) {
@@ -114,8 +114,7 @@ enum ts_code scim_path_parse(struct ts_slice text, struct scim_path *ret_path,
                        "cannot use the path \"%.*s\": write attribute, "
                        "attribute.sub, attribute[type eq \"work\"].sub, or "
                        "one of these after a schema's URN and a colon",
-                       text.size > 200 ? 200 : (int) text.size,
-                       text.size == 0 ? "" : (const char *) text.data);
+                       text.size > 200 ? 200 : (int) text.size, from);
     }
     *ret_path = path;
     return TS_OK;

@@ -25,9 +25,10 @@ struct given {
     const char *value;
 };
 
-#define ENTRY(...)                           \
-    entry((const struct given[]){ __VA_ARGS__ }, \
-          sizeof((const struct given[]){ __VA_ARGS__ }) / sizeof(struct given))
+#define ENTRY(...)                                        \
+    entry((const struct given[]){ __VA_ARGS__ },          \
+          sizeof((const struct given[]){ __VA_ARGS__ }) / \
+              sizeof(struct given))
 
 static struct ts_entry entry(const struct given *given, size_t count)
 {
@@ -37,7 +38,8 @@ static struct ts_entry entry(const struct given *given, size_t count)
     for (size_t i = 0; i < count; i++) {
         struct ts_attribute *attribute = &result.attributes[i];
         attribute->name = ts_slice_str(given[i].name);
-        attribute->kind = given[i].value == NULL ? TS_KIND_CLEAR : given[i].kind;
+        attribute->kind =
+            given[i].value == NULL ? TS_KIND_CLEAR : given[i].kind;
         attribute->value_count = given[i].value == NULL ? 0 : 1;
         attribute->values =
             ts_arena_array(&arena, 1, sizeof *attribute->values);
@@ -84,14 +86,14 @@ static void create_builds_the_whole_resource(void **state)
     struct target_op op = {
         .verb = TARGET_CREATE,
         .anchor = ts_slice_str("a\"1"),
-        .set = ENTRY({ "active", TS_KIND_INTEGER, "1" },
-                     { "emails[type eq \"work\"].value", TS_KIND_TEXT, "a@x" },
-                     { "emails[type eq \"work\"].primary", TS_KIND_BOOLEAN,
-                       "true" },
-                     { "name.givenName", TS_KIND_TEXT, "A" },
-                     { "title", TS_KIND_TEXT, NULL },
-                     { SCIM_URN_ENTERPRISE ":department", TS_KIND_TEXT, "D" },
-                     { "userName", TS_KIND_TEXT, "\xc3\xa4\n\"" }),
+        .set = ENTRY(
+            { "active", TS_KIND_INTEGER, "1" },
+            { "emails[type eq \"work\"].value", TS_KIND_TEXT, "a@x" },
+            { "emails[type eq \"work\"].primary", TS_KIND_BOOLEAN, "true" },
+            { "name.givenName", TS_KIND_TEXT, "A" },
+            { "title", TS_KIND_TEXT, NULL },
+            { SCIM_URN_ENTERPRISE ":department", TS_KIND_TEXT, "D" },
+            { "userName", TS_KIND_TEXT, "\xc3\xa4\n\"" }),
         .link_path = "manager",
         .link_add = &manager,
         .link_add_count = 1
@@ -114,12 +116,11 @@ static void create_builds_the_whole_resource(void **state)
 static void simple_values_are_replaced_or_removed(void **state)
 {
     (void) state;
-    struct target_op op = {
-        .verb = TARGET_UPDATE,
-        .set = ENTRY({ "active", TS_KIND_BOOLEAN, "false" },
-                     { "title", TS_KIND_TEXT, NULL },
-                     { SCIM_URN_ENTERPRISE ":department", TS_KIND_TEXT, "D" })
-    };
+    struct target_op op = { .verb = TARGET_UPDATE,
+                            .set = ENTRY({ "active", TS_KIND_BOOLEAN, "false" },
+                                         { "title", TS_KIND_TEXT, NULL },
+                                         { SCIM_URN_ENTERPRISE ":department",
+                                           TS_KIND_TEXT, "D" }) };
     assert_patch(&op, NULL,
                  "[{\"op\":\"replace\",\"path\":\"active\",\"value\":false},"
                  "{\"op\":\"remove\",\"path\":\"title\"},"
@@ -182,11 +183,10 @@ static void several_matching_elements_become_one(void **state)
 static void two_paths_into_one_attribute_see_each_other(void **state)
 {
     (void) state;
-    struct target_op op = {
-        .verb = TARGET_UPDATE,
-        .set = ENTRY({ "emails[type eq \"home\"].value", TS_KIND_TEXT, "h" },
-                     { MAIL, TS_KIND_TEXT, "w" })
-    };
+    struct target_op op = { .verb = TARGET_UPDATE,
+                            .set = ENTRY({ "emails[type eq \"home\"].value",
+                                           TS_KIND_TEXT, "h" },
+                                         { MAIL, TS_KIND_TEXT, "w" }) };
     assert_patch(&op,
                  "{\"emails\":[{\"type\":\"work\",\"value\":\"1\"},{\"type\":"
                  "\"work\",\"value\":\"2\"}]}",
@@ -252,10 +252,10 @@ static void put_changes_only_what_is_ours(void **state)
                             .link_remove_count = 1 };
     struct scim_writer w = writer();
     struct ts_err err;
-    json_t *current = json_of(
-        "{\"id\":\"g\",\"displayname\":\"old\",\"foreign\":{\"x\":1},"
-        "\"meta\":{\"version\":\"1\"},\"members\":[{\"value\":\"i1\"},{"
-        "\"value\":\"i2\",\"display\":\"d\"}]}");
+    json_t *current =
+        json_of("{\"id\":\"g\",\"displayname\":\"old\",\"foreign\":{\"x\":1},"
+                "\"meta\":{\"version\":\"1\"},\"members\":[{\"value\":\"i1\"},{"
+                "\"value\":\"i2\",\"display\":\"d\"}]}");
     assert_int_equal(scim_compose_put(&w, &op, current, &err), TS_OK);
     assert_json(current, "{\"displayname\":\"G\",\"foreign\":{\"x\":1},\"id\":"
                          "\"g\",\"members\":[{\"display\":\"d\",\"value\":"
