@@ -304,6 +304,13 @@ static void call_rtrim(sqlite3_context *context, int count,
 
 /* ---- instr, replace ------------------------------------------------------ */
 
+static const uint8_t *find(struct ts_slice text, struct ts_slice part)
+{
+    return text.data == NULL || part.size == 0 || part.size > text.size
+               ? NULL
+               : memmem(text.data, text.size, part.data, part.size);
+}
+
 static void call_instr(sqlite3_context *context, int count,
                        sqlite3_value **values)
 {
@@ -319,10 +326,7 @@ static void call_instr(sqlite3_context *context, int count,
     if (!charge(context, text.size / 64)) {
         return;
     }
-    const uint8_t *found =
-        text.size == 0 || part.size == 0
-            ? NULL
-            : memmem(text.data, text.size, part.data, part.size);
+    const uint8_t *found = find(text, part);
     if (part.size == 0 || found == NULL) {
         sqlite3_result_int(context, part.size == 0 ? 1 : 0);
         return;
@@ -348,17 +352,16 @@ static void call_replace(sqlite3_context *context, int count,
         return;
     }
     sqlite3_str *out = sqlite3_str_new(sqlite3_context_db_handle(context));
-    const uint8_t *at = text.data;
-    const uint8_t *end = text.data + text.size;
+    struct ts_slice rest = text;
     const uint8_t *found;
-    while (sqlite3_str_errcode(out) == SQLITE_OK && at < end &&
-           (found = memmem(at, (size_t) (end - at), part.data, part.size)) !=
-               NULL) {
-        sqlite3_str_append(out, (const char *) at, (int) (found - at));
+    while (sqlite3_str_errcode(out) == SQLITE_OK &&
+           (found = find(rest, part)) != NULL) {
+        size_t before = (size_t) (found - rest.data);
+        sqlite3_str_append(out, (const char *) rest.data, (int) before);
         sqlite3_str_append(out, (const char *) with.data, (int) with.size);
-        at = found + part.size;
+        rest = ts_slice(found + part.size, rest.size - before - part.size);
     }
-    sqlite3_str_append(out, (const char *) at, (int) (end - at));
+    sqlite3_str_append(out, (const char *) rest.data, (int) rest.size);
     int rc = sqlite3_str_errcode(out);
     size_t size = (size_t) sqlite3_str_length(out);
     char *result = sqlite3_str_finish(out);

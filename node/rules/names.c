@@ -25,8 +25,7 @@ enum ts_code rules_names_init(struct rules_names *names,
 {
     *names = (struct rules_names){
         .arena = arena,
-        .known =
-            ts_arena_array(arena, world->source_count, sizeof *names->known),
+        .known = ts_arena_array(arena, world->source_count, sizeof(void *)),
         .known_count = world->source_count,
         .columns = ts_arena_array(arena, RULES_COLUMNS_MAX, sizeof(void *)),
     };
@@ -42,7 +41,10 @@ enum ts_code rules_names_init(struct rules_names *names,
 
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z') {
+        return (char) (c - 'A' + 'a');
+    }
+    return c;
 }
 
 /* RFC 4512 §2.5: options are letters, digits and hyphens. */

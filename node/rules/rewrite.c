@@ -56,17 +56,13 @@ static bool nesting_step(struct nesting *nesting,
         nesting->parentheses++;
     } else if (token->kind == RULES_TOKEN_CLOSE) {
         nesting->parentheses--;
-    } else if (nesting->parentheses > 0) {
-        return false;
-    } else if (rules_token_is(token, "CASE")) {
+    } else if (nesting->parentheses == 0 && rules_token_is(token, "CASE")) {
         nesting->cases++;
-    } else if (rules_token_is(token, "END") && nesting->cases > 0) {
-        nesting->cases--;
-    } else if (nesting->cases > 0) {
-        return false;
-    } else if (rules_token_is(token, "BETWEEN")) {
+    } else if (nesting->parentheses == 0 && nesting->cases > 0) {
+        nesting->cases -= rules_token_is(token, "END");
+    } else if (is_outside(nesting) && rules_token_is(token, "BETWEEN")) {
         nesting->betweens++;
-    } else if (rules_token_is(token, "AND")) {
+    } else if (is_outside(nesting) && rules_token_is(token, "AND")) {
         if (nesting->betweens == 0) {
             return true;
         }

@@ -233,7 +233,7 @@ static bool harden(sqlite3 *db)
     static const struct {
         int limit, value;
     } LIMITS[] = {
-        { SQLITE_LIMIT_LENGTH, RULES_VALUE_SIZE_MAX },
+        { SQLITE_LIMIT_LENGTH, (int) RULES_VALUE_SIZE_MAX },
         { SQLITE_LIMIT_SQL_LENGTH, (int) RULES_EXPRESSION_SIZE_MAX },
         { SQLITE_LIMIT_EXPR_DEPTH, 100 },
         { SQLITE_LIMIT_COMPOUND_SELECT, 4 },

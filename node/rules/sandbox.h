@@ -24,7 +24,7 @@
 #include "node/base/time.h"
 #include "node/rules/input.h"
 
-#define RULES_VALUE_SIZE_MAX   (2 * 1024 * 1024)
+#define RULES_VALUE_SIZE_MAX   ((size_t) 2 * 1024 * 1024)
 #define RULES_STEPS_MAX        1000000
 #define RULES_STATEMENT_MS_MAX 5000
 #define RULES_MEMORY_MAX       ((int64_t) 256 * 1024 * 1024)
