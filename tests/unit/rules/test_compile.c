@@ -1,6 +1,7 @@
 /* rules: what the compiler refuses, and what it learns from expressions. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/lib/rules_fixture.h"
@@ -199,9 +200,11 @@ static void assert_reads(const struct rules *rules, const char *source,
 {
     const char *const *names;
     char text[500] = "";
+    size_t used = 0;
     size_t count = rules_attributes_read(rules, source, &names);
-    for (size_t i = 0; i < count; i++) {
-        (void) strcat(strcat(text, i == 0 ? "" : " "), names[i]);
+    for (size_t i = 0; i < count && used < sizeof text; i++) {
+        used += (size_t) snprintf(text + used, sizeof text - used, "%s%s",
+                                  i == 0 ? "" : " ", names[i]);
     }
     assert_string_equal(text, expected);
 }

@@ -141,6 +141,14 @@ static void terms_are_tried_from_left_to_right(void **state)
     assert_int_equal(f.result.scope, RULES_OUT);
     assert_string_equal(f.result.false_term, "n('cn') = 1");
     close_fixture(&f);
+    /* SQLite would try the cheaper term first. */
+    rule = fixture_rule("(SELECT count(*) FROM json_each(vals('cn'))) = 1 AND "
+                        "cn = 'Ada King'",
+                        NULL, 0);
+    open_fixture(&f, &rule, 1);
+    evaluate_person(&f);
+    assert_int_equal(f.result.scope, RULES_OUT);
+    close_fixture(&f);
 }
 
 static void flow_errors_do_not_touch_objects_out_of_scope(void **state)

@@ -127,14 +127,16 @@ static char *repeat(const char *part, size_t count, const char *middle,
                     const char *tail)
 {
     size_t part_size = strlen(part);
+    size_t middle_size = strlen(middle);
     size_t tail_size = strlen(tail);
-    char *text = malloc(count * (part_size + tail_size) + strlen(middle) + 1);
+    char *text = malloc(count * (part_size + tail_size) + middle_size + 1);
     assert_non_null(text);
     char *at = text;
     for (size_t i = 0; i < count; i++, at += part_size) {
         memcpy(at, part, part_size);
     }
-    at += sprintf(at, "%s", middle);
+    memcpy(at, middle, middle_size);
+    at += middle_size;
     for (size_t i = 0; i < count; i++, at += tail_size) {
         memcpy(at, tail, tail_size);
     }
