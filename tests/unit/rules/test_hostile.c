@@ -116,6 +116,8 @@ static void recursive_queries_are_denied(void **state)
     (void) state;
     REFUSED("(WITH RECURSIVE t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) "
             "SELECT count(*) FROM t)");
+    REFUSED("(WITH t(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM t) SELECT "
+            "max(x) FROM t)");
     assert_string_equal(
         fixture_eval("(WITH t AS (SELECT 7 AS x) SELECT x FROM t)"), "7");
 }
@@ -370,7 +372,7 @@ static void many_expensive_calls_in_one_expression_end(void **state)
     many[255] = 0;
     char *expression = calloc(1, 40000);
     assert_non_null(expression);
-    for (size_t i = 0; i < 90; i++) { /* below the limit of depth */
+    for (size_t i = 0; i < 20; i++) { /* few enough reads of a megabyte */
         size_t size = strlen(expression);
         (void) snprintf(expression + size, 40000 - size,
                         "%s description LIKE '%s'", i == 0 ? "" : " +", many);
