@@ -160,6 +160,9 @@ class Population:
         manager = self.manager(index, rng)
         if manager:
             attributes.append(("manager", manager))
+        # slapadd wants all values of an attribute together: it stores others wrongly, without a word
+        names = [name for name, _ in attributes]
+        attributes.sort(key=lambda attribute: names.index(attribute[0]))
         return dn, attributes
 
     # ---- groups ----
