@@ -132,6 +132,14 @@ size_t ts_queue_count(struct ts_queue *queue)
     return count;
 }
 
+bool ts_queue_finished(struct ts_queue *queue)
+{
+    (void) pthread_mutex_lock(&queue->lock);
+    bool finished = queue->closed && queue->count == 0;
+    (void) pthread_mutex_unlock(&queue->lock);
+    return finished;
+}
+
 void ts_queue_notify(struct ts_queue *queue, int event_fd)
 {
     queue->event_fd = event_fd;

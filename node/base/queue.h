@@ -43,6 +43,8 @@ void *ts_queue_pop(struct ts_queue *queue, struct ts_time deadline);
 /* No more items; wakes all who wait. May be called from any thread, twice. */
 void ts_queue_close(struct ts_queue *queue);
 size_t ts_queue_count(struct ts_queue *queue);
+/* Closed and empty: nothing will ever come. */
+bool ts_queue_finished(struct ts_queue *queue);
 
 /* Also write to this eventfd after each push (-1: none), for a consumer that
  * waits on several things. Set before the first push. */
