@@ -139,6 +139,8 @@ struct config_target {
     enum config_bulk bulk;
     uint32_t connections_max;
     uint32_t request_timeout_seconds;
+    uint32_t
+        quiesce_seconds; /* longest work on a request whose answer was lost */
 };
 
 struct config_schedule {

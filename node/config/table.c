@@ -289,6 +289,10 @@ static const struct config_option target_options[] = {
          request_timeout_seconds),
       .min = 1, .max = 600, .fallback = "30",
       .help = "Longest wait for an answer." },
+    { AT("quiesce-seconds", CONFIG_NUMBER, config_target, quiesce_seconds),
+      .min = 1, .max = 3600, .fallback = "30",
+      .help = "Longest time that the service may still work on a request whose "
+              "answer was lost; only then is the object looked up." },
 };
 static const struct config_section target_section = {
     SECTION_OF("Target", target_options, config_target),
