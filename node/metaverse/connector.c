@@ -220,13 +220,18 @@ static enum ts_code child_move(struct connector_writer *w,
     return code;
 }
 
+struct children {
+    struct ts_arena arena;
+    struct child *items;
+    size_t count;
+};
+
 /* The children of `old_parent`, with the keys that they will have. */
 static enum ts_code children_load(struct connector_writer *w,
                                   const uint8_t *old_parent,
                                   const uint8_t *new_parent,
-                                  struct ts_arena *arena,
-                                  struct child **ret_children,
-                                  size_t *ret_count, struct ts_err *err)
+                                  struct children *ret_children,
+                                  struct ts_err *err)
 {
     static const char count_sql[] = "SELECT count(*) FROM source_object "
                                     "WHERE parent_key = ?1 AND source_id = ?2";
@@ -242,7 +247,8 @@ static enum ts_code children_load(struct connector_writer *w,
     }
     size_t count = (size_t) db_column_int(stmt, 0);
     db_reset(stmt);
-    struct child *children = ts_arena_array(arena, count, sizeof *children);
+    struct child *children =
+        ts_arena_array(&ret_children->arena, count, sizeof *children);
     if (children == NULL) {
         return ts_fail(err, TS_E_LIMIT, 0,
                        "could not rename %zu entries below a renamed one: out "
@@ -262,13 +268,14 @@ static enum ts_code children_load(struct connector_writer *w,
         if (key.size == CONNECTOR_KEY_SIZE) {
             children[n].id = db_column_int(stmt, 0);
             memcpy(children[n].old_key, key.data, key.size);
-            w->child_key(db_column(stmt, 2), new_parent, children[n].new_key);
+            code = w->child_key(w->child_key_context, db_column(stmt, 2),
+                                new_parent, children[n].new_key, err);
             n++;
         }
     }
     db_reset(stmt);
-    *ret_children = children;
-    *ret_count = n;
+    ret_children->items = children;
+    ret_children->count = n;
     return code;
 }
 
@@ -279,23 +286,22 @@ static enum ts_code descendants_move(struct connector_writer *w,
                                      const uint8_t *new_parent, int depth,
                                      struct ts_err *err)
 {
-    struct ts_arena arena;
-    struct child *children = NULL;
-    size_t count = 0;
+    struct children children = { .count = 0 };
     if (depth == DEPTH_MAX) {
         return TS_OK;
     }
-    ts_arena_init(&arena, (size_t) 256 * 1024 * 1024);
-    enum ts_code code = children_load(w, old_parent, new_parent, &arena,
-                                      &children, &count, err);
-    for (size_t i = 0; code == TS_OK && i < count; i++) {
-        code = child_move(w, &children[i], new_parent, err);
+    ts_arena_init(&children.arena, (size_t) 256 * 1024 * 1024);
+    enum ts_code code =
+        children_load(w, old_parent, new_parent, &children, err);
+    for (size_t i = 0; code == TS_OK && i < children.count; i++) {
+        const struct child *child = &children.items[i];
+        code = child_move(w, child, new_parent, err);
         if (code == TS_OK) {
-            code = descendants_move(w, children[i].old_key, children[i].new_key,
+            code = descendants_move(w, child->old_key, child->new_key,
                                     depth + 1, err);
         }
     }
-    ts_arena_done(&arena);
+    ts_arena_done(&children.arena);
     return code;
 }
 

@@ -41,9 +41,10 @@ struct connector_object {
 };
 
 /* The key of the child called `rdn` under the DN that `parent` names. */
-typedef void connector_child_key_fn(struct ts_slice rdn,
-                                    const uint8_t parent[CONNECTOR_KEY_SIZE],
-                                    uint8_t ret_key[CONNECTOR_KEY_SIZE]);
+typedef enum ts_code
+connector_child_key_fn(void *context, struct ts_slice rdn,
+                       const uint8_t parent[CONNECTOR_KEY_SIZE],
+                       uint8_t ret_key[CONNECTOR_KEY_SIZE], struct ts_err *err);
 
 /* Import's working state for one source and run. */
 struct connector_writer {
@@ -52,6 +53,7 @@ struct connector_writer {
     int64_t next_id;     /* counter "object" + 1 */
     int64_t next_change; /* counter "change" + 1 */
     connector_child_key_fn *child_key;
+    void *child_key_context;
 };
 
 enum connector_change {

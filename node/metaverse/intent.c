@@ -7,7 +7,7 @@ const char *intent_verb_name(enum intent_verb verb)
     static const char *const names[INTENT_VERBS] = {
         [INTENT_CREATE] = "create",         [INTENT_UPDATE] = "update",
         [INTENT_DEACTIVATE] = "deactivate", [INTENT_REACTIVATE] = "reactivate",
-        [INTENT_DELETE] = "delete",
+        [INTENT_DELETE] = "delete",         [INTENT_ADOPT] = "adopt",
     };
     return names[verb];
 }

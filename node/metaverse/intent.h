@@ -40,6 +40,7 @@ enum intent_verb {
     INTENT_DEACTIVATE,
     INTENT_REACTIVATE,
     INTENT_DELETE,
+    INTENT_ADOPT, /* only reads: take over an object that is there already */
     INTENT_VERBS
 };
 

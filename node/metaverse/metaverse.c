@@ -4,14 +4,7 @@
 
 #include "node/metaverse/schema.sql.h"
 
-static const char *const migrations[] = { schema_sql };
-
-const struct db_schema metaverse_schema = {
-    .application_id = 0x54534d56, /* "TSMV" */
-    .migrations = migrations,
-    .migration_count = sizeof migrations / sizeof migrations[0],
-};
-
+const char *const metaverse_sql = schema_sql;
 const char *const metaverse_tables[] = {
     "counter",       "setting",     "source",
     "source_object", "source_link", "metaverse",
@@ -21,13 +14,14 @@ const char *const metaverse_tables[] = {
 };
 
 enum ts_code metaverse_open(const char *path, enum db_mode mode,
+                            const struct db_schema *schema,
                             struct metaverse **ret_mv, struct ts_err *err)
 {
     struct metaverse *mv = calloc(1, sizeof *mv);
     if (mv == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not open \"%s\"", path);
     }
-    enum ts_code code = db_open(path, mode, &metaverse_schema, &mv->db, err);
+    enum ts_code code = db_open(path, mode, schema, &mv->db, err);
     if (code != TS_OK) {
         free(mv);
         return code;

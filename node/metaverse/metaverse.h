@@ -32,7 +32,9 @@ struct metaverse_reference_path {
     int kind;
     const char *attribute; /* compared without regard to case */
     const char *path;
-    bool omit_groups; /* `nested: omit`: members of kind group do not count */
+    bool omit_groups;   /* `nested: omit`: members of kind group do not count */
+    bool single_valued; /* at the target: a new one replaces the old one */
+    bool additive;      /* what somebody else added there is left alone */
 };
 
 /* A prepared statement, found again by the address of its text. */
@@ -51,13 +53,15 @@ struct metaverse {
     struct metaverse_statement statements[METAVERSE_STATEMENTS_MAX];
 };
 
-extern const struct db_schema metaverse_schema;
+/* The SQL of schema level 1. Whoever opens the file adds its own tables. */
+extern const char *const metaverse_sql;
 /* Every table that is replicated, and so captured by the journal; ends in
  * NULL. */
 extern const char *const metaverse_tables[];
 
 /* Open the file; see db_open for errors. */
 TS_MUSTUSE enum ts_code metaverse_open(const char *path, enum db_mode mode,
+                                       const struct db_schema *schema,
                                        struct metaverse **ret_mv,
                                        struct ts_err *err);
 /* NULL is fine. */

@@ -104,6 +104,7 @@ CREATE TABLE target_object(
   target_id TEXT NOT NULL PRIMARY KEY,
   kind INTEGER NOT NULL,
   anchor TEXT NOT NULL, -- externalId; '' when it carries none
+  match_value TEXT NOT NULL, -- folded, of one without anchor; '' when of no use
   etag TEXT NOT NULL,
   metaverse_id INTEGER, -- NULL: not ours, known for matching
   active INTEGER NOT NULL, -- 0: deactivated by us
@@ -112,7 +113,10 @@ CREATE TABLE target_object(
 ) STRICT;
 CREATE UNIQUE INDEX target_object_metaverse ON target_object(metaverse_id)
   WHERE metaverse_id IS NOT NULL;
-CREATE INDEX target_object_anchor ON target_object(anchor) WHERE anchor <> '';
+CREATE INDEX target_object_anchor ON target_object(anchor)
+  WHERE anchor <> '' AND metaverse_id IS NULL;
+CREATE INDEX target_object_match ON target_object(match_value)
+  WHERE match_value <> '' AND metaverse_id IS NULL;
 
 -- What we created, adopted or found at the target: all that we may ever delete.
 CREATE TABLE ledger(

@@ -5,8 +5,9 @@
 /* Stands for "as sent" in the column `seen`; no packed entry begins so. */
 static const uint8_t as_sent[1] = { 0 };
 
-#define COLUMNS \
-    "target_id, kind, anchor, etag, metaverse_id, active, sent, seen"
+#define COLUMNS                                                         \
+    "target_id, kind, anchor, etag, metaverse_id, active, sent, seen, " \
+    "match_value"
 
 static enum ts_code read_row(sqlite3_stmt *stmt, struct ts_arena *arena,
                              struct target_row *ret_row, bool *ret_found,
@@ -24,9 +25,11 @@ static enum ts_code read_row(sqlite3_stmt *stmt, struct ts_arena *arena,
         .metaverse_id = db_column_int(stmt, 4), /* NULL reads as 0 */
         .active = db_column_int(stmt, 5) != 0,
         .sent = ts_arena_copy(arena, db_column(stmt, 6)),
+        .match_value = ts_arena_copy(arena, db_column(stmt, 8)),
     };
     bool fits = row.target_id.data != NULL && row.anchor.data != NULL &&
-                row.etag.data != NULL && row.sent.data != NULL;
+                row.etag.data != NULL && row.sent.data != NULL &&
+                row.match_value.data != NULL;
     if (fits && !db_column_is_null(stmt, 7)) {
         struct ts_slice seen = db_column(stmt, 7);
         bool same = ts_slice_equal(seen, ts_slice(as_sent, sizeof as_sent));
@@ -87,6 +90,36 @@ enum ts_code target_row_free_by_anchor(struct metaverse *mv, int kind,
                          : code;
 }
 
+enum ts_code target_row_free_by_match(struct metaverse *mv, int kind,
+                                      struct ts_slice match_value,
+                                      struct ts_arena *arena,
+                                      struct target_row *ret_row,
+                                      int64_t *ret_count, struct ts_err *err)
+{
+    static const char count_sql[] =
+        "SELECT count(*) FROM target_object WHERE match_value = ?1 AND "
+        "match_value <> '' AND metaverse_id IS NULL AND kind = ?2 AND "
+        "anchor = ''";
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM target_object WHERE match_value = ?1 AND "
+        "match_value <> '' AND metaverse_id IS NULL AND kind = ?2 AND "
+        "anchor = ''";
+    struct db_values values = DB_VALUES(DB_TEXT(match_value), DB_INT(kind));
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_row(mv, count_sql, values, &stmt, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    *ret_count = db_column_int(stmt, 0);
+    db_reset(stmt);
+    if (*ret_count != 1) {
+        return TS_OK;
+    }
+    bool found = false;
+    code = metaverse_row(mv, sql, values, &stmt, err);
+    return code == TS_OK ? read_row(stmt, arena, ret_row, &found, err) : code;
+}
+
 enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
                             struct ts_err *err)
 {
@@ -94,13 +127,15 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
      * finding what we knew costs nothing. */
     static const char sql[] =
         "INSERT INTO target_object(" COLUMNS ") "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(target_id) DO "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(target_id) DO "
         "UPDATE SET kind = excluded.kind, anchor = excluded.anchor, "
         "etag = excluded.etag, metaverse_id = excluded.metaverse_id, "
-        "active = excluded.active, sent = excluded.sent, seen = excluded.seen "
-        "WHERE (kind, anchor, etag, metaverse_id, active, sent, seen) IS NOT "
-        "(excluded.kind, excluded.anchor, excluded.etag, "
-        "excluded.metaverse_id, excluded.active, excluded.sent, excluded.seen)";
+        "active = excluded.active, sent = excluded.sent, seen = excluded.seen, "
+        "match_value = excluded.match_value "
+        "WHERE (kind, anchor, etag, metaverse_id, active, sent, seen, "
+        "match_value) IS NOT (excluded.kind, excluded.anchor, excluded.etag, "
+        "excluded.metaverse_id, excluded.active, excluded.sent, excluded.seen, "
+        "excluded.match_value)";
     struct ts_slice seen = ts_slice_equal(row->seen, row->sent)
                                ? ts_slice(as_sent, sizeof as_sent)
                                : row->seen;
@@ -110,7 +145,8 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
                   DB_TEXT(row->anchor), DB_TEXT(row->etag),
                   row->metaverse_id == 0 ? DB_NULL : DB_INT(row->metaverse_id),
                   DB_INT(row->active), DB_BLOB(row->sent),
-                  row->seen.data == NULL ? DB_NULL : DB_BLOB(seen)),
+                  row->seen.data == NULL ? DB_NULL : DB_BLOB(seen),
+                  DB_TEXT(row->match_value)),
         err);
 }
 

@@ -19,7 +19,7 @@
 struct target_row {
     struct ts_slice target_id;
     int kind;
-    struct ts_slice anchor, etag;
+    struct ts_slice anchor, match_value, etag;
     int64_t metaverse_id; /* 0: not ours */
     bool active;
     struct ts_slice sent;
@@ -42,6 +42,15 @@ target_row_free_by_anchor(struct metaverse *mv, int kind,
                           struct ts_slice anchor, struct ts_arena *arena,
                           struct target_row *ret_row, bool *ret_found,
                           struct ts_err *err);
+
+/* Not joined, without an anchor, and matching: *ret_count tells how many there
+ * are; the row is set when it is one. */
+TS_MUSTUSE enum ts_code target_row_free_by_match(struct metaverse *mv, int kind,
+                                                 struct ts_slice match_value,
+                                                 struct ts_arena *arena,
+                                                 struct target_row *ret_row,
+                                                 int64_t *ret_count,
+                                                 struct ts_err *err);
 
 /* Insert or replace the row of that target id. */
 TS_MUSTUSE enum ts_code target_row_put(struct metaverse *mv,
