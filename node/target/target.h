@@ -34,6 +34,9 @@
 #include "node/base/time.h"
 #include "node/config/config.h"
 
+/* The path that says whether a user may log on, where a rule flows it. */
+#define TARGET_ACTIVE_PATH "active"
+
 /* The one question before anything is written: may a request that ends by
  * `deadline` be sent? Asked on the target's thread; must not block. */
 struct target_gate {
@@ -78,8 +81,9 @@ struct target_op {
 
     /* The completion. `outcome` lives until it returns. */
     void (*done)(struct target_op *op, const struct target_outcome *outcome);
-    void *owner;  /* the caller's */
-    void *queued; /* the connector's */
+    void *owner;     /* the caller's */
+    void *queued_by; /* the caller's */
+    void *queued;    /* the connector's */
 };
 
 enum target_result {
