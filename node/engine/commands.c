@@ -1,0 +1,204 @@
+#include "node/engine/private.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "node/engine/queries.h"
+
+/* ---- waiting
+ * ---------------------------------------------------------------------- */
+
+static bool keep(struct request **list, size_t *count, struct request *request)
+{
+    if (*count == ENGINE_WAITERS_MAX) {
+        request_finish(request, 1, NULL,
+                       "could not take the request: too many wait already; try "
+                       "again");
+        return false;
+    }
+    list[(*count)++] = request;
+    return true;
+}
+
+/* ---- commands that run a cycle
+ * ------------------------------------------------------- */
+
+static json_t *cycle_begun(struct engine *engine)
+{
+    engine_lock(engine);
+    json_t *result = json_object();
+    (void) json_object_set_new(result, "cycle",
+                               snapshot_cycle(&engine->snapshot));
+    engine_unlock(engine);
+    return result;
+}
+
+static void run_sync(struct engine *engine, struct request *request)
+{
+    struct cycle_outcome outcome;
+    bool full = json_is_true(json_object_get(request->args, "full"));
+    engine->context.accept_missing =
+        json_is_true(json_object_get(request->args, "accept_missing"));
+    if (json_is_true(json_object_get(request->args, "wait"))) {
+        (void) keep(engine->in_cycle, &engine->in_cycle_count, request);
+    } else {
+        request_finish(request, 0, cycle_begun(engine), NULL);
+    }
+    engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
+    engine->due = ts_time_after(
+        ts_time_now(), (int64_t) engine->config->schedule.every_seconds * 1000);
+}
+
+static void run_preview(struct engine *engine, struct request *request)
+{
+    struct cycle_outcome outcome;
+    engine_cycle(engine, CYCLE_PREVIEW, &outcome);
+    if (outcome.result == CYCLE_FAILED) {
+        request_fail(request, &outcome.err);
+        return;
+    }
+    query_preview(engine, request);
+}
+
+static void run_verify(struct engine *engine, struct request *request)
+{
+    query_verify(engine, request);
+}
+
+/* ---- commands that answer at once
+ * ------------------------------------------------------ */
+
+static void set_paused(struct engine *engine, bool paused, int64_t until,
+                       struct request *request)
+{
+    char text[32] = "";
+    char shown[32] = "";
+    struct ts_err err;
+    if (paused) {
+        (void) snprintf(text, sizeof text, "%lld", (long long) until);
+    }
+    enum ts_code code =
+        local_set_setting(engine->local, "paused-until", text, &err);
+    if (code == TS_OK) {
+        code = events_append(local_events(engine->local),
+                             paused ? "paused" : "resumed", "operator", NULL,
+                             &err);
+    }
+    if (code != TS_OK) {
+        request_fail(request, &err);
+        return;
+    }
+    engine_lock(engine);
+    engine->snapshot.paused = paused;
+    engine->snapshot.paused_until = until;
+    engine_unlock(engine);
+    if (until > 0) {
+        time_t at = (time_t) until;
+        struct tm utc;
+        (void) gmtime_r(&at, &utc);
+        (void) strftime(shown, sizeof shown, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+    }
+    request_finish(request, 0,
+                   json_pack("{s:b, s:s?}", "paused", paused, "until",
+                             until > 0 ? shown : NULL),
+                   NULL);
+}
+
+static void run_pause(struct engine *engine, struct request *request)
+{
+    json_int_t seconds =
+        json_integer_value(json_object_get(request->args, "for_seconds"));
+    set_paused(engine, true, seconds > 0 ? ts_wall_seconds() + seconds : 0,
+               request);
+}
+
+static void run_resume(struct engine *engine, struct request *request)
+{
+    set_paused(engine, false, 0, request);
+}
+
+/* ---- the table
+ * ------------------------------------------------------------------------- */
+
+struct command {
+    const char *name;
+    void (*run)(struct engine *engine, struct request *request);
+    bool needs_idle;         /* waits for the cycle that runs to end */
+    const char *const *args; /* what it takes, ends in NULL */
+};
+
+static const char *const none[] = { NULL };
+static const char *const sync_args[] = { "full", "wait", "accept_missing",
+                                         NULL };
+static const char *const show_args[] = { "object", NULL };
+static const char *const limit_args[] = { "limit", NULL };
+static const char *const events_args[] = { "after", "limit", NULL };
+static const char *const pause_args[] = { "for_seconds", NULL };
+
+static const struct command commands[] = {
+    { "sync", run_sync, true, sync_args },
+    { "preview", run_preview, true, none },
+    { "verify", run_verify, true, none },
+    { "show", query_show, false, show_args },
+    { "errors", query_errors, false, none },
+    { "history", query_history, false, limit_args },
+    { "events", query_events, false, events_args },
+    { "events-verify", query_events_verify, false, none },
+    { "pause", run_pause, false, pause_args },
+    { "resume", run_resume, false, none },
+};
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static const char *unknown_arg(const struct command *command,
+                               const json_t *args)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *) (uintptr_t) args, key, value)
+    {
+        bool known = false;
+        for (size_t i = 0; command->args[i] != NULL; i++) {
+            known = known || strcmp(command->args[i], key) == 0;
+        }
+        if (!known) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+void commands_take(struct engine *engine, struct request *request)
+{
+    const struct command *command = find(request->command);
+    char text[160];
+    if (command == NULL) {
+        (void) snprintf(text, sizeof text,
+                        "cannot run \"%s\": this daemon has no such command; "
+                        "install the same version of tool and daemon",
+                        request->command);
+        request_finish(request, 2, NULL, text);
+        return;
+    }
+    const char *unknown = unknown_arg(command, request->args);
+    if (unknown != NULL) {
+        (void) snprintf(text, sizeof text,
+                        "cannot run \"%s\": it takes no argument \"%.60s\"",
+                        request->command, unknown);
+        request_finish(request, 2, NULL, text);
+        return;
+    }
+    if (command->needs_idle && engine->in_a_cycle) {
+        (void) keep(engine->waiting, &engine->waiting_count, request);
+        return;
+    }
+    command->run(engine, request);
+}

@@ -1,0 +1,331 @@
+#include "node/engine/compare.h"
+
+#include "node/base/failpoint.h"
+#include "node/engine/difference.h"
+#include "node/engine/match.h"
+#include "node/metaverse/object.h"
+#include "node/metaverse/problem.h"
+#include "node/metaverse/reference.h"
+#include "node/metaverse/target_space.h"
+#include "proto/entry_codec.h"
+
+/* One object under comparison. */
+struct comparison {
+    struct engine_context *engine;
+    struct metaverse *mv;
+    struct ts_arena *arena;
+    struct metaverse_object object;
+    struct target_row row;
+    bool at_target;
+};
+
+static struct ts_hash hash_of_entry(struct comparison *c,
+                                    const struct ts_entry *entry)
+{
+    struct ts_slice packed = TS_SLICE_NONE;
+    if (entry_pack(entry, c->arena, &packed, NULL) != TS_OK) {
+        packed = TS_SLICE_NONE;
+    }
+    return ts_hash_of(packed);
+}
+
+static enum ts_code decide(struct comparison *c, enum intent_verb verb,
+                           enum intent_phase phase,
+                           const struct ts_entry *wanted, struct ts_err *err)
+{
+    struct intent intent = {
+        .phase = phase,
+        .verb = verb,
+        .kind = c->object.kind,
+        .metaverse_id = c->object.id,
+        .anchor = c->object.anchor,
+        .target_id = c->at_target || verb == INTENT_ADOPT ? c->row.target_id
+                                                          : TS_SLICE_NONE,
+        .before =
+            c->at_target ? ts_hash_of(c->row.sent) : ts_hash_of(TS_SLICE_NONE),
+        .after = wanted == NULL ? ts_hash_of(TS_SLICE_NONE)
+                                : hash_of_entry(c, wanted),
+    };
+    bool blocked = false;
+    enum ts_code code = problem_blocks(c->mv, intent.kind, intent.anchor,
+                                       &intent.after, &blocked, err);
+    if (code != TS_OK || blocked) {
+        return code;
+    }
+    intent.id = ++c->engine->state.numbers.intent;
+    return intent_put(c->mv, &intent, err);
+}
+
+static enum ts_code revoke(struct comparison *c, struct ts_err *err)
+{
+    return intent_revoke(c->mv, c->object.id, err);
+}
+
+/* ---- in scope --------------------------------------------------------------
+ */
+
+static enum ts_code decide_new(struct comparison *c,
+                               const struct ts_entry *wanted,
+                               struct ts_err *err)
+{
+    bool user = c->object.kind == CONFIG_KIND_USER;
+    bool found = false;
+    enum ts_code code = match_free(c->engine, &c->object, wanted, c->arena,
+                                   &c->row, &found, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    if (found) {
+        return decide(c, INTENT_ADOPT,
+                      user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE, wanted,
+                      err);
+    }
+    return decide(c, INTENT_CREATE,
+                  user ? INTENT_USER_CREATE : INTENT_GROUP_CREATE, wanted, err);
+}
+
+/* Is a reference due that can be told to the target now? *ret_removes: one of
+ * them is a removal. */
+static enum ts_code references_due(struct comparison *c, bool *ret_due,
+                                   bool *ret_removes, struct ts_err *err)
+{
+    struct reference_due due[1];
+    size_t count = 1;
+    enum ts_code code =
+        reference_due(c->mv, c->object.id, c->arena, due, &count, err);
+    *ret_due = code == TS_OK && count > 0;
+    *ret_removes = *ret_due && !due[0].add;
+    return code;
+}
+
+static enum ts_code decide_update(struct comparison *c,
+                                  const struct ts_entry *wanted,
+                                  struct ts_err *err)
+{
+    struct ts_entry sent;
+    struct difference difference;
+    bool links = false;
+    bool removes = false;
+    enum ts_code code = entry_unpack(c->row.sent, c->arena, &sent, err);
+    if (code == TS_OK) {
+        code = difference_of(wanted, &sent, c->arena, &difference, err);
+    }
+    if (code == TS_OK) {
+        code = references_due(c, &links, &removes, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    bool user = c->object.kind == CONFIG_KIND_USER;
+    if (!c->row.active &&
+        ts_entry_find(wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
+        return decide(c, INTENT_REACTIVATE, INTENT_USER_UPDATE, wanted, err);
+    }
+    if (difference.set.count == 0 && !links) {
+        return revoke(c, err);
+    }
+    enum intent_phase phase = user      ? INTENT_USER_UPDATE
+                              : removes ? INTENT_UNLINK
+                                        : INTENT_GROUP_UPDATE;
+    if (user && difference.set.count == 0) {
+        phase = INTENT_GROUP_UPDATE; /* only references, which had to wait */
+    }
+    return decide(c, INTENT_UPDATE, phase, &difference.sent, err);
+}
+
+/* ---- leaving ---------------------------------------------------------------
+ */
+
+static enum config_leaver policy_of(const struct comparison *c)
+{
+    const struct config_deprovision *policy = &c->engine->config->deprovision;
+    if (c->object.kind == CONFIG_KIND_GROUP) {
+        return policy->group;
+    }
+    return c->object.presence == OBJECT_OUT ? policy->out_of_scope
+                                            : policy->user;
+}
+
+static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
+{
+    bool ours = false;
+    enum ts_code code =
+        ledger_has(c->mv, c->object.kind, c->object.anchor, &ours, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    if (!c->at_target || !ours) {
+        code = revoke(c, err);
+        if (code == TS_OK && !c->at_target &&
+            c->object.presence == OBJECT_GONE) {
+            code = object_remove(c->mv, c->object.id, err);
+        }
+        return code;
+    }
+    switch (policy_of(c)) {
+    case CONFIG_LEAVER_DELETE:
+        return decide(c, INTENT_DELETE, INTENT_LEAVE, NULL, err);
+    case CONFIG_LEAVER_DEACTIVATE:
+        return c->row.active
+                   ? decide(c, INTENT_DEACTIVATE, INTENT_LEAVE, NULL, err)
+                   : revoke(c, err);
+    case CONFIG_LEAVER_KEEP:
+        break;
+    }
+    return revoke(c, err);
+}
+
+/* ---- one object, and all that are due ---------------------------------------
+ */
+
+enum ts_code compare_one(struct engine_context *engine, int64_t metaverse_id,
+                         struct ts_arena *arena, struct ts_err *err)
+{
+    struct comparison c = { .engine = engine,
+                            .mv = engine->state.mv,
+                            .arena = arena };
+    struct ts_entry wanted;
+    bool exists = false;
+    bool doubt = false;
+    enum ts_code code = intent_of(c.mv, metaverse_id, &exists, &doubt, err);
+    if (code != TS_OK || doubt) {
+        return code; /* K1: what is found out will bring us back here */
+    }
+    code = object_get(c.mv, metaverse_id, arena, &c.object, err);
+    if (code == TS_OK) {
+        code = target_row_by_metaverse(c.mv, metaverse_id, arena, &c.row,
+                                       &c.at_target, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    if (c.object.presence != OBJECT_IN) {
+        return decide_leaver(&c, err);
+    }
+    code = entry_unpack(c.object.packed, arena, &wanted, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    return c.at_target ? decide_update(&c, &wanted, err)
+                       : decide_new(&c, &wanted, err);
+}
+
+/* Fill `ids` (of ENGINE_CHUNK) from a query whose first column is an id. */
+static enum ts_code read_ids(struct metaverse *mv, const char *sql,
+                             struct db_values values, int64_t *ids,
+                             size_t *ret_count, struct ts_err *err)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    size_t n = 0;
+    enum ts_code code = metaverse_query(mv, sql, values, &stmt, err);
+    while (code == TS_OK && n < ENGINE_CHUNK) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        ids[n++] = db_column_int(stmt, 0);
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *ret_count = n;
+    return code;
+}
+
+static enum ts_code compare_ids(struct engine_context *engine,
+                                const int64_t *ids, size_t count,
+                                int64_t compared, struct ts_err *err)
+{
+    struct ts_arena arena;
+    enum ts_code code = state_begin(&engine->state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        code = compare_one(engine, ids[i], &arena, err);
+        ts_arena_reset(&arena);
+    }
+    ts_arena_done(&arena);
+    if (code != TS_OK) {
+        state_rollback(&engine->state);
+        return code;
+    }
+    engine->state.numbers.compared = compared;
+    code = state_commit(&engine->state, err);
+    TS_FAILPOINT(INTENTS_DURABLE);
+    return code;
+}
+
+static enum ts_code compare_changed(struct engine_context *engine,
+                                    size_t *ret_count, struct ts_err *err)
+{
+    static const char sql[] = "SELECT id FROM metaverse WHERE changed > ?1 "
+                              "ORDER BY changed LIMIT 1000";
+    static const char last_sql[] =
+        "SELECT changed FROM metaverse WHERE id = ?1";
+    struct metaverse *mv = engine->state.mv;
+    int64_t ids[ENGINE_CHUNK];
+    enum ts_code code =
+        read_ids(mv, sql, DB_VALUES(DB_INT(engine->state.numbers.compared)),
+                 ids, ret_count, err);
+    if (code != TS_OK || *ret_count == 0) {
+        return code;
+    }
+    sqlite3_stmt *row = NULL;
+    code = metaverse_row(mv, last_sql, DB_VALUES(DB_INT(ids[*ret_count - 1])),
+                         &row, err);
+    if (code != TS_OK || row == NULL) {
+        return code;
+    }
+    int64_t last = db_column_int(row, 0);
+    db_reset(row);
+    return compare_ids(engine, ids, *ret_count, last, err);
+}
+
+/* Owners of references that are due and can be told, without an intent yet. */
+static enum ts_code compare_references(struct engine_context *engine,
+                                       int64_t *after, size_t *ret_count,
+                                       struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT DISTINCT r.owner_id FROM reference r "
+        "JOIN target_object o ON o.metaverse_id = r.owner_id "
+        "JOIN target_object t ON t.metaverse_id = r.member_id "
+        "WHERE (r.wanted > 0) <> r.held AND r.owner_id > ?1 AND NOT EXISTS "
+        "(SELECT 1 FROM intent i WHERE i.metaverse_id = r.owner_id) "
+        "ORDER BY r.owner_id LIMIT 1000";
+    int64_t ids[ENGINE_CHUNK];
+    enum ts_code code = read_ids(
+        engine->state.mv, sql, DB_VALUES(DB_INT(*after)), ids, ret_count, err);
+    if (code != TS_OK || *ret_count == 0) {
+        return code;
+    }
+    *after = ids[*ret_count - 1];
+    return compare_ids(engine, ids, *ret_count, engine->state.numbers.compared,
+                       err);
+}
+
+enum ts_code compare_due(struct engine_context *engine, uint64_t *ret_intents,
+                         struct ts_err *err)
+{
+    int64_t before = engine->state.numbers.intent;
+    int64_t owner = 0;
+    size_t count = 0;
+    uint64_t done = 0;
+    enum ts_code code = TS_OK;
+    do {
+        code = compare_changed(engine, &count, err);
+        done += count;
+        engine->breathe(engine->owner, ENGINE_COMPARE, done, 0);
+    } while (code == TS_OK && count > 0 && !atomic_load(&engine->stopping));
+    do {
+        count = 0;
+        if (code == TS_OK) {
+            code = compare_references(engine, &owner, &count, err);
+        }
+    } while (code == TS_OK && count > 0 && !atomic_load(&engine->stopping));
+    *ret_intents = (uint64_t) (engine->state.numbers.intent - before);
+    return code;
+}

@@ -1,0 +1,286 @@
+#include "node/engine/configure.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "node/source/source.h"
+
+#define SCHEMA_MEMORY ((size_t) 32 * 1024 * 1024)
+
+/* ---- the target's paths
+ * ------------------------------------------------------ */
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a;
+    const char *const *y = b;
+    return strcmp(*x, *y);
+}
+
+static size_t sort_unique(const char **names, size_t count)
+{
+    size_t kept = 0;
+    qsort(names, count, sizeof *names, by_text);
+    for (size_t i = 0; i < count; i++) {
+        if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0) {
+            names[kept++] = names[i];
+        }
+    }
+    return kept;
+}
+
+static size_t paths_of_rule(const struct config_rule *rule, const char **names)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < rule->flow_count; i++) {
+        names[count++] = rule->flow[i].path;
+    }
+    for (uint32_t i = 0; i < rule->match_count; i++) {
+        names[count++] = rule->match[i];
+    }
+    return count;
+}
+
+enum ts_code configure_paths(const struct config *config, enum config_kind kind,
+                             struct ts_arena *arena,
+                             struct target_paths *ret_paths, struct ts_err *err)
+{
+    size_t room = 0;
+    size_t links = 0;
+    for (uint32_t i = 0; i < config->rules_count; i++) {
+        room += config->rules[i].flow_count + config->rules[i].match_count;
+        links += config->rules[i].references_count;
+    }
+    const char **paths = ts_arena_array(arena, room, sizeof *paths);
+    const char **link_paths = ts_arena_array(arena, links, sizeof *link_paths);
+    if (paths == NULL || link_paths == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not prepare the target");
+    }
+    size_t count = 0;
+    size_t link_count = 0;
+    for (uint32_t i = 0; i < config->rules_count; i++) {
+        const struct config_rule *rule = &config->rules[i];
+        if (rule->kind != kind) {
+            continue;
+        }
+        count += paths_of_rule(rule, paths + count);
+        for (uint32_t r = 0; r < rule->references_count; r++) {
+            link_paths[link_count++] = rule->references[r].path;
+        }
+    }
+    *ret_paths = (struct target_paths){
+        .paths = paths,
+        .path_count = sort_unique(paths, count),
+        .link_paths = link_paths,
+        .link_path_count = sort_unique(link_paths, link_count),
+    };
+    return TS_OK;
+}
+
+/* ---- the sources' schemas
+ * ----------------------------------------------------- */
+
+static enum rules_syntax syntax_of(const struct source_attribute *attribute)
+{
+    switch (attribute->syntax) {
+    case SOURCE_SYNTAX_INTEGER:
+        return RULES_SYNTAX_INTEGER;
+    case SOURCE_SYNTAX_BOOLEAN:
+        return RULES_SYNTAX_BOOLEAN;
+    case SOURCE_SYNTAX_BINARY:
+        return RULES_SYNTAX_BINARY;
+    case SOURCE_SYNTAX_TEXT:
+    case SOURCE_SYNTAX_DN:
+        break;
+    }
+    return RULES_SYNTAX_TEXT;
+}
+
+static enum ts_code read_schema(const struct config_source *config,
+                                struct ts_arena *arena,
+                                struct source_attribute **ret_attributes,
+                                size_t *ret_count, struct ts_err *err)
+{
+    struct source_options options = { .config = config };
+    struct source *source = NULL;
+    enum ts_code code = source_open(&options, &source, err);
+    if (code == TS_OK) {
+        code = source_schema(source, arena, ret_attributes, ret_count, err);
+    }
+    source_close(source);
+    return code;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct rules_source_attribute *x = a;
+    const struct rules_source_attribute *y = b;
+    return strcasecmp(x->name, y->name);
+}
+
+/* Add one source's attributes to those known already. */
+static enum ts_code merge_schema(struct rules_world *world,
+                                 const struct source_attribute *attributes,
+                                 size_t count, struct ts_arena *arena,
+                                 struct ts_err *err)
+{
+    struct rules_source_attribute *all =
+        ts_arena_array(arena, world->source_count + count, sizeof *all);
+    if (all == NULL) {
+        return ts_fail(err, TS_E_LIMIT, 0,
+                       "could not hold the sources' schemas: they are too "
+                       "large");
+    }
+    if (world->source_count > 0) {
+        memcpy(all, world->source, world->source_count * sizeof *all);
+    }
+    size_t n = world->source_count;
+    for (size_t i = 0; i < count; i++) {
+        struct rules_source_attribute one = {
+            .name = attributes[i].name,
+            .syntax = syntax_of(&attributes[i]),
+            .case_ignore = attributes[i].case_ignore,
+        };
+        if (world->source_count == 0 ||
+            bsearch(&one, world->source, world->source_count, sizeof one,
+                    by_name) == NULL) {
+            all[n++] = one;
+        }
+    }
+    qsort(all, n, sizeof *all, by_name);
+    world->source = all;
+    world->source_count = n;
+    return TS_OK;
+}
+
+enum ts_code configure_compile(const struct config *config,
+                               struct rules_world *world,
+                               struct ts_arena *arena, struct rules **ret_rules,
+                               struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    for (uint32_t i = 0; code == TS_OK && i < config->sources_count; i++) {
+        struct source_attribute *attributes = NULL;
+        size_t count = 0;
+        code =
+            read_schema(&config->sources[i], arena, &attributes, &count, err);
+        if (code == TS_OK) {
+            code = merge_schema(world, attributes, count, arena, err);
+        }
+    }
+    return code == TS_OK ? rules_compile(config->rules, config->rules_count,
+                                         world, ret_rules, err)
+                         : code;
+}
+
+/* ---- the engine's rules
+ * -------------------------------------------------------- */
+
+static enum ts_code describe(void *context, enum config_kind kind,
+                             const char *path,
+                             struct rules_target_attribute *ret,
+                             struct ts_err *err)
+{
+    struct engine_context *engine = context;
+    struct target_attribute attribute;
+    enum ts_code code =
+        exporter_describe(engine->exporter, kind, path, &attribute, err);
+    if (code == TS_OK) {
+        *ret = (struct rules_target_attribute){
+            .kind = attribute.kind,
+            .multi_valued = attribute.multi_valued,
+        };
+    }
+    return code;
+}
+
+static size_t reference_rows(const struct config *config)
+{
+    size_t rows = 0;
+    for (uint32_t i = 0; i < config->rules_count; i++) {
+        for (uint32_t r = 0; r < config->rules[i].references_count; r++) {
+            rows += config->rules[i].references[r].attributes_count;
+        }
+    }
+    return rows;
+}
+
+static void reference_row(struct engine_context *engine,
+                          const struct config_rule *rule,
+                          const struct config_reference *reference,
+                          const char *attribute,
+                          struct metaverse_reference_path *ret)
+{
+    struct target_attribute described = { .multi_valued = true };
+    struct ts_err ignored;
+    *ret = (struct metaverse_reference_path){
+        .kind = (int) rule->kind,
+        .attribute = attribute,
+        .path = reference->path,
+        .omit_groups = rule->nested == CONFIG_NESTED_OMIT,
+        .additive = rule->members == CONFIG_MEMBERS_ADDITIVE,
+    };
+    if (exporter_describe(engine->exporter, rule->kind, reference->path,
+                          &described, &ignored) == TS_OK) {
+        ret->single_valued = !described.multi_valued;
+    }
+}
+
+static enum ts_code configure_references(struct engine_context *engine,
+                                         struct ts_err *err)
+{
+    const struct config *config = engine->config;
+    size_t n = 0;
+    struct metaverse_reference_path *rows = ts_arena_array(
+        &engine->configuration, reference_rows(config), sizeof *rows);
+    if (rows == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not prepare references");
+    }
+    for (uint32_t i = 0; i < config->rules_count; i++) {
+        const struct config_rule *rule = &config->rules[i];
+        for (uint32_t r = 0; r < rule->references_count; r++) {
+            const struct config_reference *reference = &rule->references[r];
+            for (uint32_t a = 0; a < reference->attributes_count; a++) {
+                reference_row(engine, rule, reference, reference->attributes[a],
+                              &rows[n++]);
+            }
+        }
+    }
+    engine->reference_paths = rows;
+    engine->reference_path_count = n;
+    return TS_OK;
+}
+
+enum ts_code configure_rules(struct engine_context *engine, struct ts_err *err)
+{
+    struct target_limits limits = { .links_max = 100 };
+    struct rules_world world = { .describe_target = describe,
+                                 .context = engine };
+    struct ts_err unreachable;
+    if (engine->rules != NULL) {
+        return TS_OK;
+    }
+    ts_arena_done(&engine->configuration);
+    ts_arena_init(&engine->configuration, SCHEMA_MEMORY);
+    /* Without an answer: what RFC 7643 says, and asked again at the export. */
+    if (exporter_discover(engine->exporter, &limits, &unreachable) != TS_OK) {
+        limits.links_max = 100;
+    }
+    engine->links_max = limits.links_max;
+    enum ts_code code = configure_compile(
+        engine->config, &world, &engine->configuration, &engine->rules, err);
+    if (code == TS_OK) {
+        code = configure_references(engine, err);
+    }
+    if (code != TS_OK) {
+        configure_done(engine);
+    }
+    return code;
+}
+
+void configure_done(struct engine_context *engine)
+{
+    rules_free(engine->rules);
+    engine->rules = NULL;
+    ts_arena_done(&engine->configuration);
+}

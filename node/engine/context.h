@@ -1,0 +1,68 @@
+/*
+ * context -- what the engine's steps share, on the store's thread.
+ *
+ * Private to node/engine: engine.h is the outside. Each step of the cycle
+ * (import.h, synchronize.h, compare.h, reconcile.h, export.h) gets this struct
+ * and nothing else.
+ */
+#ifndef NODE_ENGINE_CONTEXT_H
+#define NODE_ENGINE_CONTEXT_H
+
+#include <stdatomic.h>
+
+#include "node/config/config.h"
+#include "node/engine/exporter.h"
+#include "node/engine/state.h"
+#include "node/metaverse/intent.h"
+#include "node/rules/rules.h"
+#include "node/source/source.h"
+
+#define ENGINE_SOURCES_MAX   16
+#define ENGINE_OBJECT_MEMORY ((size_t) 192 * 1024 * 1024)
+#define ENGINE_CHUNK         1000 /* objects in one transaction */
+#define ENGINE_RETRY_SECONDS 3600 /* a refused object is tried again hourly */
+#define ENGINE_LIST_MAX      256  /* intents composed in one transaction */
+
+enum engine_phase {
+    ENGINE_IDLE,
+    ENGINE_IMPORT,
+    ENGINE_SYNCHRONIZE,
+    ENGINE_RECONCILE,
+    ENGINE_COMPARE,
+    ENGINE_EXPORT,
+    ENGINE_PHASES
+};
+const char *engine_phase_name(enum engine_phase phase);
+
+/* What one cycle did; becomes the run history and `status`. */
+struct cycle_counts {
+    uint64_t imported, deleted, synchronized;
+    uint64_t exports[INTENT_VERBS];
+    uint64_t retries, throttled_ms, conflicts, refused, unknown, later;
+    uint64_t foreign_edits;
+    int64_t phase_ms[ENGINE_PHASES];
+};
+
+struct engine_context {
+    const struct config *config;
+    struct state state;
+    struct rules *rules; /* NULL until both sides were asked once */
+    struct exporter *exporter;
+    size_t links_max;              /* references in one operation */
+    struct ts_arena configuration; /* what the rules borrow */
+    struct metaverse_reference_path *reference_paths;
+    size_t reference_path_count;
+    struct cycle_counts counts;
+    bool problems_known; /* object_error may have rows of the rules */
+    bool accept_missing; /* the operator vouches for a shrunken source */
+    char run_date[16];
+    atomic_bool stopping;
+    /* Called between transactions: answers operators, publishes progress. */
+    void (*breathe)(void *owner, enum engine_phase phase, uint64_t done,
+                    uint64_t total);
+    /* Waits that long, answering operators, or shorter when stopping. */
+    void (*rest)(void *owner, int64_t ms);
+    void *owner;
+};
+
+#endif

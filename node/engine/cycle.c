@@ -1,0 +1,302 @@
+#include "node/engine/cycle.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "node/base/failpoint.h"
+#include "node/engine/compare.h"
+#include "node/engine/configure.h"
+#include "node/engine/export.h"
+#include "node/engine/import.h"
+#include "node/engine/reconcile.h"
+#include "node/engine/synchronize.h"
+#include "node/metaverse/problem.h"
+
+const char *engine_phase_name(enum engine_phase phase)
+{
+    static const char *const names[ENGINE_PHASES] = {
+        [ENGINE_IDLE] = "idle",
+        [ENGINE_IMPORT] = "import",
+        [ENGINE_SYNCHRONIZE] = "synchronize",
+        [ENGINE_RECONCILE] = "reconcile",
+        [ENGINE_COMPARE] = "compare",
+        [ENGINE_EXPORT] = "export",
+    };
+    return names[phase];
+}
+
+const char *cycle_kind_name(enum cycle_kind kind)
+{
+    static const char *const names[] = { "delta", "full", "preview" };
+    return names[kind];
+}
+
+const char *cycle_result_name(enum cycle_result result)
+{
+    static const char *const names[] = { "success", "partial", "held",
+                                         "failed" };
+    return names[result];
+}
+
+struct cycle {
+    struct engine_context *engine;
+    enum cycle_kind kind;
+    bool full; /* read source and target whole */
+    struct cycle_outcome *outcome;
+};
+
+/* ---- phases
+ * -------------------------------------------------------------------- */
+
+static enum ts_code configure_phase(struct cycle *c, struct ts_err *err)
+{
+    struct engine_context *engine = c->engine;
+    enum ts_code code = configure_rules(engine, err);
+    if (code == TS_OK && engine->state.mv == NULL) {
+        code = state_build(&engine->state, err);
+        c->full = true;
+    }
+    if (code == TS_OK) {
+        struct metaverse *mv = engine->state.mv;
+        mv->reference_paths = engine->reference_paths;
+        mv->reference_path_count = engine->reference_path_count;
+        mv->group_kind = CONFIG_KIND_GROUP;
+    }
+    return code;
+}
+
+static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    for (size_t i = 0; code == TS_OK && i < c->engine->config->sources_count;
+         i++) {
+        struct import_outcome imported;
+        const char *name = c->engine->config->sources[i].name;
+        (void) snprintf(c->outcome->source, sizeof c->outcome->source, "%s",
+                        name);
+        code = import_source(c->engine, i, c->full, &imported, err);
+        if (code == TS_OK && imported.missing_held) {
+            c->outcome->result = CYCLE_HELD;
+            (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0,
+                           "%llu objects that source \"%s\" did not show are "
+                           "kept: %s",
+                           (unsigned long long) imported.missing, name,
+                           imported.because);
+        }
+    }
+    return code;
+}
+
+/* What decides results: the rules and, if they use it, the day. */
+static void rules_stamp(const struct engine_context *engine,
+                        uint8_t stamp[static TS_HASH_SIZE + 16])
+{
+    struct ts_hash fingerprint = rules_fingerprint(engine->rules);
+    memset(stamp, 0, TS_HASH_SIZE + 16);
+    memcpy(stamp, fingerprint.bytes, TS_HASH_SIZE);
+    if (rules_depend_on_date(engine->rules)) {
+        memcpy(stamp + TS_HASH_SIZE, engine->run_date, sizeof engine->run_date);
+    }
+}
+
+static enum ts_code check_rules(struct engine_context *engine,
+                                struct ts_err *err)
+{
+    uint8_t now[TS_HASH_SIZE + 16];
+    uint8_t then[TS_HASH_SIZE + 16];
+    size_t size = 0;
+    rules_stamp(engine, now);
+    enum ts_code code = metaverse_setting(engine->state.mv, "rules", then,
+                                          sizeof then, &size, err);
+    if (code == TS_OK && size == sizeof now &&
+        memcmp(now, then, sizeof now) == 0) {
+        return TS_OK;
+    }
+    if (code != TS_OK && code != TS_E_NOT_FOUND) {
+        return code;
+    }
+    code = synchronize_restart(engine, err);
+    if (code == TS_OK) {
+        code = state_begin(&engine->state, err);
+    }
+    if (code == TS_OK) {
+        code = metaverse_set_setting(engine->state.mv, "rules",
+                                     ts_slice(now, sizeof now), err);
+        if (code != TS_OK) {
+            state_rollback(&engine->state);
+        }
+    }
+    return code == TS_OK ? state_commit(&engine->state, err) : code;
+}
+
+static enum ts_code retry_refused(struct engine_context *engine,
+                                  struct ts_err *err)
+{
+    struct state *state = &engine->state;
+    enum ts_code code = state_begin(state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    int64_t next = state->numbers.change + 1;
+    code = problem_retry(state->mv, ts_wall_seconds(), &next, err);
+    state->numbers.change = next - 1;
+    if (code != TS_OK) {
+        state_rollback(state);
+        return code;
+    }
+    return state_commit(state, err);
+}
+
+static enum ts_code synchronize_phase(struct cycle *c, struct ts_err *err)
+{
+    struct engine_context *engine = c->engine;
+    enum ts_code code = check_rules(engine, err);
+    if (code == TS_OK) {
+        code = synchronize_due(engine, err);
+    }
+    return code == TS_OK ? retry_refused(engine, err) : code;
+}
+
+static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)
+{
+    struct reconcile_outcome outcome;
+    bool known = false;
+    enum ts_code code = reconcile_known(c->engine, &known, err);
+    if (code != TS_OK || (known && !c->full)) {
+        return code;
+    }
+    return reconcile_target(c->engine, &outcome, err);
+}
+
+static enum ts_code compare_phase(struct cycle *c, struct ts_err *err)
+{
+    uint64_t intents = 0;
+    return compare_due(c->engine, &intents, err);
+}
+
+static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
+{
+    enum export_end end = EXPORT_COMPLETE;
+    if (c->kind == CYCLE_PREVIEW) {
+        return TS_OK;
+    }
+    enum ts_code code = export_due(c->engine, &end, err);
+    if (code == TS_OK && end == EXPORT_STOPPED) {
+        return err->code == TS_OK ? TS_E_UNREACHABLE : err->code;
+    }
+    if (code == TS_OK && end == EXPORT_PARTIAL &&
+        c->outcome->result == CYCLE_SUCCESS) {
+        c->outcome->result = CYCLE_PARTIAL;
+        (void) ts_fail(&c->outcome->err, TS_E_UNREACHABLE, 0,
+                       "some exports are not confirmed yet; they are looked up "
+                       "in the next cycle");
+    }
+    return code;
+}
+
+/* ---- the whole
+ * ------------------------------------------------------------------ */
+
+struct step {
+    enum engine_phase phase;
+    enum ts_code (*run)(struct cycle *c, struct ts_err *err);
+};
+
+static const struct step before_select[] = {
+    { ENGINE_IMPORT, configure_phase },
+    { ENGINE_IMPORT, import_phase },
+    { ENGINE_SYNCHRONIZE, synchronize_phase },
+};
+static const struct step decide[] = {
+    { ENGINE_RECONCILE, reconcile_phase },
+    { ENGINE_COMPARE, compare_phase },
+};
+static const struct step carry_out[] = { { ENGINE_EXPORT, export_phase } };
+
+static enum ts_code run_steps(struct cycle *c, const struct step *steps,
+                              size_t count, struct ts_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        enum engine_phase phase = steps[i].phase;
+        struct ts_time begun = ts_time_now();
+        c->engine->breathe(c->engine->owner, phase, 0, 0);
+        c->outcome->failed_in = phase;
+        enum ts_code code = steps[i].run(c, err);
+        c->engine->counts.phase_ms[phase] += ts_time_now().ms - begun.ms;
+        if (code != TS_OK) {
+            return code;
+        }
+    }
+    return TS_OK;
+}
+#define RUN_STEPS(c, list, err) \
+    run_steps(c, list, sizeof(list) / sizeof(list)[0], err)
+
+/* Make a first load the state that counts. What the target could not tell is
+ * asked in the next cycle: nothing is exported before. */
+static enum ts_code select_build(struct cycle *c, struct ts_err *err)
+{
+    struct engine_context *engine = c->engine;
+    if (!engine->state.building) {
+        return TS_OK;
+    }
+    struct ts_time begun = ts_time_now();
+    TS_FAILPOINT(GENERATION_BUILT);
+    enum ts_code code = state_select(&engine->state, err);
+    TS_FAILPOINT(GENERATION_SELECTED);
+    if (code == TS_OK) {
+        engine->state.mv->reference_paths = engine->reference_paths;
+        engine->state.mv->reference_path_count = engine->reference_path_count;
+        engine->state.mv->group_kind = CONFIG_KIND_GROUP;
+    }
+    engine->counts.phase_ms[ENGINE_COMPARE] += ts_time_now().ms - begun.ms;
+    return code;
+}
+
+static enum ts_code run_all(struct cycle *c, struct ts_err *err)
+{
+    struct ts_err target_err = { .code = TS_OK };
+    enum ts_code code = RUN_STEPS(c, before_select, err);
+    c->outcome->source[0] = 0;
+    if (code != TS_OK) {
+        return code;
+    }
+    enum ts_code decided = RUN_STEPS(c, decide, &target_err);
+    if (decided == TS_OK || decided == TS_E_UNREACHABLE ||
+        decided == TS_E_AUTH || decided == TS_E_TIMEOUT ||
+        decided == TS_E_PROTOCOL || decided == TS_E_CONFIG) {
+        code = select_build(c, err);
+    }
+    if (code == TS_OK && decided != TS_OK) {
+        *err = target_err;
+        code = decided;
+    }
+    return code == TS_OK ? RUN_STEPS(c, carry_out, err) : code;
+}
+
+void cycle_run(struct engine_context *engine, enum cycle_kind kind,
+               struct cycle_outcome *ret_outcome)
+{
+    struct cycle c = { .engine = engine,
+                       .kind = kind,
+                       .full = kind == CYCLE_FULL,
+                       .outcome = ret_outcome };
+    struct ts_err err = { .code = TS_OK };
+    time_t now = (time_t) ts_wall_seconds();
+    struct tm utc;
+    (void) gmtime_r(&now, &utc);
+    (void) strftime(engine->run_date, sizeof engine->run_date, "%Y-%m-%d",
+                    &utc);
+
+    *ret_outcome = (struct cycle_outcome){ .result = CYCLE_SUCCESS };
+    engine->counts = (struct cycle_counts){ .imported = 0 };
+    enum ts_code code = run_all(&c, &err);
+    if (code != TS_OK) {
+        ret_outcome->result = CYCLE_FAILED;
+        ret_outcome->err = err;
+        state_discard(&engine->state);
+    }
+    engine->accept_missing = false;
+    engine->breathe(engine->owner, ENGINE_IDLE, 0, 0);
+    TS_FAILPOINT(CYCLE_END);
+}

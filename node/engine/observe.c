@@ -1,0 +1,275 @@
+#include "node/engine/observe.h"
+
+#include "node/engine/difference.h"
+#include "node/engine/match.h"
+#include "node/engine/seen.h"
+#include "node/metaverse/reference.h"
+#include "proto/entry_codec.h"
+
+static const struct metaverse_reference_path *
+link_path(const struct metaverse *mv, int kind)
+{
+    for (size_t i = 0; i < mv->reference_path_count; i++) {
+        if (mv->reference_paths[i].kind == kind) {
+            return &mv->reference_paths[i];
+        }
+    }
+    return NULL;
+}
+
+/* The metaverse object behind a target id, or 0. */
+static enum ts_code member_of(struct metaverse *mv, struct ts_slice target_id,
+                              int64_t *ret_member, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT metaverse_id FROM target_object WHERE target_id = ?1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_TEXT(target_id)), &row, err);
+    if (code == TS_OK) {
+        *ret_member = row == NULL ? 0 : db_column_int(row, 0);
+        if (row != NULL) {
+            db_reset(row);
+        }
+    }
+    return code;
+}
+
+static enum ts_code wanted_reference(struct metaverse *mv, int64_t owner,
+                                     const char *path, int64_t member,
+                                     bool *ret_wanted, struct ts_err *err)
+{
+    static const char sql[] = "SELECT 1 FROM reference WHERE owner_id = ?1 AND "
+                              "path = ?2 AND member_id = ?3 AND wanted > 0";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code = metaverse_row(
+        mv, sql,
+        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)), DB_INT(member)),
+        &row, err);
+    if (code == TS_OK) {
+        *ret_wanted = row != NULL;
+        if (row != NULL) {
+            db_reset(row);
+        }
+    }
+    return code;
+}
+
+static enum ts_code hold_shown(struct metaverse *mv, int64_t owner,
+                               const struct metaverse_reference_path *path,
+                               const struct target_object *object,
+                               struct seen *shown, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    for (size_t i = 0; code == TS_OK && i < object->link_count; i++) {
+        int64_t member = 0;
+        bool wanted = true;
+        code = member_of(mv, object->links[i], &member, err);
+        if (code != TS_OK || member == 0) {
+            continue; /* not one of ours: never touched */
+        }
+        if (path->additive) {
+            code =
+                wanted_reference(mv, owner, path->path, member, &wanted, err);
+        }
+        if (code == TS_OK && wanted) {
+            code = reference_set_held(mv, owner, ts_slice_str(path->path),
+                                      member, true, err);
+        }
+        if (code == TS_OK && !seen_add(shown, member)) {
+            code = ts_fail(err, TS_E_NOMEM, 0, "could not compare references");
+        }
+    }
+    return code;
+}
+
+/* The next member after `after` that is held but was not shown; 0: none. */
+static enum ts_code next_unshown(struct metaverse *mv, int64_t owner,
+                                 const char *path, const struct seen *shown,
+                                 int64_t *after_and_found, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT member_id FROM reference WHERE owner_id = ?1 AND path = ?2 AND "
+        "member_id > ?3 AND held = 1 ORDER BY member_id";
+    sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    int64_t found = 0;
+    enum ts_code code =
+        metaverse_query(mv, sql,
+                        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
+                                  DB_INT(*after_and_found)),
+                        &stmt, err);
+    while (code == TS_OK && found == 0) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        if (!seen_has(shown, db_column_int(stmt, 0))) {
+            found = db_column_int(stmt, 0);
+        }
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *after_and_found = found;
+    return code;
+}
+
+static enum ts_code links_observe(struct engine_context *engine, int64_t owner,
+                                  const struct target_object *object,
+                                  struct ts_err *err)
+{
+    struct metaverse *mv = engine->state.mv;
+    const struct metaverse_reference_path *path =
+        link_path(mv, (int) object->kind);
+    struct seen shown = { .words = NULL };
+    int64_t member = 0;
+    if (path == NULL || !object->links_known) {
+        return TS_OK;
+    }
+    enum ts_code code = hold_shown(mv, owner, path, object, &shown, err);
+    while (code == TS_OK) {
+        code = next_unshown(mv, owner, path->path, &shown, &member, err);
+        if (code != TS_OK || member == 0) {
+            break;
+        }
+        code = reference_set_held(mv, owner, ts_slice_str(path->path), member,
+                                  false, err);
+    }
+    seen_done(&shown);
+    return code;
+}
+
+static bool shown_active(const struct target_object *object)
+{
+    const struct ts_attribute *active =
+        ts_entry_find(&object->values, ts_slice_str(TARGET_ACTIVE_PATH));
+    return active == NULL || active->value_count != 1 ||
+           !ts_slice_equal(active->values[0], ts_slice_str("false"));
+}
+
+enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
+                          const struct target_object *object,
+                          enum ledger_provenance provenance, struct ts_err *err)
+{
+    struct ts_arena arena;
+    struct metaverse_object ours;
+    struct ts_slice packed = TS_SLICE_NONE;
+    ts_arena_init(&arena, EXPORTER_OP_MEMORY);
+    enum ts_code code =
+        object_get(engine->state.mv, metaverse_id, &arena, &ours, err);
+    if (code == TS_OK) {
+        code = entry_pack(&object->values, &arena, &packed, err);
+    }
+    if (code == TS_OK) {
+        struct target_row row = {
+            .target_id = object->id,
+            .kind = (int) object->kind,
+            .anchor = object->anchor,
+            .etag = object->etag,
+            .metaverse_id = metaverse_id,
+            .active = shown_active(object),
+            .sent = packed,
+            .seen = packed,
+        };
+        code = target_row_put(engine->state.mv, &row, err);
+    }
+    if (code == TS_OK) {
+        code = ledger_put(engine->state.mv, ours.kind, ours.anchor, object->id,
+                          provenance, err);
+    }
+    if (code == TS_OK) {
+        code = links_observe(engine, metaverse_id, object, err);
+    }
+    ts_arena_done(&arena);
+    return code;
+}
+
+/* What of `row->sent` still counts, given how the object looks now. */
+static enum ts_code drop_edited(struct target_row *row,
+                                const struct ts_entry *now,
+                                struct ts_arena *arena, bool *ret_edited,
+                                struct ts_err *err)
+{
+    struct ts_entry sent;
+    struct ts_entry before;
+    struct ts_entry kept;
+    size_t paths = 0;
+    enum ts_code code = entry_unpack(row->sent, arena, &sent, err);
+    if (code == TS_OK) {
+        code = entry_unpack(row->seen, arena, &before, err);
+    }
+    if (code == TS_OK) {
+        code =
+            difference_foreign(&sent, &before, now, arena, &kept, &paths, err);
+    }
+    *ret_edited = code == TS_OK && paths > 0;
+    return *ret_edited ? entry_pack(&kept, arena, &row->sent, err) : code;
+}
+
+enum ts_code observe_again(struct engine_context *engine,
+                           const struct target_row *row,
+                           const struct target_object *object,
+                           struct ts_arena *arena, bool *ret_edited,
+                           struct ts_err *err)
+{
+    struct target_row now = *row;
+    struct ts_slice packed = TS_SLICE_NONE;
+    enum ts_code code = entry_pack(&object->values, arena, &packed, err);
+    *ret_edited = false;
+    /* Not known how it looked after our write: this reading tells. */
+    if (code == TS_OK && row->seen.data != NULL &&
+        !ts_slice_equal(row->seen, packed)) {
+        code = drop_edited(&now, &object->values, arena, ret_edited, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    now.seen = packed;
+    now.etag = object->etag;
+    now.anchor = object->anchor;
+    code = target_row_put(engine->state.mv, &now, err);
+    return code == TS_OK ? links_observe(engine, row->metaverse_id, object, err)
+                         : code;
+}
+
+enum ts_code observe_foreign(struct engine_context *engine,
+                             const struct target_object *object,
+                             struct ts_arena *arena, struct ts_err *err)
+{
+    struct ts_slice packed = TS_SLICE_NONE;
+    struct ts_slice match_value = TS_SLICE_NONE;
+    enum ts_code code = entry_pack(&object->values, arena, &packed, err);
+    if (code == TS_OK && object->anchor.size == 0) {
+        code = match_value_of(engine, object->kind, &object->values, arena,
+                              &match_value, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    struct target_row row = {
+        .target_id = object->id,
+        .kind = (int) object->kind,
+        .anchor = object->anchor,
+        .match_value = match_value,
+        .etag = object->etag,
+        .active = true,
+        .seen = packed,
+    };
+    return target_row_put(engine->state.mv, &row, err);
+}
+
+enum ts_code observe_gone(struct engine_context *engine,
+                          struct ts_slice target_id, int64_t metaverse_id,
+                          struct ts_err *err)
+{
+    struct metaverse *mv = engine->state.mv;
+    enum ts_code code = target_row_remove(mv, target_id, err);
+    if (code == TS_OK && metaverse_id > 0) {
+        code = reference_member_gone(mv, metaverse_id, err);
+    }
+    if (code == TS_OK && metaverse_id > 0) {
+        code = reference_owner_gone(mv, metaverse_id, err);
+    }
+    return code;
+}

@@ -1,0 +1,41 @@
+/*
+ * observe -- believe what the target showed.
+ *
+ * The connector space of the target follows what was read there: after a
+ * lookup, an adoption, a stale version, or a full enumeration. Nothing here
+ * decides what to write; compare.h does, from what this leaves behind.
+ */
+#ifndef NODE_ENGINE_OBSERVE_H
+#define NODE_ENGINE_OBSERVE_H
+
+#include "node/engine/context.h"
+#include "node/metaverse/target_space.h"
+
+/* `object` is the counterpart of `metaverse_id`: what it shows counts as sent
+ * and seen, its references as held. In the ledger as `provenance`. */
+TS_MUSTUSE enum ts_code observe_ours(struct engine_context *engine,
+                                     int64_t metaverse_id,
+                                     const struct target_object *object,
+                                     enum ledger_provenance provenance,
+                                     struct ts_err *err);
+
+/* `object` is known and joined (`row`). What differs from the last reading is
+ * a foreign edit: it is no longer held to be sent. *ret_edited tells. */
+TS_MUSTUSE enum ts_code observe_again(struct engine_context *engine,
+                                      const struct target_row *row,
+                                      const struct target_object *object,
+                                      struct ts_arena *arena, bool *ret_edited,
+                                      struct ts_err *err);
+
+/* Somebody else's object: remembered for matching. */
+TS_MUSTUSE enum ts_code observe_foreign(struct engine_context *engine,
+                                        const struct target_object *object,
+                                        struct ts_arena *arena,
+                                        struct ts_err *err);
+
+/* The target does not have it any more. */
+TS_MUSTUSE enum ts_code observe_gone(struct engine_context *engine,
+                                     struct ts_slice target_id,
+                                     int64_t metaverse_id, struct ts_err *err);
+
+#endif

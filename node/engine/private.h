@@ -1,0 +1,68 @@
+/* private -- the engine's own struct, for engine.c, commands.c and queries. */
+#ifndef NODE_ENGINE_PRIVATE_H
+#define NODE_ENGINE_PRIVATE_H
+
+#include <pthread.h>
+
+#include "node/base/queue.h"
+#include "node/engine/context.h"
+#include "node/engine/engine.h"
+
+#include "node/engine/snapshot.h"
+#include "node/metaverse/local.h"
+
+#define ENGINE_WAITERS_MAX 32
+
+/* One operator's request on its way. */
+struct request {
+    char command[32];
+    json_t *args;
+    struct engine_reply reply;
+};
+
+void request_free(struct request *request);
+/* Answer and free. `result` is stolen. */
+void request_finish(struct request *request, int exit_status, json_t *result,
+                    const char *error);
+void request_fail(struct request *request, const struct ts_err *err);
+/* The exit status that an error means (INTERFACE). */
+int request_exit_of(enum ts_code code);
+
+struct engine {
+    struct engine_context context;
+    const struct config *config;
+    struct local *local; /* runs, events, what outlives a restart */
+    struct target_gate gate;
+    struct target_options target;
+    struct ts_arena target_arena; /* what target_options borrows */
+    struct ts_queue *commands;
+    pthread_t thread;
+    int event_fd;
+
+    /* The store's thread only. */
+    struct request *waiting[ENGINE_WAITERS_MAX]; /* for an idle engine */
+    size_t waiting_count;
+    struct request *in_cycle[ENGINE_WAITERS_MAX]; /* `sync --wait` */
+    size_t in_cycle_count;
+    bool in_a_cycle;
+    struct ts_time due; /* of the next cycle */
+    struct ts_time last_breath;
+    int64_t full_at; /* seconds since 1970: the last complete cycle */
+
+    pthread_mutex_t lock; /* of the rest */
+    struct snapshot snapshot;
+    bool ended;
+    struct ts_err end;
+};
+
+/* Answer, or keep for when the engine is idle. Takes `request` over. */
+void commands_take(struct engine *engine, struct request *request);
+/* Run a cycle now, for those who wait for it. */
+void engine_cycle(struct engine *engine, enum cycle_kind kind,
+                  struct cycle_outcome *ret_outcome);
+void engine_lock(struct engine *engine);
+void engine_unlock(struct engine *engine);
+/* Count the rows that `status` shows. */
+void engine_recount(struct engine *engine);
+
+#endif

@@ -1,0 +1,16 @@
+/* queries -- what operators ask of the store, answered on its thread.
+ * Documents: node/control/commands.md. Each takes its request over. */
+#ifndef NODE_ENGINE_QUERIES_H
+#define NODE_ENGINE_QUERIES_H
+
+#include "node/engine/private.h"
+
+void query_preview(struct engine *engine, struct request *request);
+void query_verify(struct engine *engine, struct request *request);
+void query_show(struct engine *engine, struct request *request);
+void query_errors(struct engine *engine, struct request *request);
+void query_history(struct engine *engine, struct request *request);
+void query_events(struct engine *engine, struct request *request);
+void query_events_verify(struct engine *engine, struct request *request);
+
+#endif

@@ -1,0 +1,215 @@
+#include "node/engine/snapshot.h"
+
+#include <stdio.h>
+
+/* ---- problems
+ * ------------------------------------------------------------------ */
+
+/* What to do about a failure, by where it happened and what it was. */
+struct remedy {
+    enum engine_phase phase;
+    enum ts_code code;
+    const char *name;
+    const char *fix;
+};
+
+static const struct remedy remedies[] = {
+    { ENGINE_IMPORT, TS_E_UNREACHABLE, "source-unreachable",
+      "check the source's uri, its server and the network; twinsync check "
+      "tells which step fails" },
+    { ENGINE_IMPORT, TS_E_TIMEOUT, "source-timeout",
+      "check the load of the source's server, or raise "
+      "operation-timeout-seconds" },
+    { ENGINE_IMPORT, TS_E_AUTH, "source-denied",
+      "check the bind dn and the password file of the source" },
+    { ENGINE_IMPORT, TS_E_LIMIT, "source-limited",
+      "give the source's account unlimited size and time at the server" },
+    { ENGINE_IMPORT, TS_E_CONFIG, "rules-invalid",
+      "correct the rule named in the text; twinsync config check helps" },
+    { ENGINE_RECONCILE, TS_E_UNREACHABLE, "target-unreachable",
+      "check the target's url and the network; twinsync check tells which "
+      "step fails" },
+    { ENGINE_RECONCILE, TS_E_AUTH, "target-denied",
+      "check the oauth section and the rights of the client at the target" },
+    { ENGINE_EXPORT, TS_E_UNREACHABLE, "target-unreachable",
+      "check the target's url and the network; twinsync check tells which "
+      "step fails" },
+    { ENGINE_EXPORT, TS_E_AUTH, "target-denied",
+      "check the oauth section and the rights of the client at the target" },
+};
+
+static const struct remedy *remedy_for(const struct cycle_outcome *outcome)
+{
+    for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++) {
+        if (remedies[i].phase == outcome->failed_in &&
+            remedies[i].code == outcome->err.code) {
+            return &remedies[i];
+        }
+    }
+    return NULL;
+}
+
+void snapshot_set_outcome(struct snapshot *snapshot,
+                          const struct cycle_outcome *outcome)
+{
+    struct snapshot_problem *problem = &snapshot->problems[0];
+    snapshot->problem_count = 0;
+    if (outcome->result == CYCLE_SUCCESS) {
+        return;
+    }
+    const char *name = "cycle-failed";
+    const char *fix = "see the text; the next cycle tries again by itself";
+    const struct remedy *remedy = remedy_for(outcome);
+    if (outcome->result == CYCLE_PARTIAL) {
+        name = "exports-in-doubt";
+        fix = "nothing to do: they are settled in the next cycle";
+    } else if (outcome->result == CYCLE_HELD) {
+        name = "enumeration-shrunk";
+        fix = "repair the source or its rights; if the objects are really "
+              "gone: twinsync sync --full --accept-missing";
+    } else if (remedy != NULL) {
+        name = remedy->name;
+        fix = remedy->fix;
+    }
+    problem->error =
+        outcome->result == CYCLE_FAILED || outcome->result == CYCLE_HELD;
+    (void) snprintf(problem->code, sizeof problem->code, "%s", name);
+    (void) snprintf(problem->fix, sizeof problem->fix, "%s", fix);
+    (void) snprintf(problem->text, sizeof problem->text, "%s%s%s%s",
+                    outcome->source[0] == 0 ? "" : "source \"", outcome->source,
+                    outcome->source[0] == 0 ? "" : "\": ", outcome->err.text);
+    snapshot->problem_count = 1;
+}
+
+bool snapshot_unhealthy(const struct snapshot *snapshot)
+{
+    for (size_t i = 0; i < snapshot->problem_count; i++) {
+        if (snapshot->problems[i].error) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static json_t *problems_document(const struct snapshot *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->problem_count; i++) {
+        const struct snapshot_problem *p = &s->problems[i];
+        (void) json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s}", "code", p->code, "severity",
+                            p->error ? "error" : "warning", "text", p->text,
+                            "fix", p->fix));
+    }
+    if (s->paused) {
+        (void) json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s}", "code", "paused",
+                            "severity", "warning", "text",
+                            "synchronization is paused by an operator", "fix",
+                            "twinsync resume"));
+    }
+    if (s->counts.errors > 0) {
+        char text[96];
+        (void) snprintf(text, sizeof text,
+                        "%lld objects could not be brought in step",
+                        (long long) s->counts.errors);
+        (void) json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s}", "code", "object-errors",
+                            "severity", "warning", "text", text, "fix",
+                            "twinsync errors lists them with their reasons"));
+    }
+    return list;
+}
+
+/* ---- documents
+ * ------------------------------------------------------------------ */
+
+json_t *snapshot_exports(const struct cycle_counts *did)
+{
+    uint64_t update = did->exports[INTENT_UPDATE] +
+                      did->exports[INTENT_DEACTIVATE] +
+                      did->exports[INTENT_REACTIVATE];
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "create",
+                     (json_int_t) did->exports[INTENT_CREATE], "update",
+                     (json_int_t) update, "delete",
+                     (json_int_t) did->exports[INTENT_DELETE], "adopt",
+                     (json_int_t) did->exports[INTENT_ADOPT], "retries",
+                     (json_int_t) did->retries, "throttled_ms",
+                     (json_int_t) did->throttled_ms);
+}
+
+static json_t *phases_document(const struct cycle_counts *did)
+{
+    json_t *phases = json_object();
+    for (int i = ENGINE_IMPORT; i < ENGINE_PHASES; i++) {
+        (void) json_object_set_new(phases,
+                                   engine_phase_name((enum engine_phase) i),
+                                   json_integer(did->phase_ms[i]));
+    }
+    return phases;
+}
+
+json_t *snapshot_cycle(const struct snapshot *s)
+{
+    bool ran = s->cycle.id > 0;
+    bool running = s->cycle.running;
+    int64_t ms =
+        running ? ts_time_now().ms - s->cycle.begun.ms : s->cycle.duration_ms;
+    json_t *document = json_pack(
+        "{s:b, s:I, s:s?, s:s?, s:I, s:s?, s:s?, s:I, s:I, s:I, s:I, s:I}",
+        "running", running, "id", (json_int_t) s->cycle.id, "kind",
+        ran ? cycle_kind_name(s->cycle.kind) : NULL, "started",
+        ran ? s->cycle.started : NULL, "duration_ms", (json_int_t) ms, "result",
+        ran && !running ? cycle_result_name(s->cycle.result) : NULL, "phase",
+        running ? engine_phase_name(s->cycle.phase) : NULL, "done",
+        (json_int_t) s->cycle.done, "total", (json_int_t) s->cycle.total,
+        "imported", (json_int_t) s->cycle.did.imported, "deleted",
+        (json_int_t) s->cycle.did.deleted, "foreign_edits",
+        (json_int_t) s->cycle.did.foreign_edits);
+    (void) json_object_set_new(document, "phases_ms",
+                               phases_document(&s->cycle.did));
+    return document;
+}
+
+static json_t *replication_document(const struct snapshot *s)
+{
+    const struct journal_position *p = &s->position;
+    struct ts_hash sum;
+    char text[TS_HASH_TEXT_SIZE];
+    _Static_assert(sizeof p->sum == sizeof sum, "a sum is shown like a hash");
+    memcpy(&sum, &p->sum, sizeof sum);
+    ts_hash_text(sum, text);
+    return json_pack("{s:I, s:I, s:i, s:s?, s:n, s:b, s:I}", "seq",
+                     (json_int_t) p->seq, "acked", (json_int_t) p->seq,
+                     "lag_ms", 0, "checksum", p->generation > 0 ? text : NULL,
+                     "equal", "protected", 0, "generation",
+                     (json_int_t) p->generation);
+}
+
+static json_t *counts_document(const struct snapshot *s)
+{
+    const struct snapshot_counts *c = &s->counts;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I}", "source",
+                     (json_int_t) c->source, "metaverse",
+                     (json_int_t) c->metaverse, "target",
+                     (json_int_t) c->target, "ledger", (json_int_t) c->ledger,
+                     "pending", (json_int_t) c->pending, "held", 0,
+                     "quarantined", 0, "errors", (json_int_t) c->errors);
+}
+
+json_t *snapshot_status(const struct snapshot *s, const struct config *config)
+{
+    json_t *document = json_pack(
+        "{s:s, s:s, s:s, s:s, s:n, s:I, s:n, s:n, s:n}", "version", TS_VERSION,
+        "cluster", config->cluster, "node", config->this_node, "role",
+        s->started ? "active" : "starting", "assigned", "epoch",
+        (json_int_t) s->epoch, "lease", "fence", "peer");
+    (void) json_object_set_new(document, "replication",
+                               replication_document(s));
+    (void) json_object_set_new(document, "cycle", snapshot_cycle(s));
+    (void) json_object_set_new(document, "counts", counts_document(s));
+    (void) json_object_set_new(document, "exports",
+                               snapshot_exports(&s->cycle.did));
+    (void) json_object_set_new(document, "problems", problems_document(s));
+    return document;
+}

@@ -1,0 +1,62 @@
+/* snapshot -- what `status` shows: written by the store's thread, read by the
+ * reactor's, under the engine's lock. Plain values only. */
+#ifndef NODE_ENGINE_SNAPSHOT_H
+#define NODE_ENGINE_SNAPSHOT_H
+
+#include <jansson.h>
+
+#include "node/base/time.h"
+#include "node/engine/cycle.h"
+#include "replication/journal.h"
+
+#define SNAPSHOT_PROBLEMS_MAX 8
+
+struct snapshot_problem {
+    char code[40];
+    bool error; /* else a warning */
+    char text[640];
+    char fix[256];
+};
+
+struct snapshot_counts {
+    int64_t source, metaverse, target, ledger, pending, errors;
+};
+
+struct snapshot {
+    bool started; /* the state is open */
+    int64_t epoch;
+    struct journal_position position;
+    struct {
+        bool running;
+        int64_t id; /* 0: none ran yet */
+        enum cycle_kind kind;
+        char started[TS_WALL_TEXT_SIZE];
+        struct ts_time begun;
+        int64_t duration_ms;
+        enum cycle_result result;
+        enum engine_phase phase;
+        uint64_t done, total;
+        struct cycle_counts did;
+    } cycle;
+    struct snapshot_counts counts;
+    bool paused;
+    int64_t paused_until; /* seconds since 1970; 0: until resumed */
+    size_t problem_count;
+    struct snapshot_problem problems[SNAPSHOT_PROBLEMS_MAX];
+};
+
+/* The document of INTERFACE (`status --json`), new. */
+json_t *snapshot_status(const struct snapshot *snapshot,
+                        const struct config *config);
+/* Its member "cycle", new. */
+json_t *snapshot_cycle(const struct snapshot *snapshot);
+/* "exports" of a cycle, new. */
+json_t *snapshot_exports(const struct cycle_counts *did);
+/* Is a problem of severity error among them? */
+bool snapshot_unhealthy(const struct snapshot *snapshot);
+
+/* What a cycle's end means for an operator: one problem, or none. */
+void snapshot_set_outcome(struct snapshot *snapshot,
+                          const struct cycle_outcome *outcome);
+
+#endif

@@ -1,0 +1,231 @@
+#include "node/engine/state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "replication/generation.h"
+#include "replication/journal.sql.h"
+
+/* Level of the replicated schema; both nodes of a pair must know it. */
+#define SCHEMA_LEVEL 1
+
+static struct db_schema state_schema(void)
+{
+    static const char *migrations[1];
+    static char level_1[sizeof journal_sql + 32 * 1024];
+    if (migrations[0] == NULL) {
+        (void) snprintf(level_1, sizeof level_1, "%s\n%s", metaverse_sql,
+                        journal_sql);
+        migrations[0] = level_1;
+    }
+    return (struct db_schema){ .application_id = 0x54534d56, /* "TSMV" */
+                               .migrations = migrations,
+                               .migration_count = SCHEMA_LEVEL };
+}
+
+static const struct capture_tables *replicated(void)
+{
+    static struct capture_tables tables;
+    if (tables.names == NULL) {
+        tables.names = metaverse_tables;
+        while (metaverse_tables[tables.count] != NULL) {
+            tables.count++;
+        }
+    }
+    return &tables;
+}
+
+/* ---- numbers ----------------------------------------------------------------
+ */
+
+struct number {
+    const char *name;
+    size_t offset;
+};
+
+static const struct number numbers[] = {
+    { "object", offsetof(struct state_numbers, object) },
+    { "change", offsetof(struct state_numbers, change) },
+    { "intent", offsetof(struct state_numbers, intent) },
+    { "batch", offsetof(struct state_numbers, batch) },
+    { "synchronized", offsetof(struct state_numbers, synchronized) },
+    { "compared", offsetof(struct state_numbers, compared) },
+};
+#define NUMBER_COUNT (sizeof numbers / sizeof numbers[0])
+
+static int64_t *number_in(struct state_numbers *in, const struct number *number)
+{
+    return (int64_t *) (void *) ((char *) in + number->offset);
+}
+
+static enum ts_code numbers_load(struct state *state, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    for (size_t i = 0; code == TS_OK && i < NUMBER_COUNT; i++) {
+        code = metaverse_counter(state->mv, numbers[i].name,
+                                 number_in(&state->numbers, &numbers[i]), err);
+    }
+    state->committed = state->numbers;
+    return code;
+}
+
+static enum ts_code numbers_store(struct state *state, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    for (size_t i = 0; code == TS_OK && i < NUMBER_COUNT; i++) {
+        int64_t now = *number_in(&state->numbers, &numbers[i]);
+        if (now != *number_in(&state->committed, &numbers[i])) {
+            code = metaverse_set_counter(state->mv, numbers[i].name, now, err);
+        }
+    }
+    return code;
+}
+
+/* ---- opening
+ * ----------------------------------------------------------------- */
+
+static enum ts_code open_file(struct state *state, const char *path,
+                              enum db_mode mode, struct ts_err *err)
+{
+    struct db_schema schema = state_schema();
+    struct journal_options options = { .tables = replicated() };
+    enum ts_code code = metaverse_open(path, mode, &schema, &state->mv, err);
+    if (code == TS_OK) {
+        code = journal_open(&state->mv->db, &options, &state->journal, err);
+    }
+    if (code == TS_OK) {
+        code = numbers_load(state, err);
+    }
+    return code;
+}
+
+static void close_file(struct state *state)
+{
+    journal_close(state->journal);
+    metaverse_close(state->mv);
+    state->journal = NULL;
+    state->mv = NULL;
+}
+
+static enum ts_code open_selected(struct state *state, struct ts_err *err)
+{
+    char path[GENERATION_PATH_SIZE];
+    enum ts_code code =
+        generation_locate(state->directory, &state->generation, path, err);
+    if (code == TS_OK) {
+        code = open_file(state, path, DB_DURABLE, err);
+    }
+    if (code == TS_OK) {
+        code = journal_raise_epoch(state->journal, state->epoch, err);
+    }
+    if (code != TS_OK) {
+        close_file(state);
+    }
+    return code;
+}
+
+enum ts_code state_open(struct state *state, const char *directory,
+                        int64_t epoch, struct ts_err *err)
+{
+    *state = (struct state){ .epoch = epoch };
+    if (strlen(directory) >= sizeof state->directory) {
+        return ts_fail(err, TS_E_LIMIT, 0,
+                       "cannot use state-directory \"%.60s...\": its name is "
+                       "longer than %zu bytes",
+                       directory, sizeof state->directory - 1);
+    }
+    (void) snprintf(state->directory, sizeof state->directory, "%s", directory);
+    enum ts_code code = generation_current(directory, &state->generation, err);
+    if (code != TS_OK || state->generation == 0) {
+        return code;
+    }
+    /* What an interrupted first load left behind. */
+    code = generation_discard(directory, err);
+    return code == TS_OK ? open_selected(state, err) : code;
+}
+
+void state_close(struct state *state)
+{
+    close_file(state);
+    state->building = false;
+}
+
+/* ---- building
+ * ---------------------------------------------------------------- */
+
+enum ts_code state_build(struct state *state, struct ts_err *err)
+{
+    char path[GENERATION_PATH_SIZE];
+    close_file(state);
+    enum ts_code code = generation_build_begin(
+        state->directory, state->generation, &state->generation, err);
+    if (code == TS_OK) {
+        code = generation_path(state->directory, state->generation, path, err);
+    }
+    if (code == TS_OK) {
+        code = open_file(state, path, DB_BUILDING, err);
+    }
+    state->building = code == TS_OK;
+    if (code != TS_OK) {
+        close_file(state);
+    }
+    return code;
+}
+
+enum ts_code state_select(struct state *state, struct ts_err *err)
+{
+    struct journal_position from = { .generation = state->generation,
+                                     .epoch = state->epoch,
+                                     .level = SCHEMA_LEVEL };
+    int64_t generation = state->generation;
+    enum ts_code code = journal_start(state->journal, &from, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    close_file(state);
+    state->building = false;
+    code = generation_select(state->directory, generation, err);
+    return code == TS_OK ? open_selected(state, err) : code;
+}
+
+void state_discard(struct state *state)
+{
+    if (state->building) {
+        close_file(state);
+        state->building = false;
+        state->generation = 0;
+        struct ts_err ignored; /* the next build deletes what is left */
+        enum ts_code code = generation_discard(state->directory, &ignored);
+        (void) code;
+    }
+}
+
+/* ---- transactions
+ * -------------------------------------------------------------- */
+
+enum ts_code state_begin(struct state *state, struct ts_err *err)
+{
+    return journal_begin(state->journal, err);
+}
+
+enum ts_code state_commit(struct state *state, struct ts_err *err)
+{
+    enum ts_code code = numbers_store(state, err);
+    if (code == TS_OK) {
+        code = journal_commit(state->journal, NULL, err);
+    }
+    if (code != TS_OK) {
+        state_rollback(state);
+        return code;
+    }
+    state->committed = state->numbers;
+    return TS_OK;
+}
+
+void state_rollback(struct state *state)
+{
+    if (state->journal != NULL) {
+        journal_rollback(state->journal);
+    }
+    state->numbers = state->committed;
+}
