@@ -5,8 +5,9 @@
 /* What is left to read; every step says whether it could be taken. */
 struct reader {
     struct ts_slice left;
-    size_t columns; /* of the table we are in; 0 before the first */
-    bool expects;   /* a header wants a change behind it */
+    size_t columns;      /* of the table we are in; 0 before the first */
+    const uint8_t *keys; /* by column: is it part of the key? */
+    bool expects;        /* a header wants a change behind it */
 };
 
 static bool skip(struct reader *reader, uint64_t size)
@@ -47,13 +48,15 @@ static bool take_varint(struct reader *reader, uint64_t *ret_value)
     return false;
 }
 
-static bool take_value(struct reader *reader)
+/* *ret_given is false for "no value here". */
+static bool take_value(struct reader *reader, bool *ret_given)
 {
     uint8_t type = 0;
     uint64_t size = 0;
     if (!take_byte(reader, &type)) {
         return false;
     }
+    *ret_given = type != 0;
     switch (type) {
     case 0:
     case SQLITE_NULL:
@@ -69,10 +72,32 @@ static bool take_value(struct reader *reader)
     }
 }
 
-static bool take_records(struct reader *reader, size_t count)
+/* An insert or a delete: every value is there. */
+static bool take_row(struct reader *reader)
 {
-    for (size_t i = 0; i < count * reader->columns; i++) {
-        if (!take_value(reader)) {
+    bool given = true;
+    for (size_t i = 0; i < reader->columns && given; i++) {
+        if (!take_value(reader, &given)) {
+            return false;
+        }
+    }
+    return given;
+}
+
+/* The old values are those of the key and of what changed, the new ones only of
+ * what changed. SQLite follows a null pointer where that does not hold. */
+static bool take_update(struct reader *reader)
+{
+    bool old[CHANGESET_COLUMNS_MAX];
+    for (size_t i = 0; i < reader->columns; i++) {
+        if (!take_value(reader, &old[i]) || (reader->keys[i] && !old[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < reader->columns; i++) {
+        bool given = false;
+        if (!take_value(reader, &given) ||
+            given != (old[i] && !reader->keys[i])) {
             return false;
         }
     }
@@ -88,22 +113,35 @@ static bool take_change(struct reader *reader, uint8_t verb)
     switch (verb) {
     case SQLITE_INSERT:
     case SQLITE_DELETE:
-        return take_records(reader, 1);
+        return take_row(reader);
     case SQLITE_UPDATE:
-        return take_records(reader, 2);
+        return take_update(reader);
     default:
         return false;
     }
+}
+
+static bool has_key(const struct reader *reader)
+{
+    size_t i = 0;
+    while (i < reader->columns && reader->keys[i] == 0) {
+        i++;
+    }
+    return i < reader->columns;
 }
 
 static bool take_header(struct reader *reader, const char **ret_name)
 {
     uint64_t columns = 0;
     if (!take_varint(reader, &columns) || columns == 0 ||
-        columns > CHANGESET_COLUMNS_MAX || !skip(reader, columns)) {
+        columns > CHANGESET_COLUMNS_MAX) {
         return false;
     }
     reader->columns = (size_t) columns;
+    reader->keys = reader->left.data;
+    if (!skip(reader, columns) || !has_key(reader)) {
+        return false;
+    }
     size_t most = reader->left.size < CHANGESET_NAME_MAX + 1
                       ? reader->left.size
                       : CHANGESET_NAME_MAX + 1;

@@ -2,9 +2,10 @@
  * changeset -- the bytes of a change, read with suspicion.
  *
  * SQLite's own reader is lenient: of a header whose table name never ends it
- * reads for ever (3.40, sqlite3changeset_next), and a table that it does not
- * know is skipped with success. So bytes from elsewhere are walked through here
- * before SQLite sees them. The format is the one documented at the head of
+ * reads for ever (3.40, sqlite3changeset_next), an insert that lacks a value
+ * makes it follow a null pointer, and a table that it does not know is skipped
+ * with success. So bytes from elsewhere are walked through here before SQLite
+ * sees them. The format is the one documented at the head of
  * ext/session/sqlite3session.c, "CHANGESET FORMAT":
  *
  *   changeset  { header change+ }*
@@ -12,6 +13,8 @@
  *              name NUL
  *   change     verb (18 insert, 23 update, 9 delete)  indirect (0 or 1)
  *              the old record (update, delete)  the new record (insert, update)
+ *              (an update's old record has the key and what changed, its new
+ *              one only what changed; the others are whole)
  *   record     a value a column: type byte (0 none, 1 integer, 2 real, 3 text,
  *              4 blob, 5 null), then 8 bytes, or varint length and bytes
  */

@@ -275,6 +275,9 @@ static void bytes_that_are_no_changeset_are_refused(void **state)
     }
     /* Between its two changes a cut leaves a shorter changeset. */
     assert_int_equal(accepted, 1);
+    static const char endless[] = "T\x05\x01\x00\x00\x00\x00peop";
+    assert_int_equal(apply(ts_slice(endless, sizeof endless - 2)),
+                     TS_E_PROTOCOL);
     assert_int_equal(apply(ts_slice("hello, world", 12)), TS_E_PROTOCOL);
     capture_free(&changeset);
 }
