@@ -1,7 +1,9 @@
 /* dial.c -- ldap_session_connect: from a list of URIs to a bound connection. */
 #include <openldap.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "node/base/cleanup.h"
@@ -34,9 +36,7 @@ static bool set_number(LDAP *ld, int option, int value)
  * look at a certificate that was refused. */
 static bool set_options(struct ldap_session *session, LDAP *ld, int demand)
 {
-    struct timeval wait = { .tv_sec = 1 };
-    int64_t left = ts_time_left(session->connect_deadline);
-    wait.tv_sec = (time_t) (left / 1000 + 1);
+    struct timeval none = { .tv_sec = -1 };
     ber_len_t size_max = LDAP_SESSION_MESSAGE_MAX;
     Sockbuf *sockbuf = NULL;
     bool ok =
@@ -46,8 +46,9 @@ static bool set_options(struct ldap_session *session, LDAP *ld, int demand)
         set_number(ld, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
         set_number(ld, LDAP_OPT_SIZELIMIT, LDAP_NO_LIMIT) &&
         set_number(ld, LDAP_OPT_TIMELIMIT, LDAP_NO_LIMIT) &&
-        ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &wait) == 0 &&
-        ldap_set_option(ld, LDAP_OPT_TIMEOUT, &wait) == 0 &&
+        /* With a network time-out, libldap's handshake over GnuTLS is
+         * non-blocking and spins without end: see handshake(). */
+        ldap_set_option(ld, LDAP_OPT_NETWORK_TIMEOUT, &none) == 0 &&
         ldap_get_option(ld, LDAP_OPT_SOCKBUF, (void *) &sockbuf) == 0 &&
         ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &size_max) == 1;
 
@@ -69,18 +70,36 @@ static bool set_options(struct ldap_session *session, LDAP *ld, int demand)
     return ok;
 }
 
+static bool wants_tls(const struct ldap_session *session,
+                      const struct ldap_connect_target *target)
+{
+    return target->scheme == LDAP_CONNECT_TLS ||
+           (target->scheme == LDAP_CONNECT_PLAIN && session->options.start_tls);
+}
+
 /* TCP (or a local socket), and a handle on it. */
 static enum ts_code open_handle(struct ldap_session *session,
                                 const struct ldap_connect_target *target,
-                                bool *ret_loopback, LDAP **ret_ld,
-                                struct ts_err *err)
+                                LDAP **ret_ld, struct ts_err *err)
 {
     int fd = -1;
+    bool loopback = false;
     enum ts_code rc =
         ldap_connect_open(target, session->cancel_fd, session->connect_deadline,
-                          &fd, ret_loopback, err);
+                          &fd, &loopback, err);
     if (rc != TS_OK) {
         return rc;
+    }
+    if (target->scheme == LDAP_CONNECT_PLAIN && !wants_tls(session, target) &&
+        !(loopback && session->options.allow_plaintext_loopback)) {
+        (void) close(fd);
+        return ts_fail(err, TS_E_REFUSED, 0,
+                       "cannot use %s without TLS: set start_tls or write "
+                       "ldaps://%s",
+                       session->uri,
+                       loopback ? ", or allow_plaintext_loopback for a server "
+                                  "on this machine"
+                                : "");
     }
     /* A server that stops in the middle of a message would otherwise hold
      * libldap inside read(2) or write(2), beyond every LDAP time-out. */
@@ -120,6 +139,46 @@ static enum ts_code request_start_tls(struct ldap_session *session,
     return ldap_session_finish(session, id, "ask for StartTLS", NULL, err);
 }
 
+/* Shuts the socket down when the handshake takes too long: libldap 2.5 repeats
+ * gnutls_handshake() for as long as the peer is silent, whatever time-outs the
+ * handle or the socket have. */
+struct watch {
+    int fd, done_fd;
+    struct ts_time deadline;
+};
+
+static void *watch_run(void *context)
+{
+    const struct watch *watch = context;
+    for (;;) {
+        int64_t left = ts_time_left(watch->deadline);
+        struct pollfd done = { .fd = watch->done_fd, .events = POLLIN };
+        int n = poll(&done, 1, left > 60000 ? 60000 : (int) left);
+        if (n > 0 || (n < 0 && errno != EINTR)) {
+            return NULL;
+        }
+        if (left == 0) {
+            (void) shutdown(watch->fd, SHUT_RDWR);
+            return NULL;
+        }
+    }
+}
+
+/* Returns an LDAP result. */
+static int handshake(struct ldap_session *session)
+{
+    TS_AUTOCLOSE int done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct watch watch = { session->fd, done_fd, session->connect_deadline };
+    pthread_t thread;
+    if (done_fd < 0 || pthread_create(&thread, NULL, watch_run, &watch) != 0) {
+        return LDAP_NO_MEMORY;
+    }
+    int result = ldap_install_tls(session->ld);
+    (void) eventfd_write(done_fd, 1);
+    (void) pthread_join(thread, NULL);
+    return result;
+}
+
 /* Returns an LDAP result. */
 static int install_tls(struct ldap_session *session, int demand)
 {
@@ -127,25 +186,44 @@ static int install_tls(struct ldap_session *session, int demand)
         !set_number(session->ld, LDAP_OPT_X_TLS_NEWCTX, 0)) {
         return LDAP_LOCAL_ERROR;
     }
-    return ldap_install_tls(session->ld);
+    return handshake(session);
+}
+
+/* GnuTLS does not say which file it could not read. */
+static enum ts_code check_files(const struct ldap_session *session,
+                                struct ts_err *err)
+{
+    const char *const files[] = { ca_file_of(session),
+                                  session->options.certificate_file,
+                                  session->options.key_file };
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (files[i] != NULL && access(files[i], R_OK) != 0) {
+            return ts_fail(err, TS_E_CONFIG, errno,
+                           "cannot use TLS with %s: could not read %s",
+                           session->uri, files[i]);
+        }
+    }
+    return TS_OK;
 }
 
 static enum ts_code secure(struct ldap_session *session,
                            const struct ldap_connect_target *target,
                            struct ts_err *err)
 {
-    if (session->options.start_tls && target->scheme == LDAP_CONNECT_PLAIN) {
-        enum ts_code rc = request_start_tls(session, err);
-        if (rc != TS_OK) {
-            return rc;
-        }
+    enum ts_code rc = check_files(session, err);
+    if (rc == TS_OK && session->options.start_tls &&
+        target->scheme == LDAP_CONNECT_PLAIN) {
+        rc = request_start_tls(session, err);
+    }
+    if (rc != TS_OK) {
+        return rc;
     }
     int result = install_tls(session, LDAP_OPT_X_TLS_DEMAND);
     if (result != LDAP_SUCCESS) {
         char *said = NULL;
         (void) ldap_get_option(session->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE,
                                (void *) &said);
-        enum ts_code rc = explain_tls(session, target, said, err);
+        rc = explain_tls(session, target, said, err);
         ldap_memfree(said);
         return rc;
     }
@@ -176,16 +254,15 @@ static enum ts_code explain_tls(struct ldap_session *session,
     char words[LDAP_TLS_REASON_MAX];
     (void) snprintf(words, sizeof words, "%s", said != NULL ? said : "");
     ldap_session_disconnect(session);
-    bool loopback = false;
     if (!late && !atomic_load(&session->cancelled)) {
         (void) snprintf(session->uri, sizeof session->uri, "%s", uri);
-        bool again = open_handle(session, target, &loopback, &session->ld,
-                                 NULL) == TS_OK &&
-                     set_options(session, session->ld, LDAP_OPT_X_TLS_NEVER) &&
-                     (!session->options.start_tls ||
-                      target->scheme != LDAP_CONNECT_PLAIN ||
-                      request_start_tls(session, NULL) == TS_OK) &&
-                     install_tls(session, LDAP_OPT_X_TLS_NEVER) == LDAP_SUCCESS;
+        bool again =
+            open_handle(session, target, &session->ld, NULL) == TS_OK &&
+            set_options(session, session->ld, LDAP_OPT_X_TLS_NEVER) &&
+            (!session->options.start_tls ||
+             target->scheme != LDAP_CONNECT_PLAIN ||
+             request_start_tls(session, NULL) == TS_OK) &&
+            install_tls(session, LDAP_OPT_X_TLS_NEVER) == LDAP_SUCCESS;
         struct berval der = { 0, NULL };
         if (again &&
             ldap_get_option(session->ld, LDAP_OPT_X_TLS_PEERCERT, &der) == 0 &&
@@ -250,10 +327,9 @@ static enum ts_code connect_uri(struct ldap_session *session,
     session->connect_deadline = ts_time_after(
         ts_time_now(), (int64_t) options->connect_timeout_seconds * 1000);
     struct ldap_connect_target target;
-    bool loopback = false;
     enum ts_code rc = ldap_connect_parse(session->uri, &target, err);
     if (rc == TS_OK) {
-        rc = open_handle(session, &target, &loopback, &session->ld, err);
+        rc = open_handle(session, &target, &session->ld, err);
     }
     if (rc != TS_OK) {
         return rc;
@@ -263,19 +339,8 @@ static enum ts_code connect_uri(struct ldap_session *session,
                                  "set libldap's options for the connection",
                                  err);
     }
-    bool tls = target.scheme == LDAP_CONNECT_TLS ||
-               (target.scheme == LDAP_CONNECT_PLAIN && options->start_tls);
-    if (tls) {
+    if (wants_tls(session, &target)) {
         rc = secure(session, &target, err);
-    } else if (target.scheme == LDAP_CONNECT_PLAIN &&
-               !(loopback && options->allow_plaintext_loopback)) {
-        rc = ts_fail(err, TS_E_REFUSED, 0,
-                     "cannot use %s without TLS: set start_tls or write "
-                     "ldaps://%s",
-                     session->uri,
-                     loopback ? ", or allow_plaintext_loopback for a server on "
-                                "this machine"
-                              : "");
     }
     if (rc == TS_OK) {
         rc = bind_session(session, err);

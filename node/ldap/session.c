@@ -124,6 +124,10 @@ void ldap_session_publish_fd(struct ldap_session *session, int fd)
 
 void ldap_session_disconnect(struct ldap_session *session)
 {
+    if (session->fd >= 0 && !session->bound) {
+        /* The unbind request must not leave before TLS is there (L1). */
+        (void) shutdown(session->fd, SHUT_RDWR);
+    }
     ldap_session_publish_fd(session, -1);
     if (session->ld != NULL) {
         (void) ldap_unbind_ext(session->ld, NULL, NULL);

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "node/base/time.h"
 #include "node/source/source.h"
 #include "proto/entry_codec.h"
 
@@ -202,13 +203,25 @@ static enum ts_code take(void *context, struct source_batch *batch,
     return TS_OK;
 }
 
+struct later {
+    struct source *source;
+    int ms;
+    struct ts_time cancelled;
+};
+
+/* Set by main before anything runs; read when the import has ended. */
+static struct later later;
+
 /* --- the three calls
  * ----------------------------------------------------------- */
 
 static int print_error(enum ts_code rc, const struct ts_err *err)
 {
-    print_line(json_pack("{s:s,s:i,s:s}", "error", err->text, "code", (int) rc,
-                         "kind", ts_code_text(rc)));
+    int64_t since =
+        later.cancelled.ms == 0 ? 0 : ts_time_now().ms - later.cancelled.ms;
+    print_line(json_pack("{s:s,s:i,s:s,s:I}", "error", err->text, "code",
+                         (int) rc, "kind", ts_code_text(rc), "cancelled_ms",
+                         (json_int_t) since));
     return 1;
 }
 
@@ -283,16 +296,12 @@ static int run_check(struct source *source)
     return 0;
 }
 
-struct later {
-    struct source *source;
-    int ms;
-};
-
 static void *cancel_later(void *context)
 {
-    struct later *later = context;
-    (void) poll(NULL, 0, later->ms);
-    source_cancel(later->source);
+    (void) context;
+    (void) poll(NULL, 0, later.ms);
+    later.cancelled = ts_time_now();
+    source_cancel(later.source);
     return NULL;
 }
 
@@ -340,7 +349,8 @@ int main(int argc, char **argv)
     if (rc != TS_OK) {
         return print_error(rc, &err);
     }
-    struct later later = { source, (int) number(&words, "cancel", 0) };
+    later = (struct later){ .source = source,
+                            .ms = (int) number(&words, "cancel", 0) };
     pthread_t thread;
     bool cancels = later.ms > 0 &&
                    pthread_create(&thread, NULL, cancel_later, &later) == 0;
