@@ -130,8 +130,7 @@ size_t rules_attributes_read(const struct rules *rules, const char *source_name,
     return 0;
 }
 
-/* ---- fingerprint
- * --------------------------------------------------------------- */
+/* ---- fingerprint ------------------------------------------------------- */
 
 static void add_text(struct ts_hasher *hasher, const char *text)
 {

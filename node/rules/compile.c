@@ -14,8 +14,7 @@ static const char *kind_name(enum config_kind kind)
     return kind == CONFIG_KIND_USER ? "user" : "group";
 }
 
-/* ---- sentences
- * --------------------------------------------------------------- */
+/* ---- sentences --------------------------------------------------------- */
 
 /* Say it in the words of rules, not of SQLite. Keeps what it does not know. */
 static void translate(const struct rules_names *names, struct ts_err *err)
@@ -82,8 +81,7 @@ static enum ts_code refuse(const struct config_rule *rule, size_t number,
     return err->code;
 }
 
-/* ---- first pass: tokens, names, target paths
- * ----------------------------------- */
+/* ---- first pass: tokens, names, target paths --------------------------- */
 
 static int by_path(const void *a, const void *b)
 {
@@ -234,8 +232,7 @@ static enum ts_code read_rule(struct pass *pass, struct rules_compiled *item)
     return code == TS_OK ? read_references(pass, item) : code;
 }
 
-/* ---- second pass: statements
- * ------------------------------------------------------ */
+/* ---- second pass: statements ------------------------------------------- */
 
 /* Compile `head` `sql` `tail`, with the sentence in the words of rules. */
 static enum ts_code prepare(struct pass *pass, const char *format,
@@ -394,8 +391,7 @@ static enum ts_code compile_rule(struct pass *pass, struct rules_compiled *item)
     return code;
 }
 
-/* ---- public
- * ------------------------------------------------------------------------ */
+/* ---- public ------------------------------------------------------------ */
 
 static enum ts_code compile(struct pass *pass, const struct config_rule *list)
 {

@@ -21,8 +21,7 @@ static enum ts_code no_room(struct ts_err *err)
                    "arena is full");
 }
 
-/* ---- statements
- * ------------------------------------------------------------------ */
+/* ---- statements -------------------------------------------------------- */
 
 enum step {
     STEP_ROW,
@@ -83,8 +82,7 @@ static enum ts_code add_problem(struct run *run, const char *path,
     return TS_OK;
 }
 
-/* ---- values
- * ----------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------ */
 
 static bool make_entries(struct run *run)
 {
@@ -137,8 +135,7 @@ static enum ts_code no_memory(struct ts_err *err)
                    "could not evaluate an object: out of memory");
 }
 
-/* ---- a rule
- * ------------------------------------------------------------------------ */
+/* ---- a rule ------------------------------------------------------------ */
 
 static enum ts_code run_flow_alone(struct run *run, size_t number)
 {

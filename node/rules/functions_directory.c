@@ -109,8 +109,7 @@ static void call_ad_time(sqlite3_context *context, int count,
     sqlite3_result_text(context, text, (int) size, SQLITE_TRANSIENT);
 }
 
-/* ---- rdn ------------------------------------------------------------------
- */
+/* ---- rdn --------------------------------------------------------------- */
 
 /* The value of `type` in an RDN (it may have several parts), or NULL. */
 static const struct berval *rdn_value(LDAPRDN rdn, struct ts_slice type)

@@ -29,7 +29,7 @@ static size_t column_of(sqlite3_context *context, sqlite3_value *value)
     return (size_t) index;
 }
 
-/* ---- n, first, vals ----------------------------------------------------- */
+/* ---- n, first, vals ---------------------------------------------------- */
 
 static void call_n(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -128,7 +128,7 @@ static void call_vals(sqlite3_context *context, int count,
     json_decref(array);
 }
 
-/* ---- has ---------------------------------------------------------------- */
+/* ---- has --------------------------------------------------------------- */
 
 static bool has_integer(struct ts_slice value, sqlite3_value *wanted)
 {
@@ -211,7 +211,7 @@ static void call_has(sqlite3_context *context, int count,
     sqlite3_result_int(context, match == RULES_MATCH_YES);
 }
 
-/* ---- place, day, verdicts ----------------------------------------------- */
+/* ---- place, day, verdicts ---------------------------------------------- */
 
 static void call_ou_under(sqlite3_context *context, int count,
                           sqlite3_value **values)

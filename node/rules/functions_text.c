@@ -70,7 +70,7 @@ static void result_text(sqlite3_context *context, struct ts_slice text)
                           text.size, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
-/* ---- fold, and equality without case ------------------------------------ */
+/* ---- fold, and equality without case ----------------------------------- */
 
 static bool is_ascii(struct ts_slice text)
 {
@@ -193,7 +193,7 @@ enum rules_match rules_match_ignoring_case(struct ts_slice a, struct ts_slice b)
     return match;
 }
 
-/* ---- trim --------------------------------------------------------------- */
+/* ---- trim -------------------------------------------------------------- */
 
 struct trim_set {
     ucs4_t items[TRIM_SET_MAX];
@@ -302,7 +302,7 @@ static void call_rtrim(sqlite3_context *context, int count,
     trim(context, count, values, "rtrim");
 }
 
-/* ---- instr, replace ------------------------------------------------------ */
+/* ---- instr, replace ---------------------------------------------------- */
 
 static const uint8_t *find(struct ts_slice text, struct ts_slice part)
 {
@@ -377,7 +377,7 @@ static void call_replace(sqlite3_context *context, int count,
                           SQLITE_UTF8);
 }
 
-/* ---- like, glob ---------------------------------------------------------- */
+/* ---- like, glob -------------------------------------------------------- */
 
 /* SQLite's argument order: pattern first. NULL: an error was raised. */
 static const char *pattern_of(sqlite3_context *context, const char *name,
@@ -438,8 +438,7 @@ static void call_glob(sqlite3_context *context, int count,
     }
 }
 
-/* ---- base64 ---------------------------------------------------------------
- */
+/* ---- base64 ------------------------------------------------------------ */
 
 char *rules_base64(struct ts_slice bytes, size_t *ret_size)
 {

@@ -187,7 +187,7 @@ void rules_view_result(const struct rules_view *view, sqlite3_context *context,
     }
 }
 
-/* ---- the virtual table -------------------------------------------------- */
+/* ---- the virtual table ------------------------------------------------- */
 
 static const char *declared_type(enum rules_syntax syntax)
 {

@@ -119,8 +119,7 @@ static enum rules_cell_state convert(struct rules_cell *cell,
     return to_text(cell, from, ret_value);
 }
 
-/* ---- JSON ------------------------------------------------------------------
- */
+/* ---- JSON -------------------------------------------------------------- */
 
 static enum rules_cell_state keep_document(struct rules_cell *cell,
                                            const json_t *json,
@@ -228,8 +227,7 @@ static enum rules_cell_state read_json(struct rules_cell *cell,
     return state;
 }
 
-/* ---- one column -------------------------------------------------------------
- */
+/* ---- one column -------------------------------------------------------- */
 
 static enum rules_cell_state read_blob(struct rules_cell *cell,
                                        struct ts_slice bytes,

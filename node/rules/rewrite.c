@@ -35,8 +35,7 @@ const char *rules_rewrite(const struct rules_tokens *tokens,
     return sql;
 }
 
-/* ---- AND-terms ------------------------------------------------------------
- */
+/* ---- AND-terms --------------------------------------------------------- */
 
 /* Where a walk over tokens is inside parentheses or CASE ... END. */
 struct nesting {

@@ -12,7 +12,7 @@
  * ordinary rules never get there. */
 #define STEPS_UNWATCHED 2000
 
-/* ---- what may be called -------------------------------------------------- */
+/* ---- what may be called ------------------------------------------------ */
 
 /* In strcasecmp order. Left out on purpose: everything that knows the time,
  * draws at random, formats (printf can make any size), loads, or names a file;
@@ -166,8 +166,7 @@ static int on_authorize(void *context, int action, const char *a, const char *b,
     }
 }
 
-/* ---- budget ---------------------------------------------------------------
- */
+/* ---- budget ------------------------------------------------------------ */
 
 void rules_budget_begin(struct rules_budget *budget)
 {
@@ -213,8 +212,7 @@ static int on_progress(void *context)
     return !rules_budget_draw(&sandbox->budget, STEPS_PER_CALL);
 }
 
-/* ---- connection ------------------------------------------------------------
- */
+/* ---- connection -------------------------------------------------------- */
 
 static bool harden(sqlite3 *db)
 {

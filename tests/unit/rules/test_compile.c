@@ -32,8 +32,7 @@ static void assert_refused(struct config_rule *list, size_t count,
         assert_non_null(strstr(said, part));               \
     } while (0)
 
-/* ---- sentences -------------------------------------------------------------
- */
+/* ---- sentences --------------------------------------------------------- */
 
 static void unknown_name_comes_with_rule_path_line_and_nearest(void **state)
 {
@@ -96,8 +95,7 @@ static void long_expression_is_shown_cut(void **state)
     REFUSED(text, "...\": the source has no attribute");
 }
 
-/* ---- what would be something else than an expression
- * ------------------------- */
+/* ---- what would be something else than an expression ------------------- */
 
 static void only_one_expression_is_taken(void **state)
 {
@@ -192,8 +190,7 @@ static void whole_rule_must_fit_sqlites_limit(void **state)
     assert_non_null(strstr(err.text, "together are longer than 65536 bytes"));
 }
 
-/* ---- attributes read
- * ----------------------------------------------------------- */
+/* ---- attributes read --------------------------------------------------- */
 
 static void assert_reads(const struct rules *rules, const char *source,
                          const char *expected)
@@ -309,8 +306,7 @@ static void uses_of_date_and_ancestors_are_known(void **state)
     rules_free(rules);
 }
 
-/* ---- fingerprint
- * --------------------------------------------------------------- */
+/* ---- fingerprint ------------------------------------------------------- */
 
 static struct ts_hash fingerprint_of(struct config_rule *rule)
 {

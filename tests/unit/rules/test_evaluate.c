@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include "tests/lib/rules_fixture.h"
 
 /* Rules compiled for one test, and what they made of an input. */
@@ -50,8 +52,7 @@ static void assert_value(const struct ts_entry *entry, const char *path,
     assert_string_equal(fixture_describe(entry, path), expected);
 }
 
-/* ---- scope
- * -------------------------------------------------------------------- */
+/* ---- scope ------------------------------------------------------------- */
 
 static void first_rule_whose_when_is_true_decides(void **state)
 {
@@ -164,8 +165,7 @@ static void flow_errors_do_not_touch_objects_out_of_scope(void **state)
     close_fixture(&f);
 }
 
-/* ---- errors
- * --------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------ */
 
 static void error_names_its_flow_and_harms_no_other(void **state)
 {
@@ -284,8 +284,63 @@ static void full_arena_is_an_error_not_a_result(void **state)
     close_fixture(&f);
 }
 
-/* ---- results
- * ---------------------------------------------------------------------- */
+static void running_out_of_memory_is_never_a_scope_exit(void **state)
+{
+    (void) state;
+    struct config_flow flows[] = { fixture_flow("text", "fold(mail) || 'x'"),
+                                   fixture_flow("texts", "vals('cn')") };
+    struct config_rule rule =
+        fixture_rule("has('cn', 'ada king') AND mail LIKE 'ada%'", flows, 2);
+    struct fixture f;
+    open_fixture(&f, &rule, 1);
+    struct rules_input person = fixture_person(&f.arena);
+    evaluate(&f, &person); /* what stays allocated is allocated now */
+    bool failed = false;
+    bool done = false;
+    for (int64_t room = 1; !done && room < 1 << 20; room += 40) {
+        (void) sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        enum ts_code code =
+            rules_evaluate(f.rules, &person, &f.arena, &f.result, &f.err);
+        (void) sqlite3_hard_heap_limit64(0);
+        assert_true(code == TS_OK || code == TS_E_NOMEM);
+        failed = failed || code != TS_OK;
+        if (code == TS_OK) {
+            assert_int_not_equal(f.result.scope, RULES_OUT);
+            done = f.result.values.count == 2;
+        }
+    }
+    assert_true(failed);
+    assert_true(done);
+    close_fixture(&f);
+}
+
+static void compiling_without_memory_is_an_error(void **state)
+{
+    (void) state;
+    struct config_flow flow = fixture_flow("text", "fold(mail) || 'x'");
+    struct config_rule rule = fixture_rule("mail LIKE 'ada%'", &flow, 1);
+    struct rules *rules = NULL;
+    size_t failures = 0;
+    for (int64_t room = 1; rules == NULL && room < 1 << 22; room += 997) {
+        struct ts_err err = { 0 };
+        (void) sqlite3_hard_heap_limit64(sqlite3_memory_used() + room);
+        enum ts_code code =
+            rules_compile(&rule, 1, &FIXTURE_WORLD, &rules, &err);
+        (void) sqlite3_hard_heap_limit64(0);
+        if (code != TS_OK) {
+            failures++;
+            if (code != TS_E_NOMEM) {
+                print_error("%s\n", err.text);
+            }
+            assert_int_equal(code, TS_E_NOMEM);
+        }
+    }
+    assert_true(failures > 0);
+    assert_non_null(rules);
+    rules_free(rules);
+}
+
+/* ---- results ----------------------------------------------------------- */
 
 static void entries_are_normalised(void **state)
 {
@@ -340,8 +395,7 @@ static void results_outlive_the_entry_and_later_evaluations(void **state)
     close_fixture(&f);
 }
 
-/* ---- the false term
- * ------------------------------------------------------------------ */
+/* ---- the false term ---------------------------------------------------- */
 
 static const char *false_term(const char *when)
 {
@@ -420,6 +474,8 @@ int main(void)
         cmocka_unit_test(object_after_a_bad_one_is_evaluated_as_ever),
         cmocka_unit_test(problems_never_show_values),
         cmocka_unit_test(full_arena_is_an_error_not_a_result),
+        cmocka_unit_test(running_out_of_memory_is_never_a_scope_exit),
+        cmocka_unit_test(compiling_without_memory_is_an_error),
         cmocka_unit_test(entries_are_normalised),
         cmocka_unit_test(results_outlive_the_entry_and_later_evaluations),
         cmocka_unit_test(false_term_is_the_first_that_is_not_true),

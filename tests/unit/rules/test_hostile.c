@@ -23,8 +23,7 @@ static void assert_begins(const char *text, const char *with,
 #define PROBLEM(expression) \
     assert_begins(fixture_eval(expression), "problem: ", expression)
 
-/* ---- out of the sandbox
- * ---------------------------------------------------------- */
+/* ---- out of the sandbox ------------------------------------------------ */
 
 static void nothing_but_the_entry_and_json_can_be_read(void **state)
 {
@@ -122,8 +121,7 @@ static void recursive_queries_are_denied(void **state)
         fixture_eval("(WITH t AS (SELECT 7 AS x) SELECT x FROM t)"), "7");
 }
 
-/* ---- limits
- * -------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------ */
 
 static char *repeat(const char *part, size_t count, const char *middle,
                     const char *tail)
@@ -192,9 +190,7 @@ static void sizes_are_limited(void **state)
     free(regexp);
 }
 
-/* ---- work
- * ------------------------------------------------------------------------------
- */
+/* ---- work -------------------------------------------------------------- */
 
 static const char BIG_NAME[] = "description";
 

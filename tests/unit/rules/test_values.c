@@ -13,7 +13,7 @@
 #define SAYS(expression, part) \
     assert_non_null(strstr(fixture_eval(expression), part))
 
-/* ---- names --------------------------------------------------------------- */
+/* ---- names ------------------------------------------------------------- */
 
 static void bare_name_is_its_one_value(void **state)
 {
@@ -137,7 +137,7 @@ static void comparisons_follow_the_declared_type(void **state)
     IS("CASE WHEN employeeNumber = 42 THEN 'same' ELSE 'other' END", "other");
 }
 
-/* ---- vals, has, n, first ------------------------------------------------- */
+/* ---- vals, has, n, first ----------------------------------------------- */
 
 static void first_is_least_in_byte_order(void **state)
 {
@@ -234,8 +234,7 @@ static void names_in_strings_must_be_known_literals(void **state)
     SAYS("vals(\"mail\")", "in single quotes");
 }
 
-/* ---- helpers ---------------------------------------------------------------
- */
+/* ---- helpers ----------------------------------------------------------- */
 
 static void fold_is_unicode_case_folding(void **state)
 {
@@ -384,8 +383,7 @@ static void replaced_functions_do_what_sqlites_do(void **state)
     IS("sn LIKE '%'", "NULL");
 }
 
-/* ---- results ----------------------------------------------------------------
- */
+/* ---- results ----------------------------------------------------------- */
 
 static void null_and_empty_text_are_no_value(void **state)
 {
