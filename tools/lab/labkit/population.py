@@ -56,9 +56,13 @@ def entry_uuid(seed, dn):
 
 
 def write_ldif(entries, file):
+    """An attribute's values stand together: slapadd would store, and slapd
+    answer, an attribute whose values are scattered as two of one name."""
     lines = []
     for dn, attributes in entries:
         lines.append(ldif_line("dn", dn))
+        order = {name: at for at, (name, _) in reversed(list(enumerate(attributes)))}
+        attributes = sorted(attributes, key=lambda pair: order[pair[0]])
         lines.extend(ldif_line(name, value) for name, value in attributes)
         lines.append("")
         if len(lines) > 20_000:
