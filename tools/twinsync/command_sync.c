@@ -27,12 +27,13 @@ static void print_cycle(const json_t *result, bool waited)
     struct screen screen = screen_of(stdout);
     const json_t *cycle = json_object_get(result, "cycle");
     char text[TEXT_SIZE];
-    (void) printf("cycle #%lld (%s) ", (long long) count_at(cycle, "id"),
+    (void) printf("cycle #%lld (%s)", (long long) count_at(cycle, "id"),
                   text_at(cycle, "kind"));
     if (!waited) {
-        (void) puts("was started: twinsync status tells how it goes");
+        (void) puts(" was started: twinsync status tells how it goes");
         return;
     }
+    (void) fputs(": ", stdout);
     const char *outcome = text_at(cycle, "result");
     put_toned(&screen, strcmp(outcome, "success") == 0 ? TONE_GOOD : TONE_WARN,
               0, outcome);

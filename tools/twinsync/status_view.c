@@ -5,6 +5,7 @@
 #include "tools/twinsync/bar.h"
 
 #define LABEL_WIDTH 12
+#define BAR_WIDTH   20
 
 static void label(const struct screen *screen, const char *name)
 {
@@ -89,16 +90,22 @@ static void put_cycle(const struct screen *screen, const json_t *status,
     (void) fputs(": ", screen->out);
     if (running) {
         put_toned(screen, TONE_BUSY, 0, text_at(cycle, "phase"));
-        (void) putc(' ', screen->out);
-        bar_put(screen, count_at(cycle, "done"), count_at(cycle, "total"), 20);
+        if (count_at(cycle, "done") + count_at(cycle, "total") > 0) {
+            (void) putc(' ', screen->out);
+            bar_put(screen, count_at(cycle, "done"), count_at(cycle, "total"),
+                    BAR_WIDTH);
+        }
     } else {
         const char *result = text_at(cycle, "result");
         put_toned(screen, tone_of_result(result), 0, result);
     }
     (void) fprintf(screen->out, ", began %s",
                    ago_text(ago, text_at(cycle, "started"), now_seconds));
-    (void) fprintf(screen->out, running ? ", for %s\n" : ", took %s\n",
-                   span_text(took, count_at(cycle, "duration_ms")));
+    if (!running) {
+        (void) fprintf(screen->out, ", took %s",
+                       span_text(took, count_at(cycle, "duration_ms")));
+    }
+    (void) putc('\n', screen->out);
 }
 
 /* --- counts ------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 #include "node/daemon/supervisor.h"
 
+#define STORY_SECONDS_MAX 10
+
 /* Shared by the test, the supervisor and its workers. */
 struct story {
     atomic_int starts;
@@ -56,7 +58,8 @@ static int work(void *context, int lifeline_fd)
     return story->exit_status;
 }
 
-/* The supervisor blocks signals and forks: it gets a process of its own. */
+/* The supervisor blocks signals and forks: it gets a process of its own, which
+ * ends, with its worker, when the story does not. */
 static pid_t begin(int64_t hang_ms, int64_t stop_ms)
 {
     pid_t child = fork();
@@ -66,6 +69,7 @@ static pid_t begin(int64_t hang_ms, int64_t stop_ms)
                                                     .hang_ms = hang_ms,
                                                     .stop_ms = stop_ms };
         (void) freopen("/dev/null", "w", stderr);
+        (void) alarm(STORY_SECONDS_MAX);
         _exit(supervisor_run(&options));
     }
     return child;
