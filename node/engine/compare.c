@@ -124,11 +124,14 @@ static enum ts_code decide_update(struct comparison *c,
     if (difference.set.count == 0 && !links) {
         return revoke(c, err);
     }
-    enum intent_phase phase = user      ? INTENT_USER_UPDATE
-                              : removes ? INTENT_UNLINK
-                                        : INTENT_GROUP_UPDATE;
-    if (user && difference.set.count == 0) {
-        phase = INTENT_GROUP_UPDATE; /* only references, which had to wait */
+    /* What refers to somebody who leaves stops to, before he is deleted: not
+     * every service does that by itself. References alone come last: they may
+     * have had to wait for what they refer to. */
+    enum intent_phase phase = INTENT_GROUP_UPDATE;
+    if (removes) {
+        phase = INTENT_UNLINK;
+    } else if (user && difference.set.count > 0) {
+        phase = INTENT_USER_UPDATE;
     }
     return decide(c, INTENT_UPDATE, phase, &difference.sent, err);
 }

@@ -25,7 +25,7 @@
 /* The order of writes: what releases comes before what takes, what is
  * referred to before what refers. */
 enum intent_phase {
-    INTENT_UNLINK, /* groups that lose members */
+    INTENT_UNLINK, /* what loses references */
     INTENT_LEAVE,  /* deletions and deactivations */
     INTENT_USER_UPDATE,
     INTENT_USER_CREATE,

@@ -32,9 +32,6 @@ static enum ts_code adjust(struct metaverse *mv, int64_t owner,
         "member_id = ?3 AND wanted = 0 AND held = 0";
     struct db_values values =
         DB_VALUES(DB_INT(owner), DB_TEXT(path), DB_INT(member));
-    if (owner == member) {
-        return TS_OK; /* a group's obligatory dummy member may be itself */
-    }
     if (delta > 0) {
         return metaverse_run(mv, add_sql, values, err);
     }
@@ -48,6 +45,17 @@ struct resolved {
     int owner_kind, member_kind;
     struct ts_slice attribute;
 };
+
+/* A group's obligatory dummy member may be itself; `nested: omit`. */
+static bool counts(const struct metaverse *mv,
+                   const struct metaverse_reference_path *path,
+                   const struct resolved *link)
+{
+    if (link->owner_kind == mv->group_kind && link->owner == link->member) {
+        return false;
+    }
+    return !(path->omit_groups && link->member_kind == mv->group_kind);
+}
 
 /* Rows of (owner, owner kind, attribute, member, member kind), copied before
  * they are acted on: acting changes what the query reads. */
@@ -98,8 +106,7 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
     for (size_t i = 0; code == TS_OK && i < count; i++) {
         const struct metaverse_reference_path *path =
             path_for(mv, found[i].owner_kind, found[i].attribute);
-        if (path != NULL &&
-            !(path->omit_groups && found[i].member_kind == mv->group_kind)) {
+        if (path != NULL && counts(mv, path, &found[i])) {
             code = adjust(mv, found[i].owner, ts_slice_str(path->path),
                           found[i].member, delta, err);
         }
@@ -205,8 +212,9 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "JOIN metaverse om ON om.id = oj.metaverse_id AND om.kind = ?1 "
         "JOIN source_object s ON s.dn_key = l.dn_key "
         "JOIN joined mj ON mj.object_id = s.id "
-        "JOIN metaverse mm ON mm.id = mj.metaverse_id AND mm.id <> om.id "
+        "JOIN metaverse mm ON mm.id = mj.metaverse_id "
         "AND NOT (?4 AND mm.kind = ?5) "
+        "AND NOT (om.kind = ?5 AND mm.id = om.id) "
         "WHERE l.attribute = ?2 COLLATE NOCASE GROUP BY om.id, mm.id "
         "ON CONFLICT DO UPDATE SET wanted = wanted + excluded.wanted";
     static const char sweep_sql[] =
