@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "node/base/log.h"
+#include "node/db/capture.h"
 #include "node/engine/configure.h"
 
 /* Progress is published, and operators answered, at most so often. */
@@ -261,6 +262,18 @@ static enum ts_code note_end(struct engine *engine,
     return code;
 }
 
+/* What a follower no longer needs; a bounded part at a time. */
+static enum ts_code trim_journal(struct engine *engine, struct ts_err *err)
+{
+    struct journal *journal = engine->context.state.journal;
+    bool more = journal != NULL && !engine->context.state.building;
+    enum ts_code code = TS_OK;
+    while (code == TS_OK && more && !atomic_load(&engine->context.stopping)) {
+        code = journal_trim(journal, &more, err);
+    }
+    return code;
+}
+
 /* A disk that cannot be written to ends the engine (E4). */
 static bool disk_failed(const struct cycle_outcome *outcome)
 {
@@ -302,6 +315,9 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
     if (code == TS_OK) {
         cycle_run(&engine->context, kind, ret_outcome);
         code = note_end(engine, ret_outcome, &err);
+    }
+    if (code == TS_OK) {
+        code = trim_journal(engine, &err);
     }
     engine->in_a_cycle = false;
     if (code != TS_OK) {
@@ -455,7 +471,10 @@ static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
     struct local_options options = { .directory = config->state_directory,
                                      .cluster = config->cluster,
                                      .node = config->this_node };
-    enum ts_code code = local_open(&options, &engine->local, err);
+    enum ts_code code = capture_setup(err);
+    if (code == TS_OK) {
+        code = local_open(&options, &engine->local, err);
+    }
     if (code == TS_OK) {
         int64_t epoch = local_epoch(engine->local);
         code = state_open(&engine->context.state, config->state_directory,
