@@ -196,8 +196,10 @@ class Slapd:
             *(person(number) for number in range(people)), *entries]
         with open(self.path("seed.ldif"), "w", encoding="ascii") as file:
             write_ldif(file, listed)
-        subprocess.run(["/usr/sbin/slapadd", "-q", "-w", "-b", BASE, "-f", self.path("slapd.conf"),
-                        "-l", self.path("seed.ldif")], check=True, capture_output=True)
+        done = subprocess.run(["/usr/sbin/slapadd", "-q", "-w", "-b", BASE, "-f", self.path("slapd.conf"),
+                               "-l", self.path("seed.ldif")], check=False, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise AssertionError(f"slapadd: {done.stderr}")
 
     def start(self):
         def serves():
