@@ -105,7 +105,7 @@ struct target_object {
     struct ts_slice id, etag, anchor;
     struct ts_entry values; /* normalised */
     bool values_known; /* false: a write was confirmed without a body (Bulk);
-                          only kind, id, etag and anchor are set */
+                          `values` are as they were sent, not as stored */
     const struct ts_slice *links; /* ids, in byte order */
     size_t link_count;
     bool links_known; /* false when the answer left them out */

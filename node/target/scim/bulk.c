@@ -215,6 +215,21 @@ bool scim_bulk_match(json_t *json, struct scim_bulk_item *items, size_t count)
     return true;
 }
 
+/* What was sent, without what was to be empty anyway. */
+static struct ts_entry sent_values(struct scim_send *send,
+                                   const struct ts_entry *set)
+{
+    struct ts_entry sent = { .attributes =
+                                 ts_arena_array(&send->arena, set->count,
+                                                sizeof *sent.attributes) };
+    for (size_t i = 0; sent.attributes != NULL && i < set->count; i++) {
+        if (set->attributes[i].value_count > 0) {
+            sent.attributes[sent.count++] = set->attributes[i];
+        }
+    }
+    return sent;
+}
+
 /* A created object as far as a location tells: the values were not shown. */
 static bool created(struct scim_send *send, const struct scim_bulk_item *item,
                     const struct scim_task *task, struct target_object *ret)
@@ -224,9 +239,11 @@ static bool created(struct scim_send *send, const struct scim_bulk_item *item,
         shown != NULL
             ? ts_arena_copy(&send->arena, ts_slice_str(shown))
             : ts_http_unescape(&send->arena, last_segment(item->location));
-    *ret = (struct target_object){ .kind = task->op->kind,
-                                   .id = id,
-                                   .anchor = task->op->anchor };
+    *ret =
+        (struct target_object){ .kind = task->op->kind,
+                                .id = id,
+                                .anchor = task->op->anchor,
+                                .values = sent_values(send, &task->work.set) };
     if (send->scim->schema.etag && item->version != NULL) {
         ret->etag = ts_slice_str(item->version);
     }
