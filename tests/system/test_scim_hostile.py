@@ -31,7 +31,7 @@ class Scripts(unittest.TestCase):
         server = Scripted(script)
         self.addCleanup(server.close)
         driver = Driver({"url": server.url, "plaintext": True, "token_file": self.token, "connections": 1,
-                         "timeout_seconds": 3, **more})
+                         "timeout_seconds": 3, "bulk": True, **more})
         self.addCleanup(driver.close)
         return server, driver
 
@@ -205,6 +205,45 @@ class Pages(Scripts):
         _, driver = self.start(lambda request: reply(200, answer.encode()) if "/Groups" in request.path else None)
         shown = driver.ask(enumerate="group")
         self.assertEqual(len(shown["objects"][0]["links"]), 50000, shown["text"])
+
+
+class BulkAnswers(Scripts):
+    """A service whose Bulk does everything and reports half of it."""
+
+    COUNT = 10000  # Bulk is first tried after a few tenths of a second
+
+    def bench(self, shorten):
+        stored, unreported = [], []
+
+        def script(request):
+            if "ServiceProviderConfig" in request.path:
+                return reply(200, {"bulk": {"supported": True, "maxOperations": 10, "maxPayloadSize": 100000}})
+            if request.method == "GET":
+                return None
+            if request.path != "/Bulk":
+                stored.append(request.json()["userName"])
+                return reply(201, {**request.json(), "id": f"id{len(stored)}"})
+            results = []
+            for each in request.json()["Operations"]:
+                stored.append(each["data"]["userName"])
+                results.append({"method": "POST", "bulkId": each["bulkId"], "status": "201",
+                                "location": f"/scim/v2/Users/id{len(stored)}"})
+            kept = shorten(results)
+            unreported.extend(results[len(kept):])
+            return reply(200, {"Operations": kept})
+
+        _, driver = self.start(script)
+        answer = driver.ask(bench={"count": self.COUNT, "prefix": "b"})
+        return answer["bench_done"], stored, unreported
+
+    def test_what_a_bulk_answer_leaves_out_is_unknown(self):
+        done, stored, unreported = self.bench(lambda results: results[:len(results) // 2])
+        self.assertTrue(unreported)
+        self.assertEqual((done, len(stored), len(set(stored))), (self.COUNT - len(unreported), self.COUNT, self.COUNT))
+
+    def test_a_bulk_answer_that_reports_all_is_all_done(self):
+        done, stored, unreported = self.bench(lambda results: results[::-1])
+        self.assertEqual((done, len(set(stored)), unreported), (self.COUNT, self.COUNT, []))
 
 
 class Headers(Scripts):

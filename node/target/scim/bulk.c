@@ -325,10 +325,13 @@ static void distribute(struct scim_send *send,
                  "bulk answer is not one");
         return;
     }
-    pace_answered(&scim->pace, ts_time_now(), send->task_count);
+    size_t reported = 0;
     for (size_t i = 0; i < send->task_count; i++) {
+        reported += items[i].results == 1 ? 1 : 0;
         tell_item(send, send->tasks[i], &items[i], answer);
     }
+    /* What it did not report was not done faster. */
+    pace_answered(&scim->pace, ts_time_now(), reported);
     send->task_count = 0;
 }
 
