@@ -200,8 +200,11 @@ enum ts_code capture_end(struct capture *capture,
                          capture->db->path, sqlite3_errstr(code));
     }
     capture_abandon(capture);
-    if (failed != TS_OK) {
+    if (failed != TS_OK || size == 0) {
         sqlite3_free(data);
+        data = NULL;
+    }
+    if (failed != TS_OK) {
         return failed;
     }
     *ret_changeset = ts_slice(data, (size_t) size);

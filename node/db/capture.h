@@ -78,7 +78,8 @@ TS_MUSTUSE enum ts_code capture_begin(struct capture *capture, struct db *db,
                                       struct ts_err *err);
 
 /* What was recorded, in the transaction's own last moments.
- * Owns     the bytes: give them back with capture_free(). Size 0: no change.
+ * Owns     the bytes: give them back with capture_free(). No change: the
+ *          empty slice.
  * Errors   TS_E_CORRUPT (C2), TS_E_LIMIT (CAPTURE_SIZE_MAX), TS_E_NOMEM,
  *          TS_E_IO. In every case the recording is over. */
 TS_MUSTUSE enum ts_code capture_end(struct capture *capture,

@@ -2,10 +2,10 @@
  * changeset -- the bytes of a change, read with suspicion.
  *
  * SQLite's own reader is lenient: of a header whose table name never ends it
- * reads for ever (3.40, sqlite3changeset_next), an insert that lacks a value
- * makes it follow a null pointer, and a table that it does not know is skipped
- * with success. So bytes from elsewhere are walked through here before SQLite
- * sees them. The format is the one documented at the head of
+ * reads for ever (3.40, sqlite3changeset_next), an update whose two records do
+ * not fit makes it follow a null pointer, and a table that it does not know is
+ * skipped with success. So bytes from elsewhere are walked through here before
+ * SQLite sees them. The format is the one documented at the head of
  * ext/session/sqlite3session.c, "CHANGESET FORMAT":
  *
  *   changeset  { header change+ }*
