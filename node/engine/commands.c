@@ -57,7 +57,7 @@ static void run_preview(struct engine *engine, struct request *request)
         request_fail(request, &outcome.err);
         return;
     }
-    query_preview(engine, request);
+    query_preview(engine, &outcome, request);
 }
 
 static void run_verify(struct engine *engine, struct request *request)

@@ -5,7 +5,9 @@
 
 #include "node/engine/private.h"
 
-void query_preview(struct engine *engine, struct request *request);
+/* After `cycle`, which was a preview and did not fail. */
+void query_preview(struct engine *engine, const struct cycle_outcome *cycle,
+                   struct request *request);
 void query_verify(struct engine *engine, struct request *request);
 void query_show(struct engine *engine, struct request *request);
 void query_errors(struct engine *engine, struct request *request);

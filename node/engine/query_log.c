@@ -1,28 +1,9 @@
 /* errors, history, events: lists that are read as they are stored. */
 #include "node/engine/queries.h"
 
-#include <stdio.h>
-#include <time.h>
+#include "node/engine/query_common.h"
 
 #define LIST_LIMIT 1000
-
-static json_t *text_of(struct ts_slice text)
-{
-    json_t *value = json_stringn((const char *) text.data, text.size);
-    return value != NULL ? value : json_string("?");
-}
-
-static json_t *time_of(int64_t seconds)
-{
-    char text[32];
-    time_t at = (time_t) seconds;
-    struct tm utc;
-    if (seconds <= 0 || gmtime_r(&at, &utc) == NULL) {
-        return json_null();
-    }
-    (void) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
-    return json_string(text);
-}
 
 static int64_t limit_of(const struct request *request)
 {
@@ -34,34 +15,42 @@ static int64_t limit_of(const struct request *request)
 /* ---- errors
  * ---------------------------------------------------------------------- */
 
-static json_t *error_row(sqlite3_stmt *stmt)
+static json_t *error_row(sqlite3_stmt *stmt, struct ts_arena *arena)
 {
     json_t *row = json_object();
-    int64_t kind = db_column_int(stmt, 0);
-    (void) json_object_set_new(
-        row, "kind", json_string(kind == CONFIG_KIND_GROUP ? "group" : "user"));
-    (void) json_object_set_new(row, "anchor", text_of(db_column(stmt, 1)));
-    (void) json_object_set_new(row, "name", text_of(db_column(stmt, 1)));
-    (void) json_object_set_new(row, "code", text_of(db_column(stmt, 2)));
-    (void) json_object_set_new(row, "path", text_of(db_column(stmt, 3)));
-    (void) json_object_set_new(row, "text", text_of(db_column(stmt, 4)));
+    int kind = (int) db_column_int(stmt, 0);
+    struct ts_slice anchor = db_column(stmt, 1);
+    ts_arena_reset(arena);
+    struct ts_slice name =
+        query_packed_name(kind, db_column(stmt, 7), anchor, arena);
+    (void) json_object_set_new(row, "kind", json_string(query_kind(kind)));
+    (void) json_object_set_new(row, "anchor", query_text(anchor));
+    (void) json_object_set_new(row, "name", query_text(name));
+    (void) json_object_set_new(row, "code", query_text(db_column(stmt, 2)));
+    (void) json_object_set_new(row, "path", query_text(db_column(stmt, 3)));
+    (void) json_object_set_new(row, "text", query_text(db_column(stmt, 4)));
     (void) json_object_set_new(row, "fix", json_null());
     (void) json_object_set_new(row, "first_seen",
-                               time_of(db_column_int(stmt, 5)));
+                               query_time(db_column_int(stmt, 5)));
     (void) json_object_set_new(row, "next_retry",
-                               time_of(db_column_int(stmt, 6)));
+                               query_time(db_column_int(stmt, 6)));
+    (void) json_object_set_new(row, "attempts", json_null());
     return row;
 }
 
 void query_errors(struct engine *engine, struct request *request)
 {
     static const char sql[] =
-        "SELECT kind, anchor, stage, path, text, first_at, retry_at "
-        "FROM object_error ORDER BY first_at, anchor LIMIT 10000";
+        "SELECT e.kind, e.anchor, e.stage, e.path, e.text, e.first_at, "
+        "e.retry_at, m.packed FROM object_error e LEFT JOIN metaverse m ON "
+        "m.anchor = e.anchor AND m.kind = e.kind "
+        "ORDER BY e.first_at, e.anchor LIMIT 10000";
     struct metaverse *mv = engine->context.state.mv;
     json_t *list = json_array();
+    struct ts_arena arena;
     struct ts_err err;
     enum ts_code code = TS_OK;
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
     if (mv != NULL) {
         sqlite3_stmt *stmt = NULL;
         bool row = true;
@@ -69,10 +58,11 @@ void query_errors(struct engine *engine, struct request *request)
         while (code == TS_OK && row) {
             code = db_step(&mv->db, stmt, &row, &err);
             if (code == TS_OK && row) {
-                (void) json_array_append_new(list, error_row(stmt));
+                (void) json_array_append_new(list, error_row(stmt, &arena));
             }
         }
     }
+    ts_arena_done(&arena);
     if (code != TS_OK) {
         json_decref(list);
         request_fail(request, &err);
@@ -88,13 +78,13 @@ static void add_run(void *context, const struct local_run *run)
 {
     json_t *exports =
         json_loadb((const char *) run->counts.data, run->counts.size, 0, NULL);
-    json_t *row =
-        json_pack("{s:b, s:I, s:o, s:o, s:I, s:o?, s:n, s:i, s:i, s:o?}",
-                  "running", run->result.size == 0, "id", (json_int_t) run->id,
-                  "kind", text_of(run->kind), "started", text_of(run->started),
-                  "duration_ms", (json_int_t) run->duration_ms, "result",
-                  run->result.size == 0 ? json_null() : text_of(run->result),
-                  "phase", "done", 0, "total", 0, "exports", exports);
+    json_t *row = json_pack(
+        "{s:b, s:I, s:o, s:o, s:I, s:o?, s:n, s:i, s:i, s:o?}", "running",
+        run->result.size == 0, "id", (json_int_t) run->id, "kind",
+        query_text(run->kind), "started", query_text(run->started),
+        "duration_ms", (json_int_t) run->duration_ms, "result",
+        run->result.size == 0 ? json_null() : query_text(run->result), "phase",
+        "done", 0, "total", 0, "exports", exports);
     (void) json_array_append_new(context, row);
 }
 
@@ -122,9 +112,10 @@ static void add_event(void *context, const struct event *event)
     (void) json_array_append_new(
         context,
         json_pack("{s:I, s:o, s:o, s:o, s:o, s:s}", "seq",
-                  (json_int_t) event->seq, "time", text_of(event->at), "event",
-                  text_of(event->name), "actor", text_of(event->actor), "text",
-                  text_of(event->fields), "hash", hash));
+                  (json_int_t) event->seq, "time", query_text(event->at),
+                  "event", query_text(event->name), "actor",
+                  query_text(event->actor), "text", query_text(event->fields),
+                  "hash", hash));
 }
 
 void query_events(struct engine *engine, struct request *request)

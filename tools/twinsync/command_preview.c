@@ -20,8 +20,8 @@ static const struct {
     enum tone tone;
 } verbs[] = {
     { "create", "+", TONE_GOOD },     { "update", "~", TONE_BUSY },
-    { "reactivate", "~", TONE_BUSY }, { "deactivate", "-", TONE_WARN },
-    { "delete", "-", TONE_BAD },
+    { "adopt", "=", TONE_BUSY },      { "reactivate", "~", TONE_BUSY },
+    { "deactivate", "-", TONE_WARN }, { "delete", "-", TONE_BAD },
 };
 
 static void on_progress(void *context, const struct control_progress *progress)
@@ -80,14 +80,19 @@ static void put_object(const struct screen *screen, const json_t *object)
     put_toned(screen, TONE_STRONG, 0, text_at(object, "name"));
     (void) putc(' ', screen->out);
     put_toned(screen, TONE_FAINT, 0, text_at(object, "anchor"));
+    if (strcmp(verb, "adopt") == 0) {
+        put_toned(screen, TONE_FAINT, 0, "  by a ");
+        put_toned(screen, TONE_FAINT, 0, text_at(object, "match"));
+        put_toned(screen, TONE_FAINT, 0, " match");
+    }
     (void) putc('\n', screen->out);
     put_changes(screen, object);
 }
 
 static void put_counts(const struct screen *screen, const json_t *result)
 {
-    static const char *const keys[] = { "create", "update", "deactivate",
-                                        "delete", "members" };
+    static const char *const keys[] = { "create",     "adopt",  "update",
+                                        "deactivate", "delete", "members" };
     const json_t *counts = json_object_get(result, "counts");
     char text[TEXT_SIZE];
     bool any = false;
@@ -100,6 +105,16 @@ static void put_counts(const struct screen *screen, const json_t *result)
         }
     }
     (void) fputs(any ? "\n" : "nothing would be written\n", screen->out);
+    if (text_at(result, "held")[0] != 0) {
+        put_toned(screen, TONE_WARN, 0, "held back: ");
+        put_text(screen, text_at(result, "held"));
+        (void) putc('\n', screen->out);
+    }
+    if (count_at(result, "in_doubt") > 0) {
+        (void) fprintf(screen->out,
+                       "%s objects wait for an answer that was lost\n",
+                       count_text(text, count_at(result, "in_doubt")));
+    }
     put_toned(screen, TONE_FAINT, 0, "plan ");
     put_text(screen, text_at(result, "hash"));
     (void) putc('\n', screen->out);
@@ -124,6 +139,9 @@ static void print_plan(const json_t *result, bool counts_only)
             break;
         }
         put_object(&screen, object);
+    }
+    if (flag_at(result, "cut")) {
+        (void) puts("  the list is cut; the counts are whole");
     }
     put_counts(&screen, result);
 }
