@@ -180,7 +180,9 @@ static void add_references(struct names *names, const struct config *config,
 }
 
 /* The configured filter, and that it is this object; `object` is escaped
- * (RFC 4515). A DN is compared by the server, which knows how.
+ * (RFC 4515). A DN is compared by the server, which knows how, with entryDN
+ * (RFC 5020); distinguishedName would also find every entry that refers to it,
+ * being the supertype of member and the like.
  * Owns     free() it. Errors: NULL, out of memory. */
 static char *filter_for(const struct config_source *source, const char *object,
                         bool is_dn)
@@ -193,8 +195,7 @@ static char *filter_for(const struct config_source *source, const char *object,
     const char *x = safe.bv_val != NULL ? safe.bv_val : object;
     char *filter = NULL;
     int printed =
-        is_dn ? asprintf(&filter, "(&%s(|(entryDN=%s)(distinguishedName=%s)))",
-                         source->filter, x, x)
+        is_dn ? asprintf(&filter, "(&%s(entryDN=%s))", source->filter, x)
               : asprintf(&filter,
                          "(&%s(|(%s=%s)(uid=%s)(cn=%s)(mail=%s)"
                          "(displayName=%s)(sAMAccountName=%s)))",

@@ -32,30 +32,42 @@ static enum tone tone_of(const char *event)
     return TONE_BUSY;
 }
 
-/* {"id":42,"kind":"delta"} as "id=42 kind=delta"; another text as it is.
+/* "id=42 kind=delta"; of a list within, such as the exports, what is not zero,
+ * and of what is deeper nothing: --json has all of it. */
+static void put_fields(FILE *out, json_t *fields, bool outermost)
+{
+    const struct screen paper = { .out = out };
+    const char *name;
+    json_t *value;
+    json_object_foreach(fields, name, value)
+    {
+        bool is_zero = json_is_integer(value) && json_integer_value(value) == 0;
+        if (json_is_object(value) && outermost) {
+            put_fields(out, value, false);
+        } else if (!json_is_object(value) && (outermost || !is_zero)) {
+            (void) fprintf(out, "%s%s=", ftell(out) > 0 ? " " : "", name);
+            put_scalar(&paper, value);
+        }
+    }
+}
+
+/* What an event says, on one line; a text that is no object as it is.
  * Owns     free() it. Errors: NULL, out of memory. */
 static char *plain_text(const json_t *item)
 {
     const char *text = text_at(item, "text");
+    const char *actor = text_at(item, "actor");
     json_t *fields = json_loads(text, 0, NULL);
     char *plain = NULL;
     size_t size = 0;
     FILE *out = open_memstream(&plain, &size);
     if (out != NULL && json_is_object(fields)) {
-        const struct screen paper = { .out = out };
-        const char *actor = text_at(item, "actor");
-        const char *name;
-        json_t *value;
-        json_object_foreach(fields, name, value)
-        {
-            (void) fprintf(out, "%s%s=", ftell(out) > 0 ? " " : "", name);
-            put_scalar(&paper, value);
-        }
-        if (actor[0] != 0 && strcmp(actor, "daemon") != 0) {
-            (void) fprintf(out, "%sby %s", ftell(out) > 0 ? " " : "", actor);
-        }
+        put_fields(out, fields, true);
     } else if (out != NULL) {
         (void) fputs(text, out);
+    }
+    if (out != NULL && actor[0] != 0 && strcmp(actor, "daemon") != 0) {
+        (void) fprintf(out, "%sby %s", ftell(out) > 0 ? " " : "", actor);
     }
     if (out != NULL) {
         (void) fclose(out);

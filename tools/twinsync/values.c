@@ -1,5 +1,6 @@
 #include "tools/twinsync/values.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define VALUES_MAX     4
@@ -58,6 +59,10 @@ void put_scalar(const struct screen *screen, const json_t *value)
                        (long long) json_integer_value(value));
     } else if (json_is_boolean(value)) {
         (void) fputs(json_is_true(value) ? "yes" : "no", screen->out);
+    } else if (json_is_object(value) || json_is_array(value)) {
+        char *text = json_dumps(value, JSON_COMPACT);
+        put_cut(screen, text == NULL ? "?" : text);
+        free(text);
     } else {
         put_toned(screen, TONE_FAINT, 0, "-");
     }

@@ -8,7 +8,7 @@
  * of a JSON list of texts. Long values are cut. */
 void put_values(const struct screen *screen, enum tone tone,
                 const json_t *values);
-/* Any scalar as text: true, 7, "x"; null is "-". */
+/* Any value as text: yes, 7, x; null is "-", lists and objects are JSON. */
 void put_scalar(const struct screen *screen, const json_t *value);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "tools/twinsync/bar.h"
 #include "tools/twinsync/evaluation_result.h"
+#include "tools/twinsync/events_view.h"
 #include "tools/twinsync/status_view.h"
 #include "tools/twinsync/values.h"
 
@@ -255,6 +256,28 @@ static void a_status_of_nothing_is_drawn_as_nothing(void **state)
     json_decref(empty);
 }
 
+static void an_event_is_a_line_of_fields(void **state)
+{
+    (void) state;
+    struct paper paper;
+    json_t *events = json_pack(
+        "[{s:s, s:s, s:s, s:s}, {s:s, s:s, s:s, s:s}]", "time", "t1", "event",
+        "cycle-finished", "actor", "daemon", "text",
+        "{\"exports\":{\"create\":5,\"delete\":0,\"phases\":{\"x\":1}},"
+        "\"id\":0,\"ok\":true}",
+        "time", "t2", "event", "paused", "actor", "uid 0", "text", "no object");
+    take_paper(&paper, false, 72);
+    events_view(&paper.screen, events, true);
+    assert_string_equal(
+        text_of(&paper),
+        "  t1                       cycle-finished            create=5 id=0 "
+        "ok=ye\n"
+        "  t2                       paused                    no object by "
+        "uid 0\n");
+    free(paper.text);
+    json_decref(events);
+}
+
 static void two_evaluations_differ_where_scope_or_values_do(void **state)
 {
     (void) state;
@@ -295,6 +318,7 @@ int main(void)
         cmocka_unit_test(the_status_view_leads_with_health_and_ends_with_fixes),
         cmocka_unit_test(a_running_cycle_shows_how_far_it_is),
         cmocka_unit_test(a_status_of_nothing_is_drawn_as_nothing),
+        cmocka_unit_test(an_event_is_a_line_of_fields),
         cmocka_unit_test(two_evaluations_differ_where_scope_or_values_do),
     };
     return cmocka_run_group_tests_name("output", tests, NULL, NULL);
