@@ -1,8 +1,10 @@
 #include "node/metaverse/local.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-id128.h>
+#include <unistd.h>
 
 #include "node/metaverse/events.sql.h"
 #include "node/metaverse/local.sql.h"
@@ -184,21 +186,31 @@ static enum ts_code check_names(const struct local_options *options,
     return TS_OK;
 }
 
-enum ts_code local_open(const struct local_options *options,
-                        struct local **ret_local, struct ts_err *err)
+#define PATH_SIZE sizeof((struct db *) NULL)->path
+
+static enum ts_code path_in(const char *directory, char path[static PATH_SIZE],
+                            struct ts_err *err)
 {
-    char path[sizeof((struct db *) NULL)->path];
-    enum ts_code code = check_names(options, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    int size =
-        snprintf(path, sizeof path, "%s/" LOCAL_FILE_NAME, options->directory);
-    if (size < 0 || (size_t) size >= sizeof path) {
+    int size = snprintf(path, PATH_SIZE, "%s/" LOCAL_FILE_NAME, directory);
+    if (size < 0 || (size_t) size >= PATH_SIZE) {
         return ts_fail(err, TS_E_LIMIT, 0,
                        "cannot keep state in \"%.60s...\": the path is too "
                        "long; use a shorter state-directory",
-                       options->directory);
+                       directory);
+    }
+    return TS_OK;
+}
+
+enum ts_code local_open(const struct local_options *options,
+                        struct local **ret_local, struct ts_err *err)
+{
+    char path[PATH_SIZE];
+    enum ts_code code = check_names(options, err);
+    if (code == TS_OK) {
+        code = path_in(options->directory, path, err);
+    }
+    if (code != TS_OK) {
+        return code;
     }
     struct local *local = calloc(1, sizeof *local);
     if (local == NULL) {
@@ -214,6 +226,33 @@ enum ts_code local_open(const struct local_options *options,
     }
     *ret_local = local;
     return TS_OK;
+}
+
+enum ts_code local_verify_events(const char *directory,
+                                 struct events_verdict *ret_verdict,
+                                 struct ts_err *err)
+{
+    char path[PATH_SIZE];
+    enum ts_code code = path_in(directory, path, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    if (access(path, F_OK) != 0) {
+        return ts_fail(err, TS_E_NOT_FOUND, errno,
+                       "could not verify the events in \"%s\"", path);
+    }
+    struct db db = { .handle = NULL };
+    struct events *events = NULL;
+    code = db_open(path, DB_READ_ONLY, &schema, &db, err);
+    if (code == TS_OK) {
+        code = events_open(&db, 0, &events, err);
+    }
+    if (code == TS_OK) {
+        code = events_verify(events, ret_verdict, err);
+    }
+    events_close(events);
+    db_close(&db);
+    return code;
 }
 
 void local_close(struct local *local)

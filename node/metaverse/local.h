@@ -42,6 +42,14 @@ TS_MUSTUSE enum ts_code local_open(const struct local_options *options,
 /* NULL is fine. */
 void local_close(struct local *local);
 
+/* Check the chain in the file of a state directory, which stays as it is: for
+ * the tool, while no daemon runs (events_verify() says what it finds).
+ * Errors   TS_E_NOT_FOUND (no such file), TS_E_CORRUPT, TS_E_VERSION, TS_E_IO.
+ * Blocks   reads every event. */
+TS_MUSTUSE enum ts_code local_verify_events(const char *directory,
+                                            struct events_verdict *ret_verdict,
+                                            struct ts_err *err);
+
 struct local_identity {
     char cluster[LOCAL_NAME_SIZE], node[LOCAL_NAME_SIZE];
     char machine[LOCAL_ID_SIZE]; /* derived from the host's machine id, or "" */

@@ -173,6 +173,8 @@ class Words(Case):
 class WithoutDaemon(Case):
     def test_commands_that_need_it_are_exit_4_and_one_sentence(self):
         for name, words in DAEMON_COMMANDS.items():
+            if name == "events verify":  # reads the file itself
+                continue
             with self.subTest(command=name):
                 done = self.run_tool(*words)
                 self.assertEqual((4, ""), (done.returncode, done.stdout))
@@ -184,7 +186,7 @@ class WithoutDaemon(Case):
             with self.subTest(command=name):
                 done = self.run_tool("--json", *words)
                 document = json.loads(done.stdout)
-                self.assertEqual(4, document["exit"])
+                self.assertEqual(1 if name == "events verify" else 4, document["exit"])
                 self.assert_sentence("twinsync: " + document["error"] + "\n")
 
     def test_version_needs_none(self):

@@ -3,11 +3,13 @@
 manager, and what happens when the worker dies. No server is needed: a source
 and a target that are not there must not keep it from running."""
 
+import contextlib
 import json
 import os
 import select
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import tempfile
@@ -183,6 +185,26 @@ class Dying(Case):
         daemon.kill()
         daemon.wait(DEADLINE_SECONDS)
         self.assertTrue(select.select([watched], [], [], DEADLINE_SECONDS)[0], "the worker lives")
+
+
+class Events(Case):
+    def test_an_altered_event_is_found_also_while_no_daemon_runs(self):
+        daemon = self.start()
+        self.tool("pause")
+        self.assertEqual(0, self.tool("events", "verify").returncode)
+        daemon.terminate()
+        daemon.wait(DEADLINE_SECONDS)
+        done = self.tool("--json", "events", "verify")
+        self.assertEqual((0, True), (done.returncode, json.loads(done.stdout)["verified"]))
+        self.assertGreater(json.loads(done.stdout)["count"], 0)
+
+        with contextlib.closing(sqlite3.connect(os.path.join(self.state, "local.db"))) as db:
+            with db:
+                changed = db.execute("UPDATE event SET name = 'pauseD' WHERE name = 'paused'").rowcount
+        self.assertGreater(changed, 0)
+        done = self.tool("events", "verify")
+        self.assertEqual((1, ""), (done.returncode, done.stderr))
+        self.assertIn("the chain is broken at event", done.stdout)
 
 
 class ServiceManager(Case):
