@@ -254,8 +254,11 @@ static enum ts_code set_pragmas(struct db *db, enum db_mode mode,
     if (mode == DB_READ_ONLY) {
         sql = "PRAGMA temp_store=MEMORY;PRAGMA query_only=1";
     } else if (mode == DB_BUILDING) {
-        sql = "PRAGMA journal_mode=WAL;PRAGMA synchronous=OFF;"
-              "PRAGMA temp_store=MEMORY;PRAGMA cache_size=-65536";
+        /* Nobody else has it open, and a crash discards it: no log is needed
+         * but for a rollback. */
+        sql = "PRAGMA locking_mode=EXCLUSIVE;PRAGMA journal_mode=MEMORY;"
+              "PRAGMA synchronous=OFF;PRAGMA temp_store=MEMORY;"
+              "PRAGMA cache_size=-65536";
     }
     return db_exec(db, sql, err);
 }
@@ -328,7 +331,8 @@ static enum ts_code open_checked(struct db *db, enum db_mode mode,
     int64_t version = 0;
     /* Look before anything is written: journal_mode=WAL changes the file. */
     enum ts_code code = refuse_foreign(db, schema, &version, err);
-    if (code == TS_OK && version > 0 && mode != DB_READ_ONLY) {
+    if (code == TS_OK && version > 0 && mode != DB_READ_ONLY &&
+        mode != DB_REOPENED) {
         code = quick_check(db, err);
     }
     if (code == TS_OK) {

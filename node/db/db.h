@@ -26,6 +26,8 @@ enum db_mode {
     DB_DURABLE,  /* create if missing; synchronous=FULL */
     DB_BUILDING, /* a file that nobody relies on yet: synchronous=OFF until
                     whoever selects it has synced it whole */
+    DB_REOPENED, /* as DURABLE, but this process has just closed it: not checked
+                    again */
     DB_READ_ONLY /* an existing file, next to its writer */
 };
 

@@ -19,19 +19,10 @@ struct comparison {
     bool at_target;
 };
 
-static struct ts_hash hash_of_entry(struct comparison *c,
-                                    const struct ts_entry *entry)
-{
-    struct ts_slice packed = TS_SLICE_NONE;
-    if (entry_pack(entry, c->arena, &packed, NULL) != TS_OK) {
-        packed = TS_SLICE_NONE;
-    }
-    return ts_hash_of(packed);
-}
-
+/* `after` is what the target is to have, packed. */
 static enum ts_code decide(struct comparison *c, enum intent_verb verb,
-                           enum intent_phase phase,
-                           const struct ts_entry *wanted, struct ts_err *err)
+                           enum intent_phase phase, struct ts_slice after,
+                           struct ts_err *err)
 {
     struct intent intent = {
         .phase = phase,
@@ -43,12 +34,14 @@ static enum ts_code decide(struct comparison *c, enum intent_verb verb,
                                                           : TS_SLICE_NONE,
         .before =
             c->at_target ? ts_hash_of(c->row.sent) : ts_hash_of(TS_SLICE_NONE),
-        .after = wanted == NULL ? ts_hash_of(TS_SLICE_NONE)
-                                : hash_of_entry(c, wanted),
+        .after = ts_hash_of(after),
     };
     bool blocked = false;
-    enum ts_code code = problem_blocks(c->mv, intent.kind, intent.anchor,
-                                       &intent.after, &blocked, err);
+    enum ts_code code = TS_OK;
+    if (c->engine->problems_known) {
+        code = problem_blocks(c->mv, intent.kind, intent.anchor, &intent.after,
+                              &blocked, err);
+    }
     if (code != TS_OK || blocked) {
         return code;
     }
@@ -64,24 +57,30 @@ static enum ts_code revoke(struct comparison *c, struct ts_err *err)
 /* ---- in scope --------------------------------------------------------------
  */
 
-static enum ts_code decide_new(struct comparison *c,
-                               const struct ts_entry *wanted,
-                               struct ts_err *err)
+static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
 {
+    struct ts_entry wanted;
     bool user = c->object.kind == CONFIG_KIND_USER;
     bool found = false;
-    enum ts_code code = match_free(c->engine, &c->object, wanted, c->arena,
-                                   &c->row, &found, err);
+    enum ts_code code = TS_OK;
+    if (c->engine->free_objects) {
+        code = entry_unpack(c->object.packed, c->arena, &wanted, err);
+        if (code == TS_OK) {
+            code = match_free(c->engine, &c->object, &wanted, c->arena, &c->row,
+                              &found, err);
+        }
+    }
     if (code != TS_OK) {
         return code;
     }
     if (found) {
         return decide(c, INTENT_ADOPT,
-                      user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE, wanted,
-                      err);
+                      user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE,
+                      c->object.packed, err);
     }
     return decide(c, INTENT_CREATE,
-                  user ? INTENT_USER_CREATE : INTENT_GROUP_CREATE, wanted, err);
+                  user ? INTENT_USER_CREATE : INTENT_GROUP_CREATE,
+                  c->object.packed, err);
 }
 
 /* Is a reference due that can be told to the target now? *ret_removes: one of
@@ -98,17 +97,23 @@ static enum ts_code references_due(struct comparison *c, bool *ret_due,
     return code;
 }
 
-static enum ts_code decide_update(struct comparison *c,
-                                  const struct ts_entry *wanted,
-                                  struct ts_err *err)
+static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
 {
+    struct ts_entry wanted;
     struct ts_entry sent;
     struct difference difference;
+    struct ts_slice after = TS_SLICE_NONE;
     bool links = false;
     bool removes = false;
-    enum ts_code code = entry_unpack(c->row.sent, c->arena, &sent, err);
+    enum ts_code code = entry_unpack(c->object.packed, c->arena, &wanted, err);
     if (code == TS_OK) {
-        code = difference_of(wanted, &sent, c->arena, &difference, err);
+        code = entry_unpack(c->row.sent, c->arena, &sent, err);
+    }
+    if (code == TS_OK) {
+        code = difference_of(&wanted, &sent, c->arena, &difference, err);
+    }
+    if (code == TS_OK) {
+        code = entry_pack(&difference.sent, c->arena, &after, err);
     }
     if (code == TS_OK) {
         code = references_due(c, &links, &removes, err);
@@ -118,8 +123,8 @@ static enum ts_code decide_update(struct comparison *c,
     }
     bool user = c->object.kind == CONFIG_KIND_USER;
     if (!c->row.active &&
-        ts_entry_find(wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
-        return decide(c, INTENT_REACTIVATE, INTENT_USER_UPDATE, wanted, err);
+        ts_entry_find(&wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
+        return decide(c, INTENT_REACTIVATE, INTENT_USER_UPDATE, after, err);
     }
     if (difference.set.count == 0 && !links) {
         return revoke(c, err);
@@ -133,7 +138,7 @@ static enum ts_code decide_update(struct comparison *c,
     } else if (user && difference.set.count > 0) {
         phase = INTENT_USER_UPDATE;
     }
-    return decide(c, INTENT_UPDATE, phase, &difference.sent, err);
+    return decide(c, INTENT_UPDATE, phase, after, err);
 }
 
 /* ---- leaving ---------------------------------------------------------------
@@ -167,11 +172,11 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
     }
     switch (policy_of(c)) {
     case CONFIG_LEAVER_DELETE:
-        return decide(c, INTENT_DELETE, INTENT_LEAVE, NULL, err);
+        return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case CONFIG_LEAVER_DEACTIVATE:
-        return c->row.active
-                   ? decide(c, INTENT_DEACTIVATE, INTENT_LEAVE, NULL, err)
-                   : revoke(c, err);
+        return c->row.active ? decide(c, INTENT_DEACTIVATE, INTENT_LEAVE,
+                                      TS_SLICE_NONE, err)
+                             : revoke(c, err);
     case CONFIG_LEAVER_KEEP:
         break;
     }
@@ -187,7 +192,6 @@ enum ts_code compare_one(struct engine_context *engine, int64_t metaverse_id,
     struct comparison c = { .engine = engine,
                             .mv = engine->state.mv,
                             .arena = arena };
-    struct ts_entry wanted;
     bool exists = false;
     bool doubt = false;
     enum ts_code code = intent_of(c.mv, metaverse_id, &exists, &doubt, err);
@@ -205,12 +209,7 @@ enum ts_code compare_one(struct engine_context *engine, int64_t metaverse_id,
     if (c.object.presence != OBJECT_IN) {
         return decide_leaver(&c, err);
     }
-    code = entry_unpack(c.object.packed, arena, &wanted, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    return c.at_target ? decide_update(&c, &wanted, err)
-                       : decide_new(&c, &wanted, err);
+    return c.at_target ? decide_update(&c, err) : decide_new(&c, err);
 }
 
 /* Fill `ids` (of ENGINE_CHUNK) from a query whose first column is an id. */
@@ -310,6 +309,26 @@ static enum ts_code compare_references(struct engine_context *engine,
                        err);
 }
 
+/* What spares lookups for each object: is there anything to be found? */
+static enum ts_code look_around(struct engine_context *engine,
+                                struct ts_err *err)
+{
+    struct db *db = &engine->state.mv->db;
+    int64_t some = 0;
+    enum ts_code code = db_query_int(
+        db,
+        "SELECT EXISTS(SELECT 1 FROM target_object WHERE metaverse_id IS "
+        "NULL)",
+        &some, err);
+    engine->free_objects = some != 0;
+    if (code == TS_OK) {
+        code = db_query_int(db, "SELECT EXISTS(SELECT 1 FROM object_error)",
+                            &some, err);
+        engine->problems_known = some != 0;
+    }
+    return code;
+}
+
 enum ts_code compare_due(struct engine_context *engine, uint64_t *ret_intents,
                          struct ts_err *err)
 {
@@ -317,7 +336,11 @@ enum ts_code compare_due(struct engine_context *engine, uint64_t *ret_intents,
     int64_t owner = 0;
     size_t count = 0;
     uint64_t done = 0;
-    enum ts_code code = TS_OK;
+    enum ts_code code = look_around(engine, err);
+    *ret_intents = 0;
+    if (code != TS_OK) {
+        return code;
+    }
     do {
         code = compare_changed(engine, &count, err);
         done += count;

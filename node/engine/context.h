@@ -53,7 +53,8 @@ struct engine_context {
     struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;
     struct cycle_counts counts;
-    bool problems_known; /* object_error may have rows of the rules */
+    bool problems_known; /* object_error may have rows */
+    bool free_objects;   /* the target may have objects that nobody has yet */
     bool accept_missing; /* the operator vouches for a shrunken source */
     char run_date[16];
     atomic_bool stopping;

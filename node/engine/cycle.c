@@ -10,6 +10,7 @@
 #include "node/engine/import.h"
 #include "node/engine/reconcile.h"
 #include "node/engine/synchronize.h"
+#include "node/metaverse/indexes.h"
 #include "node/metaverse/problem.h"
 
 const char *engine_phase_name(enum engine_phase phase)
@@ -84,6 +85,11 @@ static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
                            imported.because);
         }
     }
+    /* After a first load; synchronize searches these. */
+    static const char *const searched[] = { "source_object", "source_link" };
+    for (size_t i = 0; code == TS_OK && i < 2; i++) {
+        code = indexes_make(c->engine->state.mv, searched[i], err);
+    }
     return code;
 }
 
@@ -154,7 +160,10 @@ static enum ts_code synchronize_phase(struct cycle *c, struct ts_err *err)
     if (code == TS_OK) {
         code = synchronize_due(engine, err);
     }
-    return code == TS_OK ? retry_refused(engine, err) : code;
+    if (code == TS_OK) {
+        code = retry_refused(engine, err);
+    }
+    return code == TS_OK ? indexes_make(engine->state.mv, NULL, err) : code;
 }
 
 static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)

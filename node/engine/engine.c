@@ -202,6 +202,7 @@ void engine_recount(struct engine *engine)
             journal_position(engine->context.state.journal);
     }
     engine_unlock(engine);
+    engine->context.problems_known = n[5] > 0;
 }
 
 static enum ts_code note_begin(struct engine *engine, enum cycle_kind kind,
@@ -490,7 +491,6 @@ static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
     if (code != TS_OK) {
         return code;
     }
-    engine->context.problems_known = true;
     engine->snapshot.started = true;
     engine->snapshot.epoch = engine->context.state.epoch;
     engine->full_at = complete_at(engine);

@@ -31,6 +31,7 @@ struct importer {
     struct connector_writer writer;
     struct reader reader;
     struct seen seen;
+    struct anchors anchors;       /* a first load */
     struct connector_link *links; /* of the row at hand; grows */
     size_t link_room;
     int64_t last_count; /* of the last complete enumeration */
@@ -210,8 +211,7 @@ static enum ts_code store_row(struct importer *im, const struct source_row *row,
     if (row->verb == SOURCE_PUT) {
         code = store_put(im, row, &id, err);
     } else {
-        code = connector_find(im->engine->state.mv, im->writer.source_id,
-                              row->anchor, &id, err);
+        code = connector_find(&im->writer, row->anchor, &id, err);
         if (code == TS_OK && row->verb == SOURCE_DELETE && id > 0) {
             im->outcome.gone++;
             return connector_mark_gone(&im->writer, id, err);
@@ -452,6 +452,9 @@ enum ts_code import_source(struct engine_context *engine, size_t index,
     options.attribute_count =
         rules_attributes_read(engine->rules, config->name, &options.attributes);
 
+    if (engine->state.building) {
+        im.writer.anchors = &im.anchors;
+    }
     TS_FAILPOINT(IMPORT_BEGUN);
     ts_arena_init(&im.reader.arena, COOKIE_MEMORY);
     enum ts_code code = watermark_load(&im, config->name, full, err);
@@ -475,6 +478,7 @@ enum ts_code import_source(struct engine_context *engine, size_t index,
     ldap_dn_keys_free(im.writer.child_key_context);
     ts_arena_done(&im.reader.arena);
     seen_done(&im.seen);
+    anchors_done(&im.anchors);
     free(im.links);
     return code;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/metaverse/indexes.h"
 #include "replication/generation.h"
 #include "replication/journal.sql.h"
 
@@ -107,13 +108,14 @@ static void close_file(struct state *state)
     state->mv = NULL;
 }
 
-static enum ts_code open_selected(struct state *state, struct ts_err *err)
+static enum ts_code open_selected(struct state *state, enum db_mode mode,
+                                  struct ts_err *err)
 {
     char path[GENERATION_PATH_SIZE];
     enum ts_code code =
         generation_locate(state->directory, &state->generation, path, err);
     if (code == TS_OK) {
-        code = open_file(state, path, DB_DURABLE, err);
+        code = open_file(state, path, mode, err);
     }
     if (code == TS_OK) {
         code = journal_raise_epoch(state->journal, state->epoch, err);
@@ -141,7 +143,7 @@ enum ts_code state_open(struct state *state, const char *directory,
     }
     /* What an interrupted first load left behind. */
     code = generation_discard(directory, err);
-    return code == TS_OK ? open_selected(state, err) : code;
+    return code == TS_OK ? open_selected(state, DB_DURABLE, err) : code;
 }
 
 void state_close(struct state *state)
@@ -165,6 +167,9 @@ enum ts_code state_build(struct state *state, struct ts_err *err)
     if (code == TS_OK) {
         code = open_file(state, path, DB_BUILDING, err);
     }
+    if (code == TS_OK) {
+        code = indexes_drop(state->mv, err);
+    }
     state->building = code == TS_OK;
     if (code != TS_OK) {
         close_file(state);
@@ -178,14 +183,17 @@ enum ts_code state_select(struct state *state, struct ts_err *err)
                                      .epoch = state->epoch,
                                      .level = SCHEMA_LEVEL };
     int64_t generation = state->generation;
-    enum ts_code code = journal_start(state->journal, &from, err);
+    enum ts_code code = indexes_make(state->mv, NULL, err);
+    if (code == TS_OK) {
+        code = journal_start(state->journal, &from, err);
+    }
     if (code != TS_OK) {
         return code;
     }
     close_file(state);
     state->building = false;
     code = generation_select(state->directory, generation, err);
-    return code == TS_OK ? open_selected(state, err) : code;
+    return code == TS_OK ? open_selected(state, DB_REOPENED, err) : code;
 }
 
 void state_discard(struct state *state)

@@ -13,7 +13,8 @@ struct chunk {
     struct engine_context *engine;
     struct metaverse *mv;
     struct ts_arena arena;
-    bool recount; /* references are counted anew at the end instead */
+    bool first_load; /* from one source: nobody can be there before */
+    bool recount;    /* references are counted anew at the end instead */
 };
 
 static int64_t draw_change(struct chunk *c)
@@ -244,7 +245,8 @@ static enum ts_code find_by_value(struct chunk *c, const struct flow_part *part,
 static enum ts_code join(struct chunk *c, const struct flow_part *part,
                          int64_t id, struct ts_err *err)
 {
-    enum ts_code code = object_join(c->mv, part->object.id, id, err);
+    enum ts_code code = object_join(c->mv, part->object.id, id,
+                                    (int) rule_of(c, part)->kind, err);
     if (code == TS_OK && !c->recount) {
         code = reference_joined(c->mv, part->object.id, err);
     }
@@ -284,6 +286,9 @@ static enum ts_code enter(struct chunk *c, struct flow_part *part,
 {
     int64_t id = 0;
     int kind = (int) rule_of(c, part)->kind;
+    if (c->first_load) {
+        return project(c, part, err);
+    }
     enum ts_code code =
         object_by_anchor(c->mv, kind, part->object.anchor, &id, err);
     if (code == TS_OK && id == 0) {
@@ -328,7 +333,7 @@ static enum ts_code synchronize_live(struct chunk *c,
         return code;
     }
     if (part.result.scope == RULES_OUT) {
-        return leave(c, object, OBJECT_OUT, err);
+        return c->first_load ? TS_OK : leave(c, object, OBJECT_OUT, err);
     }
     int kind = part.result.scope == RULES_IN ? (int) rule_of(c, &part)->kind
                                              : (int) CONFIG_KIND_USER;
@@ -339,7 +344,9 @@ static enum ts_code synchronize_live(struct chunk *c,
     if (code != TS_OK || part.result.scope == RULES_UNDECIDED) {
         return code; /* an error is never a scope exit */
     }
-    code = object_joined_to(c->mv, object->id, &id, err);
+    if (!c->first_load) {
+        code = object_joined_to(c->mv, object->id, &id, err);
+    }
     if (code != TS_OK) {
         return code;
     }
@@ -428,6 +435,7 @@ enum ts_code synchronize_due(struct engine_context *engine, struct ts_err *err)
     uint64_t done = 0;
     enum ts_code code = TS_OK;
     c.recount = recount_due(engine);
+    c.first_load = engine->state.building && engine->config->sources_count == 1;
     ts_arena_init(&c.arena, ENGINE_OBJECT_MEMORY);
     do {
         ts_arena_reset(&c.arena);

@@ -8,15 +8,19 @@
  * parent links. */
 #define DEPTH_MAX 128
 
-enum ts_code connector_find(struct metaverse *mv, int64_t source_id,
-                            struct ts_slice anchor, int64_t *ret_id,
-                            struct ts_err *err)
+enum ts_code connector_find(struct connector_writer *w, struct ts_slice anchor,
+                            int64_t *ret_id, struct ts_err *err)
 {
     static const char sql[] =
         "SELECT id FROM source_object WHERE source_id = ?1 AND anchor = ?2";
     sqlite3_stmt *row = NULL;
+    if (w->anchors != NULL) {
+        *ret_id = anchors_find(w->anchors, anchor);
+        return TS_OK;
+    }
     enum ts_code code = metaverse_row(
-        mv, sql, DB_VALUES(DB_INT(source_id), DB_TEXT(anchor)), &row, err);
+        w->mv, sql, DB_VALUES(DB_INT(w->source_id), DB_TEXT(anchor)), &row,
+        err);
     if (code != TS_OK) {
         return code;
     }
@@ -338,26 +342,57 @@ static enum ts_code update(struct connector_writer *w, int64_t id,
     return code;
 }
 
+/* The stored row of `anchor`, stepped to, or NULL. */
+static enum ts_code lookup(struct connector_writer *w, struct ts_slice anchor,
+                           sqlite3_stmt **ret_row, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT id, hash, gone, dn_key FROM source_object "
+        "WHERE source_id = ?1 AND anchor = ?2";
+    static const char id_sql[] =
+        "SELECT id, hash, gone, dn_key FROM source_object "
+        "WHERE id = ?3 AND source_id = ?1 AND anchor = ?2";
+    *ret_row = NULL;
+    if (w->anchors == NULL) {
+        return metaverse_row(w->mv, sql,
+                             DB_VALUES(DB_INT(w->source_id), DB_TEXT(anchor)),
+                             ret_row, err);
+    }
+    int64_t id = anchors_find(w->anchors, anchor);
+    return id == 0 ? TS_OK
+                   : metaverse_row(w->mv, id_sql,
+                                   DB_VALUES(DB_INT(w->source_id),
+                                             DB_TEXT(anchor), DB_INT(id)),
+                                   ret_row, err);
+}
+
+static enum ts_code put_new(struct connector_writer *w,
+                            const struct connector_row *row, int64_t *ret_id,
+                            struct ts_err *err)
+{
+    enum ts_code code = insert(w, row, ret_id, err);
+    if (code == TS_OK && w->anchors != NULL &&
+        !anchors_add(w->anchors, row->anchor, *ret_id)) {
+        code = ts_fail(err, TS_E_NOMEM, 0, "could not remember an anchor");
+    }
+    return code;
+}
+
 enum ts_code connector_put(struct connector_writer *w,
                            const struct connector_row *row, int64_t *ret_id,
                            enum connector_change *ret_change,
                            struct ts_err *err)
 {
-    static const char sql[] =
-        "SELECT id, hash, gone, dn_key FROM source_object "
-        "WHERE source_id = ?1 AND anchor = ?2";
     assert(row->key.size == CONNECTOR_KEY_SIZE &&
            row->parent.size == CONNECTOR_KEY_SIZE);
     sqlite3_stmt *stmt = NULL;
-    enum ts_code code = metaverse_row(
-        w->mv, sql, DB_VALUES(DB_INT(w->source_id), DB_TEXT(row->anchor)),
-        &stmt, err);
+    enum ts_code code = lookup(w, row->anchor, &stmt, err);
     if (code != TS_OK) {
         return code;
     }
     if (stmt == NULL) {
         *ret_change = CONNECTOR_NEW;
-        return insert(w, row, ret_id, err);
+        return put_new(w, row, ret_id, err);
     }
 
     *ret_id = db_column_int(stmt, 0);

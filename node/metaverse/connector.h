@@ -17,6 +17,7 @@
 #define NODE_METAVERSE_CONNECTOR_H
 
 #include "node/base/arena.h"
+#include "node/metaverse/anchors.h"
 #include "node/metaverse/metaverse.h"
 
 #define CONNECTOR_KEY_SIZE 16
@@ -54,6 +55,7 @@ struct connector_writer {
     int64_t next_change; /* counter "change" + 1 */
     connector_child_key_fn *child_key;
     void *child_key_context;
+    struct anchors *anchors; /* a first load: instead of the index; else NULL */
 };
 
 enum connector_change {
@@ -70,7 +72,7 @@ TS_MUSTUSE enum ts_code connector_put(struct connector_writer *writer,
                                       enum connector_change *ret_change,
                                       struct ts_err *err);
 /* The id of an anchor, or 0. */
-TS_MUSTUSE enum ts_code connector_find(struct metaverse *mv, int64_t source_id,
+TS_MUSTUSE enum ts_code connector_find(struct connector_writer *writer,
                                        struct ts_slice anchor, int64_t *ret_id,
                                        struct ts_err *err);
 /* Mark an object gone; 0 and unknown ids are no error. */

@@ -24,19 +24,8 @@ enum ts_code intent_put(struct metaverse *mv, const struct intent *intent,
         "INSERT INTO intent(id, phase, verb, kind, metaverse_id, anchor, "
         "target_id, before, after, batch, doubt_since) "
         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0)";
-    bool exists = false;
-    bool doubt = false;
-    enum ts_code code =
-        intent_of(mv, intent->metaverse_id, &exists, &doubt, err);
-    if (code == TS_OK && doubt) {
-        code = ts_fail(err, TS_E_CONFLICT, 0,
-                       "cannot decide on object %lld: an earlier export is in "
-                       "doubt and must be looked up first",
-                       (long long) intent->metaverse_id);
-    }
-    if (code == TS_OK && exists) {
-        code = intent_revoke(mv, intent->metaverse_id, err);
-    }
+    /* One in doubt stays, and makes the insert fail: the index is unique. */
+    enum ts_code code = intent_revoke(mv, intent->metaverse_id, err);
     if (code != TS_OK) {
         return code;
     }

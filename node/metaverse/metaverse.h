@@ -43,8 +43,15 @@ struct metaverse_statement {
     sqlite3_stmt *stmt;
 };
 
+/* An index that indexes_drop() took away; see indexes.h. */
+struct metaverse_index {
+    char name[64], table[64], sql[256];
+};
+
 struct metaverse {
     struct db db;
+    size_t index_count;
+    struct metaverse_index indexes[32];
     /* Set by the engine before the first write; borrowed. */
     const struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;

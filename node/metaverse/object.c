@@ -133,12 +133,13 @@ enum ts_code object_remove(struct metaverse *mv, int64_t id, struct ts_err *err)
 }
 
 enum ts_code object_join(struct metaverse *mv, int64_t source_object,
-                         int64_t id, struct ts_err *err)
+                         int64_t id, int kind, struct ts_err *err)
 {
     static const char sql[] =
-        "INSERT INTO joined(object_id, metaverse_id) VALUES(?1, ?2)";
-    return metaverse_run(mv, sql, DB_VALUES(DB_INT(source_object), DB_INT(id)),
-                         err);
+        "INSERT INTO joined(object_id, metaverse_id, kind) VALUES(?1, ?2, ?3)";
+    return metaverse_run(
+        mv, sql, DB_VALUES(DB_INT(source_object), DB_INT(id), DB_INT(kind)),
+        err);
 }
 
 enum ts_code object_unjoin(struct metaverse *mv, int64_t source_object,

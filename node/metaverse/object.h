@@ -60,7 +60,7 @@ TS_MUSTUSE enum ts_code object_remove(struct metaverse *mv, int64_t id,
 
 /* Rows of `joined` only; references are the caller's (reference.h). */
 TS_MUSTUSE enum ts_code object_join(struct metaverse *mv, int64_t source_object,
-                                    int64_t id, struct ts_err *err);
+                                    int64_t id, int kind, struct ts_err *err);
 TS_MUSTUSE enum ts_code
 object_unjoin(struct metaverse *mv, int64_t source_object, struct ts_err *err);
 /* The source objects joined to `id`, at most *count. */

@@ -115,9 +115,10 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
     return code;
 }
 
-/* The columns that adjust_all reads, for a link l of object oj joined to om,
- * to an object mj joined to mm. */
-#define RESOLVED "SELECT om.id, om.kind, l.attribute, mm.id, mm.kind "
+/* The columns that adjust_all reads, for a link l of joined object oj
+ * to an object mj. */
+#define RESOLVED \
+    "SELECT oj.metaverse_id, oj.kind, l.attribute, mj.metaverse_id, mj.kind "
 
 enum ts_code reference_link_changed(struct metaverse *mv, int64_t object_id,
                                     struct ts_slice attribute,
@@ -125,11 +126,10 @@ enum ts_code reference_link_changed(struct metaverse *mv, int64_t object_id,
                                     struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT om.id, om.kind, ?2, mm.id, mm.kind "
-        "FROM joined oj JOIN metaverse om ON om.id = oj.metaverse_id "
+        "SELECT oj.metaverse_id, oj.kind, ?2, mj.metaverse_id, mj.kind "
+        "FROM joined oj "
         "JOIN source_object s ON s.dn_key = ?3 "
         "JOIN joined mj ON mj.object_id = s.id "
-        "JOIN metaverse mm ON mm.id = mj.metaverse_id "
         "WHERE oj.object_id = ?1";
     return adjust_all(
         mv, sql, DB_VALUES(DB_INT(object_id), DB_TEXT(attribute), DB_BLOB(key)),
@@ -142,10 +142,9 @@ static enum ts_code dn_adjust(struct metaverse *mv, int64_t object_id,
                               struct ts_err *err)
 {
     static const char sql[] =
-        RESOLVED "FROM joined mj JOIN metaverse mm ON mm.id = mj.metaverse_id "
+        RESOLVED "FROM joined mj "
                  "JOIN source_link l ON l.dn_key = ?2 "
                  "JOIN joined oj ON oj.object_id = l.object_id "
-                 "JOIN metaverse om ON om.id = oj.metaverse_id "
                  "WHERE mj.object_id = ?1";
     return adjust_all(mv, sql, DB_VALUES(DB_INT(object_id), DB_BLOB(key)),
                       delta, err);
@@ -168,20 +167,17 @@ static enum ts_code object_adjust(struct metaverse *mv, int64_t object_id,
 {
     /* The object's own links; a link to itself is counted below instead. */
     static const char out_sql[] =
-        RESOLVED "FROM joined oj JOIN metaverse om ON om.id = oj.metaverse_id "
+        RESOLVED "FROM joined oj "
                  "JOIN source_link l ON l.object_id = oj.object_id "
                  "JOIN source_object s ON s.dn_key = l.dn_key "
                  "AND s.id <> oj.object_id "
                  "JOIN joined mj ON mj.object_id = s.id "
-                 "JOIN metaverse mm ON mm.id = mj.metaverse_id "
                  "WHERE oj.object_id = ?1";
     static const char in_sql[] =
         RESOLVED "FROM source_object s "
                  "JOIN joined mj ON mj.object_id = s.id "
-                 "JOIN metaverse mm ON mm.id = mj.metaverse_id "
                  "JOIN source_link l ON l.dn_key = s.dn_key "
                  "JOIN joined oj ON oj.object_id = l.object_id "
-                 "JOIN metaverse om ON om.id = oj.metaverse_id "
                  "WHERE s.id = ?1";
     struct db_values values = DB_VALUES(DB_INT(object_id));
     enum ts_code code = adjust_all(mv, out_sql, values, delta, err);
@@ -206,16 +202,15 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "UPDATE reference SET wanted = 0 WHERE wanted <> 0";
     static const char count_sql[] =
         "INSERT INTO reference(owner_id, path, member_id, wanted, held) "
-        "SELECT om.id, ?3, mm.id, count(*), 0 "
+        "SELECT oj.metaverse_id, ?3, mj.metaverse_id, count(*), 0 "
         "FROM source_link l "
         "JOIN joined oj ON oj.object_id = l.object_id "
-        "JOIN metaverse om ON om.id = oj.metaverse_id AND om.kind = ?1 "
+        "AND oj.kind = ?1 "
         "JOIN source_object s ON s.dn_key = l.dn_key "
         "JOIN joined mj ON mj.object_id = s.id "
-        "JOIN metaverse mm ON mm.id = mj.metaverse_id "
-        "AND NOT (?4 AND mm.kind = ?5) "
-        "AND NOT (om.kind = ?5 AND mm.id = om.id) "
-        "WHERE l.attribute = ?2 COLLATE NOCASE GROUP BY om.id, mm.id "
+        "AND NOT (?4 AND mj.kind = ?5) "
+        "AND NOT (oj.kind = ?5 AND mj.metaverse_id = oj.metaverse_id) "
+        "WHERE l.attribute = ?2 COLLATE NOCASE GROUP BY 1, 3 "
         "ON CONFLICT DO UPDATE SET wanted = wanted + excluded.wanted";
     static const char sweep_sql[] =
         "DELETE FROM reference WHERE wanted = 0 AND held = 0";

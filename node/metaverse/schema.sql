@@ -72,7 +72,8 @@ CREATE INDEX metaverse_changed ON metaverse(changed);
 -- Which source objects make up which metaverse object.
 CREATE TABLE joined(
   object_id INTEGER NOT NULL PRIMARY KEY,
-  metaverse_id INTEGER NOT NULL
+  metaverse_id INTEGER NOT NULL,
+  kind INTEGER NOT NULL -- of the metaverse object, which never changes it
 ) STRICT;
 CREATE INDEX joined_metaverse ON joined(metaverse_id);
 
