@@ -292,7 +292,8 @@ static enum ts_code compare_references(struct engine_context *engine,
                                        struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT DISTINCT r.owner_id FROM reference r "
+        "SELECT DISTINCT r.owner_id "
+        "FROM reference r INDEXED BY reference_due "
         "JOIN target_object o ON o.metaverse_id = r.owner_id "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
         "WHERE (r.wanted > 0) <> r.held AND r.owner_id > ?1 AND NOT EXISTS "
@@ -315,10 +316,12 @@ static enum ts_code look_around(struct engine_context *engine,
 {
     struct db *db = &engine->state.mv->db;
     int64_t some = 0;
+    /* Spelled as the partial indexes are, so that no table is read. */
     enum ts_code code = db_query_int(
         db,
-        "SELECT EXISTS(SELECT 1 FROM target_object WHERE metaverse_id IS "
-        "NULL)",
+        "SELECT EXISTS(SELECT 1 FROM target_object WHERE anchor <> '' AND "
+        "metaverse_id IS NULL) OR EXISTS(SELECT 1 FROM target_object WHERE "
+        "match_value <> '' AND metaverse_id IS NULL)",
         &some, err);
     engine->free_objects = some != 0;
     if (code == TS_OK) {

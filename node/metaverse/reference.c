@@ -276,40 +276,69 @@ enum ts_code reference_owner_gone(struct metaverse *mv, int64_t owner,
     return code == TS_OK ? metaverse_run(mv, gone_sql, values, err) : code;
 }
 
-enum ts_code reference_due(struct metaverse *mv, int64_t owner,
-                           struct ts_arena *arena, struct reference_due *due,
-                           size_t *count, struct ts_err *err)
+/* Append the statement's rows (path, member, target id) to `due`. */
+static enum ts_code read_due(struct metaverse *mv, sqlite3_stmt *stmt,
+                             struct ts_arena *arena, struct reference_due *due,
+                             size_t *count, struct ts_err *err)
 {
-    /* Spelled as the partial index is, so that only what is due is read. */
-    static const char sql[] =
-        "SELECT r.path, r.member_id, t.target_id, r.wanted > 0 "
-        "FROM reference r JOIN target_object t ON t.metaverse_id = r.member_id "
-        "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held "
-        "ORDER BY r.path, r.wanted > 0, r.member_id LIMIT ?2";
-    sqlite3_stmt *stmt = NULL;
-    bool row = false;
-    size_t n = 0;
-    enum ts_code code = metaverse_query(
-        mv, sql, DB_VALUES(DB_INT(owner), DB_INT((int64_t) *count)), &stmt,
-        err);
-    while (code == TS_OK && n < *count) {
+    enum ts_code code = TS_OK;
+    bool row = true;
+    while (code == TS_OK && row) {
         code = db_step(&mv->db, stmt, &row, err);
         if (code != TS_OK || !row) {
             break;
         }
-        due[n] = (struct reference_due){
-            .path = ts_arena_copy(arena, db_column(stmt, 0)),
-            .member = db_column_int(stmt, 1),
-            .target_id = ts_arena_copy(arena, db_column(stmt, 2)),
-            .add = db_column_int(stmt, 3) != 0,
-        };
-        if (due[n].path.data == NULL || due[n].target_id.data == NULL) {
+        due[*count].path = ts_arena_copy(arena, db_column(stmt, 0));
+        due[*count].member = db_column_int(stmt, 1);
+        due[*count].target_id = ts_arena_copy(arena, db_column(stmt, 2));
+        if (due[*count].path.data == NULL ||
+            due[*count].target_id.data == NULL) {
             break; /* what did not fit is due the next time */
         }
-        n++;
+        ++*count;
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
+    db_reset(stmt);
+    return code;
+}
+
+enum ts_code reference_due(struct metaverse *mv, int64_t owner,
+                           struct ts_arena *arena, struct reference_due *due,
+                           size_t *count, struct ts_err *err)
+{
+    /* By the partial indexes, so that only what is due is read, in order. */
+    static const char lost_sql[] =
+        "SELECT r.path, r.member_id, t.target_id "
+        "FROM reference r INDEXED BY reference_lost "
+        "JOIN target_object t ON t.metaverse_id = r.member_id "
+        "WHERE r.owner_id = ?1 AND r.wanted = 0 AND r.held = 1 "
+        "ORDER BY r.path, r.member_id LIMIT ?2";
+    static const char wanted_sql[] =
+        "SELECT r.path, r.member_id, t.target_id "
+        "FROM reference r INDEXED BY reference_due "
+        "JOIN target_object t ON t.metaverse_id = r.member_id "
+        "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0 "
+        "ORDER BY r.path, r.member_id LIMIT ?2";
+    size_t room = *count;
+    size_t n = 0;
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_query(
+        mv, lost_sql, DB_VALUES(DB_INT(owner), DB_INT((int64_t) room)), &stmt,
+        err);
+    if (code == TS_OK) {
+        code = read_due(mv, stmt, arena, due, &n, err);
+    }
+    size_t lost = n;
+    if (code == TS_OK) {
+        code = metaverse_query(
+            mv, wanted_sql,
+            DB_VALUES(DB_INT(owner), DB_INT((int64_t) (room - lost))), &stmt,
+            err);
+    }
+    if (code == TS_OK) {
+        code = read_due(mv, stmt, arena, due, &n, err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        due[i].add = i >= lost;
     }
     *count = n;
     return code;
@@ -319,7 +348,7 @@ enum ts_code reference_waits(struct metaverse *mv, int64_t owner,
                              bool *ret_waits, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT 1 FROM reference r "
+        "SELECT 1 FROM reference r INDEXED BY reference_due "
         "JOIN intent i ON i.metaverse_id = r.member_id AND i.target_id = '' "
         "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0 "
         "AND i.metaverse_id <> r.owner_id LIMIT 1";

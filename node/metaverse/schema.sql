@@ -98,7 +98,10 @@ CREATE TABLE reference(
   PRIMARY KEY(owner_id, path, member_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX reference_member ON reference(member_id);
-CREATE INDEX reference_due ON reference(owner_id) WHERE (wanted > 0) <> held;
+CREATE INDEX reference_due ON reference(owner_id, path, member_id)
+  WHERE (wanted > 0) <> held;
+CREATE INDEX reference_lost ON reference(owner_id, path, member_id)
+  WHERE wanted = 0 AND held = 1;
 
 -- Connector space of the target: what we last saw of each object there.
 CREATE TABLE target_object(

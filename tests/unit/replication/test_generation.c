@@ -182,7 +182,7 @@ static void a_generation_that_is_open_or_older_is_not_selected(void **state)
     char path[GENERATION_PATH_SIZE];
     assert_int_equal(build(0), 1);
     assert_int_equal(generation_path(folder, 1, path, &err), TS_OK);
-    assert_int_equal(db_open(path, DB_BUILDING, &sample_schema, &db, &err),
+    assert_int_equal(db_open(path, DB_DURABLE, &sample_schema, &db, &err),
                      TS_OK);
     sample_exec(&db, "DELETE FROM people");
     assert_int_equal(generation_select(folder, 1, &err), TS_E_CONFLICT);
