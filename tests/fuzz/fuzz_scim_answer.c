@@ -88,7 +88,7 @@ static void read_bulk(json_t *json)
     if (scim_bulk_match(json, items, 2)) {
         for (size_t i = 0; i < 2; i++) {
             assert(items[i].status == 0 ||
-                   (items[i].status >= 100 && items[i].status <= 999));
+                   (items[i].status >= 100 && items[i].status <= 599));
         }
     }
 }

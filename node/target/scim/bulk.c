@@ -153,14 +153,12 @@ static int status_of(json_t *result)
     if (json_is_object(status)) {
         status = json_object_get(status, "code");
     }
-    if (json_is_integer(status)) {
-        json_int_t number = json_integer_value(status);
-        return number >= 100 && number <= 599 ? (int) number : 0;
-    }
     const char *text = json_string_value(status);
-    return text != NULL && strlen(text) == 3 && strspn(text, "0123456789") == 3
-               ? (int) strtol(text, NULL, 10)
-               : 0;
+    json_int_t number = json_integer_value(status);
+    if (text != NULL && strlen(text) == 3 && strspn(text, "0123456789") == 3) {
+        number = strtol(text, NULL, 10);
+    }
+    return number >= 100 && number <= 599 ? (int) number : 0;
 }
 
 /* The last segment of a location, percent-encoded as it is there. */

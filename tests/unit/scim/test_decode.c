@@ -303,7 +303,7 @@ static void bulk_statuses_out_of_range_are_none(void **state)
 {
     (void) state;
     struct scim_bulk_item items[3];
-    bulk("[{\"bulkId\":\"11\",\"status\":\"2OO\"},{\"bulkId\":\"12\","
+    bulk("[{\"bulkId\":\"11\",\"status\":\"099\"},{\"bulkId\":\"12\","
          "\"status\":99999},{\"bulkId\":\"13\",\"status\":[]}]",
          items);
     for (size_t i = 0; i < 3; i++) {
