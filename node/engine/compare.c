@@ -144,14 +144,14 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
 /* ---- leaving ---------------------------------------------------------------
  */
 
-static enum config_leaver policy_of(const struct comparison *c)
+enum config_leaver compare_leaver(const struct config *config, int kind,
+                                  enum object_presence presence)
 {
-    const struct config_deprovision *policy = &c->engine->config->deprovision;
-    if (c->object.kind == CONFIG_KIND_GROUP) {
+    const struct config_deprovision *policy = &config->deprovision;
+    if (kind == CONFIG_KIND_GROUP) {
         return policy->group;
     }
-    return c->object.presence == OBJECT_OUT ? policy->out_of_scope
-                                            : policy->user;
+    return presence == OBJECT_OUT ? policy->out_of_scope : policy->user;
 }
 
 static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
@@ -170,7 +170,8 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
         }
         return code;
     }
-    switch (policy_of(c)) {
+    switch (
+        compare_leaver(c->engine->config, c->object.kind, c->object.presence)) {
     case CONFIG_LEAVER_DELETE:
         return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case CONFIG_LEAVER_DEACTIVATE:

@@ -22,6 +22,7 @@
 #define NODE_ENGINE_COMPARE_H
 
 #include "node/engine/context.h"
+#include "node/metaverse/object.h"
 
 /* All that is due. *ret_intents counts what was decided. */
 TS_MUSTUSE enum ts_code compare_due(struct engine_context *engine,
@@ -30,5 +31,9 @@ TS_MUSTUSE enum ts_code compare_due(struct engine_context *engine,
 TS_MUSTUSE enum ts_code compare_one(struct engine_context *engine,
                                     int64_t metaverse_id,
                                     struct ts_arena *arena, struct ts_err *err);
+/* What is done with an object that left the scope (OUT) or the source (GONE).
+ */
+enum config_leaver compare_leaver(const struct config *config, int kind,
+                                  enum object_presence presence);
 
 #endif

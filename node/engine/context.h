@@ -25,6 +25,7 @@
 
 enum engine_phase {
     ENGINE_IDLE,
+    ENGINE_VERIFY, /* not part of a cycle */
     ENGINE_IMPORT,
     ENGINE_SYNCHRONIZE,
     ENGINE_RECONCILE,

@@ -16,11 +16,9 @@
 const char *engine_phase_name(enum engine_phase phase)
 {
     static const char *const names[ENGINE_PHASES] = {
-        [ENGINE_IDLE] = "idle",
-        [ENGINE_IMPORT] = "import",
-        [ENGINE_SYNCHRONIZE] = "synchronize",
-        [ENGINE_RECONCILE] = "reconcile",
-        [ENGINE_COMPARE] = "compare",
+        [ENGINE_IDLE] = "idle",           [ENGINE_VERIFY] = "verify",
+        [ENGINE_IMPORT] = "import",       [ENGINE_SYNCHRONIZE] = "synchronize",
+        [ENGINE_RECONCILE] = "reconcile", [ENGINE_COMPARE] = "compare",
         [ENGINE_EXPORT] = "export",
     };
     return names[phase];

@@ -17,9 +17,8 @@ link_path(const struct metaverse *mv, int kind)
     return NULL;
 }
 
-/* The metaverse object behind a target id, or 0. */
-static enum ts_code member_of(struct metaverse *mv, struct ts_slice target_id,
-                              int64_t *ret_member, struct ts_err *err)
+enum ts_code observe_member(struct metaverse *mv, struct ts_slice target_id,
+                            int64_t *ret_member, struct ts_err *err)
 {
     static const char sql[] =
         "SELECT metaverse_id FROM target_object WHERE target_id = ?1";
@@ -64,7 +63,7 @@ static enum ts_code hold_shown(struct metaverse *mv, int64_t owner,
     for (size_t i = 0; code == TS_OK && i < object->link_count; i++) {
         int64_t member = 0;
         bool wanted = true;
-        code = member_of(mv, object->links[i], &member, err);
+        code = observe_member(mv, object->links[i], &member, err);
         if (code != TS_OK || member == 0) {
             continue; /* not one of ours: never touched */
         }

@@ -38,4 +38,9 @@ TS_MUSTUSE enum ts_code observe_gone(struct engine_context *engine,
                                      struct ts_slice target_id,
                                      int64_t metaverse_id, struct ts_err *err);
 
+/* The metaverse object behind the target's id, or 0. */
+TS_MUSTUSE enum ts_code observe_member(struct metaverse *mv,
+                                       struct ts_slice target_id,
+                                       int64_t *ret_member, struct ts_err *err);
+
 #endif

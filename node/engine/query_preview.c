@@ -483,7 +483,12 @@ void query_preview(struct engine *engine, const struct cycle_outcome *cycle,
     }
     if (code == TS_OK) {
         const char *held = cycle->result == CYCLE_HELD ? cycle->err.text : NULL;
-        request_finish(request, 0, plan_document(&plan, &intents, held), NULL);
+        json_t *document = plan_document(&plan, &intents, held);
+        engine_lock(engine);
+        (void) json_object_set_new(document, "cycle",
+                                   snapshot_cycle(&engine->snapshot));
+        engine_unlock(engine);
+        request_finish(request, 0, document, NULL);
     } else {
         request_fail(request, &err);
     }

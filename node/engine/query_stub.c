@@ -1,9 +1,4 @@
 #include "node/engine/queries.h"
-void query_verify(struct engine *engine, struct request *request)
-{
-    (void) engine;
-    request_finish(request, 1, NULL, "no");
-}
 void query_show(struct engine *engine, struct request *request)
 {
     (void) engine;

@@ -237,3 +237,11 @@ void state_rollback(struct state *state)
     }
     state->numbers = state->committed;
 }
+
+enum ts_code state_verify(struct state *state,
+                          struct journal_position *ret_position,
+                          uint64_t *ret_rows, struct ts_err *err)
+{
+    return journal_verify(&state->mv->db, replicated(), ret_position, ret_rows,
+                          err);
+}

@@ -57,4 +57,10 @@ TS_MUSTUSE enum ts_code state_begin(struct state *state, struct ts_err *err);
 TS_MUSTUSE enum ts_code state_commit(struct state *state, struct ts_err *err);
 void state_rollback(struct state *state);
 
+/* Are the rows those that the journal's sum is of? See journal_verify; no
+ * transaction is open. */
+TS_MUSTUSE enum ts_code state_verify(struct state *state,
+                                     struct journal_position *ret_position,
+                                     uint64_t *ret_rows, struct ts_err *err);
+
 #endif

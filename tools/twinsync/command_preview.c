@@ -43,7 +43,8 @@ static void put_changes(const struct screen *screen, const json_t *object)
     json_array_foreach(json_object_get(object, "attributes"), index, item)
     {
         (void) fputs("      ", screen->out);
-        put_toned(screen, TONE_FAINT, 24, text_at(item, "path"));
+        put_toned(screen, TONE_FAINT, 22, text_at(item, "path"));
+        (void) fputs("  ", screen->out);
         if (!is_new) {
             put_values(screen, TONE_BAD, json_object_get(item, "old"));
             (void) fputs(mark(screen, " → ", " -> "), screen->out);

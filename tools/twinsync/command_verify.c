@@ -43,6 +43,35 @@ static void put_difference(const struct screen *screen, const json_t *item)
     (void) putc('\n', screen->out);
 }
 
+static void put_rest(const struct screen *screen, const json_t *result)
+{
+    char text[TEXT_SIZE];
+    const json_t *journal = json_object_get(result, "journal");
+    if (count_at(result, "normalized_count") > 0) {
+        (void) printf("  %s values are stored as the target writes them: "
+                      "twinsync --json verify --all has them\n",
+                      count_text(text, count_at(result, "normalized_count")));
+    }
+    if (count_at(result, "others") > 0) {
+        (void) printf("  %s objects belong to others\n",
+                      count_text(text, count_at(result, "others")));
+    }
+    if (json_is_object(journal) && !flag_at(journal, "verified")) {
+        put_toned(screen, TONE_BAD, 0, mark(screen, "✗", "x"));
+        (void) fputs(" the store: ", screen->out);
+        put_wrapped(screen, 2, text_at(journal, "why"));
+    }
+}
+
+/* The whole number, also of those that are not in the list. */
+static int64_t difference_count(const json_t *result)
+{
+    const json_t *list = json_object_get(result, "differences");
+    int64_t listed = (int64_t) json_array_size(list);
+    int64_t all = count_at(result, "difference_count");
+    return all > listed ? all : listed;
+}
+
 static void print_result(const json_t *result)
 {
     struct screen screen = screen_of(stdout);
@@ -55,10 +84,11 @@ static void print_result(const json_t *result)
                   count_text(text, count_at(result, "compared")));
     if (equal) {
         (void) puts("the target is equal");
+        put_rest(&screen, result);
         return;
     }
     (void) printf("%s differences\n",
-                  count_text(text, (int64_t) json_array_size(differences)));
+                  count_text(text, difference_count(result)));
     size_t index;
     const json_t *item;
     json_array_foreach(differences, index, item)
@@ -67,12 +97,12 @@ static void print_result(const json_t *result)
             (void) printf(
                 "  and %s more: twinsync --json verify --all has "
                 "them\n",
-                count_text(text, (int64_t) (json_array_size(differences) -
-                                            SHOWN_MAX)));
+                count_text(text, difference_count(result) - SHOWN_MAX));
             break;
         }
         put_difference(&screen, item);
     }
+    put_rest(&screen, result);
 }
 
 static enum control_exit run(const struct cli_call *call)
