@@ -3,17 +3,7 @@
 
 import unittest
 
-from lab import LabTestCase
-
-
-class InStepCase(LabTestCase):
-    """Tests that end with both sides in step, as the independent comparer says."""
-
-    def assertInStep(self):
-        report = self.lab.compare()
-        self.assertEqual([], report["details"])
-        self.assertEqual((0, 0), (report["mismatches"], report["duplicates"]))
-        return report
+from instep import InStepCase
 
 
 class Cycle(InStepCase):
