@@ -3,6 +3,7 @@
 #include "node/base/failpoint.h"
 #include "node/engine/difference.h"
 #include "node/engine/match.h"
+#include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/problem.h"
 #include "node/metaverse/reference.h"
@@ -46,7 +47,10 @@ static enum ts_code decide(struct comparison *c, enum intent_verb verb,
         return code;
     }
     intent.id = ++c->engine->state.numbers.intent;
-    return intent_put(c->mv, &intent, err);
+    code = c->engine->target_empty
+               ? TS_OK
+               : intent_revoke(c->mv, intent.metaverse_id, err);
+    return code == TS_OK ? intent_put(c->mv, &intent, err) : code;
 }
 
 static enum ts_code revoke(struct comparison *c, struct ts_err *err)
@@ -195,12 +199,15 @@ enum ts_code compare_one(struct engine_context *engine, int64_t metaverse_id,
                             .arena = arena };
     bool exists = false;
     bool doubt = false;
-    enum ts_code code = intent_of(c.mv, metaverse_id, &exists, &doubt, err);
+    enum ts_code code = TS_OK;
+    if (!engine->target_empty) {
+        code = intent_of(c.mv, metaverse_id, &exists, &doubt, err);
+    }
     if (code != TS_OK || doubt) {
         return code; /* K1: what is found out will bring us back here */
     }
     code = object_get(c.mv, metaverse_id, arena, &c.object, err);
-    if (code == TS_OK) {
+    if (code == TS_OK && !engine->target_empty) {
         code = target_row_by_metaverse(c.mv, metaverse_id, arena, &c.row,
                                        &c.at_target, err);
     }
@@ -326,6 +333,16 @@ static enum ts_code look_around(struct engine_context *engine,
         &some, err);
     engine->free_objects = some != 0;
     if (code == TS_OK) {
+        code = db_query_int(db,
+                            "SELECT EXISTS(SELECT 1 FROM target_object) OR "
+                            "EXISTS(SELECT 1 FROM intent)",
+                            &some, err);
+        engine->target_empty = engine->state.building && some == 0;
+    }
+    if (code == TS_OK && !engine->target_empty) {
+        code = indexes_make(engine->state.mv, "intent", err);
+    }
+    if (code == TS_OK) {
         code = db_query_int(db, "SELECT EXISTS(SELECT 1 FROM object_error)",
                             &some, err);
         engine->problems_known = some != 0;
@@ -350,9 +367,11 @@ enum ts_code compare_due(struct engine_context *engine, uint64_t *ret_intents,
         done += count;
         engine->breathe(engine->owner, ENGINE_COMPARE, done, 0);
     } while (code == TS_OK && count > 0 && !atomic_load(&engine->stopping));
+    bool nobody_there = engine->target_empty;
+    engine->target_empty = false;
     do {
         count = 0;
-        if (code == TS_OK) {
+        if (code == TS_OK && !nobody_there) {
             code = compare_references(engine, &owner, &count, err);
         }
     } while (code == TS_OK && count > 0 && !atomic_load(&engine->stopping));

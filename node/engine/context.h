@@ -55,6 +55,7 @@ struct engine_context {
     size_t reference_path_count;
     struct cycle_counts counts;
     bool problems_known; /* object_error may have rows */
+    bool target_empty;   /* a first load, and neither objects nor intents yet */
     bool free_objects;   /* the target may have objects that nobody has yet */
     bool accept_missing; /* the operator vouches for a shrunken source */
     char run_date[16];

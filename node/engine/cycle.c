@@ -161,7 +161,15 @@ static enum ts_code synchronize_phase(struct cycle *c, struct ts_err *err)
     if (code == TS_OK) {
         code = retry_refused(engine, err);
     }
-    return code == TS_OK ? indexes_make(engine->state.mv, NULL, err) : code;
+    /* After a first load; all but those of intents, which come last. */
+    static const char *const searched[] = { "metaverse",     "joined",
+                                            "join_value",    "reference",
+                                            "target_object", "object_error" };
+    for (size_t i = 0; code == TS_OK && i < sizeof searched / sizeof *searched;
+         i++) {
+        code = indexes_make(engine->state.mv, searched[i], err);
+    }
+    return code;
 }
 
 static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)

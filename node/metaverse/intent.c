@@ -24,11 +24,6 @@ enum ts_code intent_put(struct metaverse *mv, const struct intent *intent,
         "INSERT INTO intent(id, phase, verb, kind, metaverse_id, anchor, "
         "target_id, before, after, batch, doubt_since) "
         "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0)";
-    /* One in doubt stays, and makes the insert fail: the index is unique. */
-    enum ts_code code = intent_revoke(mv, intent->metaverse_id, err);
-    if (code != TS_OK) {
-        return code;
-    }
     return metaverse_run(mv, sql,
                          DB_VALUES(DB_INT(intent->id), DB_INT(intent->phase),
                                    DB_INT(intent->verb), DB_INT(intent->kind),

@@ -58,8 +58,8 @@ struct intent {
     int64_t batch, doubt_since;
 };
 
-/* Decide; replaces what was due for the object. The caller has made sure that
- * nothing is in doubt (intent_of): otherwise the store refuses. */
+/* Decide on an object for which nothing is decided (intent_revoke) and nothing
+ * in doubt (intent_of): otherwise the store refuses, N1. */
 TS_MUSTUSE enum ts_code intent_put(struct metaverse *mv,
                                    const struct intent *intent,
                                    struct ts_err *err);

@@ -202,7 +202,7 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "UPDATE reference SET wanted = 0 WHERE wanted <> 0";
     static const char count_sql[] =
         "INSERT INTO reference(owner_id, path, member_id, wanted, held) "
-        "SELECT oj.metaverse_id, ?3, mj.metaverse_id, count(*), 0 "
+        "SELECT oj.metaverse_id, ?3, mj.metaverse_id, 1, 0 "
         "FROM source_link l "
         "JOIN joined oj ON oj.object_id = l.object_id "
         "AND oj.kind = ?1 "
@@ -210,8 +210,8 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "JOIN joined mj ON mj.object_id = s.id "
         "AND NOT (?4 AND mj.kind = ?5) "
         "AND NOT (oj.kind = ?5 AND mj.metaverse_id = oj.metaverse_id) "
-        "WHERE l.attribute = ?2 COLLATE NOCASE GROUP BY 1, 3 "
-        "ON CONFLICT DO UPDATE SET wanted = wanted + excluded.wanted";
+        "WHERE l.attribute = ?2 COLLATE NOCASE "
+        "ON CONFLICT DO UPDATE SET wanted = wanted + 1";
     static const char sweep_sql[] =
         "DELETE FROM reference WHERE wanted = 0 AND held = 0";
     enum ts_code code = metaverse_run(mv, zero_sql, DB_NO_VALUES, err);
