@@ -59,6 +59,7 @@ limits dn.exact="{sync}" size=unlimited time=unlimited
 limits dn.exact="{limited}" size=5
 access to attrs=userPassword by anonymous auth by dn.exact="{sync}" read by * none
 access to * by dn.exact="{sync}" read by dn.exact="{limited}" read by * none
+{more}
 {overlay}
 """
 
@@ -141,11 +142,12 @@ def shared_certificates():
 
 
 class Slapd:
-    """choices: sessionlog (a key of SESSIONLOG), server_id, certificate."""
+    """choices: sessionlog (a key of SESSIONLOG), server_id, certificate, and `more`
+    lines for the database."""
 
     def __init__(self, **choices):
         self.folder = tempfile.mkdtemp(prefix="twinsync-slapd-")
-        self.choices = {"sessionlog": "memory", "server_id": 0, "certificate": "good", **choices}
+        self.choices = {"sessionlog": "memory", "server_id": 0, "certificate": "good", "more": "", **choices}
         self.tls = shared_certificates()
         ports = free_ports(["ldap", "ldaps"])
         self.uri = f"ldap://127.0.0.1:{ports['ldap']}"
@@ -184,7 +186,7 @@ class Slapd:
         self.write("slapd.conf", CONFIG.format(
             **known, tls=self.tls, certificate=certificate, sync=SYNC, limited=LIMITED, admin=ADMIN,
             password=PASSWORD, uid=os.getuid(), gid=os.getgid(), server_id=f"serverID {number}" if number else "",
-            accesslog=ACCESSLOG.format(**known) if kind == "accesslog" else "", overlay=SESSIONLOG[kind]))
+            accesslog=ACCESSLOG.format(**known) if kind == "accesslog" else "", overlay=SESSIONLOG[kind], more=self.choices["more"]))
 
     def seed(self, people=0, entries=()):
         """Fill the database offline: base, accounts, people, and `entries`."""

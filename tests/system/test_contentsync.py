@@ -143,14 +143,22 @@ class ContentsyncTest(unittest.TestCase):
             with self.subTest(sessionlog=sessionlog):
                 directory = self.directory(sessionlog=sessionlog, entries=photos)
                 last = directory.uuid(person(159)[0])
-                answer = directory.read_paused(
-                    lambda: directory.change(159, title="meanwhile"), attributes="title,jpegPhoto")
+                gone = directory.uuid(person(0)[0])
+
+                def meanwhile():
+                    directory.change(159, title="meanwhile")
+                    directory.delete(0)
+
+                answer = directory.read_paused(meanwhile, attributes="title,jpegPhoto")
                 self.assert_good(answer, "complete")
                 puts = [row for row in answer.rows if row["anchor"] == last and row["verb"] == "put"]
                 self.assertEqual([hexed("meanwhile")], puts[-1]["attributes"]["title"]["values"])
                 self.assertEqual(1, len(puts), "slapd sent it: the test proves nothing")
+                self.assertIn(gone, answer.named("put"), "it was not sent: the test proves less")
                 later = directory.read(after=answer, attributes="title,jpegPhoto")
-                self.assertIsNotNone(later.result, later.error)
+                if gone not in answer.named("delete"):
+                    self.assert_good(later, "complete")
+                    self.assertNotIn(gone, later.named("put") | later.named("present"))
 
     def test_a_server_killed_in_the_middle_gives_no_result(self):
         photos = [person(number, jpegPhoto=[bytes([number]) * 500_000]) for number in range(100, 160)]
@@ -262,6 +270,13 @@ class ContentsyncTest(unittest.TestCase):
             with self.subTest(**words):
                 answer = directory.read(**words, bind_dn=ADMIN)
                 self.assert_refused(answer, "not found", BASE)
+
+    def test_entries_without_uuid_are_an_error(self):
+        """slapd sends them with an empty UUID."""
+        directory = self.directory(sessionlog="absent", more="lastmod off")
+        directory.restart(sessionlog="memory", more="")
+        answer = directory.read()
+        self.assert_refused(answer, "the other side broke the protocol", "Sync State")
 
     def test_a_missing_base_is_an_error(self):
         directory = self.directory()
