@@ -94,6 +94,8 @@ static void different_names_have_different_keys(void **state)
         "cn=a\\,uid=b,dc=ex",
         "cn=#04024869,dc=ex",
         "cn=\\#04024869,dc=ex",
+        "cn=#04023132,dc=ex",
+        "cn=\\04\\0212,dc=ex", /* the same bytes, as text */
         "cn=,dc=ex",
         "cn=Strasse,dc=ex", /* slapd keeps these two apart, */
         "cn=Stra\xc3\x9f"
