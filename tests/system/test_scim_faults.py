@@ -12,42 +12,9 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from lab import LabTestCase, wait_until  # noqa: E402
-from scim_driver import Driver, create, operation  # noqa: E402
-
-
-class Faults(LabTestCase):
-    """A real provider whose faults are set; effects are read from its store and log."""
-
-    OPTIONS = {"people": 5, "groups": 2}
-    made = 0
-
-    def driver(self, **more):
-        env = self.lab.env
-        driver = Driver({"url": env["scim_url"], "ca_file": env["ca_file"], "connections": 4, "timeout_seconds": 5,
-                         "oauth": {"token_url": env["token_url"], "client_id": env["client_id"],
-                                   "client_secret_file": env["client_secret_file"]}, **more})
-        self.addCleanup(driver.close)
-        return driver
-
-    def name(self):
-        Faults.made += 1
-        return f"hostile{Faults.made}@example.org"
-
-    def creates(self, count):
-        """Operations, and the names that they create."""
-        names = [self.name() for _ in range(count)]
-        return [create(Faults.made * 1000 + i, f"anchor-{name}", userName=name) for i, name in enumerate(names)], names
-
-    def times_stored(self, names):
-        return [len(self.lab.find("Users", "userName", name)) for name in names]
-
-    def effects(self, op):
-        return [row for row in self.lab.writes() if row["op"] and f";i={op['intent']}" in row["op"]
-                and row.get("effect_us")]
-
-    def requests_of(self, op):
-        return [row for row in self.lab.writes() if row["op"] and f";i={op['intent']}" in row["op"]]
+from lab import wait_until  # noqa: E402
+from scim_driver import operation  # noqa: E402
+from scim_faults import Faults  # noqa: E402
 
 
 class Load(Faults):
@@ -162,45 +129,6 @@ class Ambiguity(Faults):
         self.assertEqual({each["result"] for each in driver.run(*ops)}, {"LATER"})
         self.assertLess(time.monotonic() - started, 10)
 
-
-class Bulk(Faults):
-    """bench creates in bulk as soon as pace tries it; the provider counts."""
-
-    def bulk_rows(self):
-        return [row for row in self.lab.writes() if row["path"].endswith("/Bulk")]
-
-    def bench(self, driver, count=1500):
-        prefix = self.name()
-        answer = driver.ask(bench={"count": count, "prefix": prefix})
-        stored = self.lab.scim("GET", f"/Users?count=1&filter=userName+sw+%22{prefix}%22").body["totalResults"]
-        return answer["bench_done"], stored
-
-    def test_bulk_creates_each_object_once(self):
-        before = len(self.bulk_rows())
-        self.assertEqual(self.bench(self.driver(bulk=True)), (1500, 1500))
-        self.assertGreater(len(self.bulk_rows()), before)
-
-    def test_bulk_is_not_used_when_switched_off(self):
-        before = len(self.bulk_rows())
-        self.assertEqual(self.bench(self.driver(bulk=False), 300), (300, 300))
-        self.assertEqual(len(self.bulk_rows()), before)
-
-    def test_a_bulk_answer_that_is_lost_leaves_its_operations_unknown(self):
-        self.lab.fault("close", {"path": "/Bulk$"}, times=1, when="after")
-        done, stored = self.bench(self.driver(bulk=True))
-        self.assertEqual(stored, 1500)
-        self.assertLess(done, 1500)
-
-    def test_a_refused_bulk_falls_back_to_single_requests(self):
-        for status in (413, 501, 404):
-            with self.subTest(status):
-                self.lab.fault("status", {"path": "/Bulk$"}, status=status)
-                self.assertEqual(self.bench(self.driver(bulk=True), 600), (600, 600))
-                self.lab.reset()
-
-    def test_a_throttled_bulk_is_sent_again(self):
-        self.lab.fault("status", {"path": "/Bulk$"}, times=1, status=429, retry_after=1)
-        self.assertEqual(self.bench(self.driver(bulk=True)), (1500, 1500))
 
 if __name__ == "__main__":
     unittest.main()
