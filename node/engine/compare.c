@@ -130,7 +130,9 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
         ts_entry_find(&wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
         return decide(c, INTENT_REACTIVATE, INTENT_USER_UPDATE, after, err);
     }
-    if (difference.set.count == 0 && !links) {
+    /* Adopted by another value: from now on it carries our anchor. */
+    bool stray = !ts_slice_equal(c->row.anchor, c->object.anchor);
+    if (difference.set.count == 0 && !links && !stray) {
         return revoke(c, err);
     }
     /* What refers to somebody who leaves stops to, before he is deleted: not

@@ -168,6 +168,7 @@ static enum ts_code compose_update(struct composition *c, struct ts_err *err)
     }
     op->op.verb = TARGET_UPDATE;
     op->op.set = difference.set;
+    op->op.take_anchor = !ts_slice_equal(c->row.anchor, op->intent.anchor);
     return code == TS_OK ? compose_links(c, err) : code;
 }
 
@@ -229,7 +230,8 @@ static bool void_by_now(const struct composition *c)
 static bool is_empty_update(const struct target_op *op)
 {
     return op->verb == TARGET_UPDATE && op->set.count == 0 &&
-           op->link_add_count == 0 && op->link_remove_count == 0;
+           !op->take_anchor && op->link_add_count == 0 &&
+           op->link_remove_count == 0;
 }
 
 enum ts_code compose(struct engine_context *engine, const struct intent *intent,

@@ -69,6 +69,8 @@ struct target_op {
     struct ts_slice id;     /* the service's id; empty for CREATE and FIND */
     struct ts_slice etag;   /* of the version that `set` was computed from */
     struct ts_slice anchor; /* CREATE (becomes externalId), FIND */
+    bool take_anchor;       /* UPDATE: give it the anchor, too; it was adopted
+                               by another value */
     const char *match_path; /* FIND: e.g. "userName", or NULL */
     struct ts_slice match_value;
     struct ts_entry set;   /* CREATE: all values; UPDATE: only what changes.

@@ -275,6 +275,17 @@ enum ts_code scim_compose_create(const struct scim_writer *writer,
     return TS_OK;
 }
 
+/* The anchor as JSON, for a resource or an operation. */
+static enum ts_code anchor_value(const struct target_op *op, json_t **ret_value,
+                                 struct ts_err *err)
+{
+    *ret_value = text_value(op->anchor);
+    return *ret_value != NULL ? TS_OK
+                              : ts_fail(err, TS_E_REFUSED, 0,
+                                        "cannot give the object its anchor: it "
+                                        "is not UTF-8");
+}
+
 enum ts_code scim_compose_put(const struct scim_writer *writer,
                               const struct target_op *op, json_t *current,
                               struct ts_err *err)
@@ -282,9 +293,17 @@ enum ts_code scim_compose_put(const struct scim_writer *writer,
     /* Read-only (RFC 7643 sections 3.1 and 4.1.2): not ours to send. */
     scim_member_remove(current, ts_slice_str("meta"));
     scim_member_remove(current, ts_slice_str("groups"));
+    json_t *anchor = NULL;
     enum ts_code rc = put_values(writer, op, current, err);
+    if (rc == TS_OK && op->take_anchor) {
+        rc = anchor_value(op, &anchor, err);
+    }
     if (rc != TS_OK) {
         return rc;
+    }
+    if (anchor != NULL &&
+        json_object_set_new(current, "externalId", anchor) != 0) {
+        return no_memory(err);
     }
     if (!add_schemas(current, op->kind == CONFIG_KIND_USER ? SCIM_URN_USER
                                                            : SCIM_URN_GROUP)) {
@@ -459,6 +478,16 @@ enum ts_code scim_compose_patch(const struct scim_writer *writer,
                                 json_t **ret_json, struct ts_err *err)
 {
     TS_AUTOJSON json_t *operations = json_array();
+    if (op->take_anchor) {
+        json_t *anchor = NULL;
+        enum ts_code rc = anchor_value(op, &anchor, err);
+        if (rc != TS_OK) {
+            return rc;
+        }
+        if (!patch(operations, "add", ts_slice_str("externalId"), anchor)) {
+            return no_memory(err);
+        }
+    }
     for (size_t i = 0; i < op->set.count; i++) {
         struct flow flow;
         enum ts_code rc =
