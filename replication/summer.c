@@ -285,27 +285,43 @@ void summer_free(struct summer *summer)
     free(summer);
 }
 
+enum ts_code summer_scan_table(struct summer *summer, size_t index,
+                               struct sum *ret_sum, uint64_t *ret_rows,
+                               struct ts_err *err)
+{
+    const struct table *table = &summer->tables[index];
+    struct sum sum = { { 0 } };
+    uint64_t rows = 0;
+    bool row = false;
+    enum ts_code code;
+    while ((code = db_step(summer->db, table->scan, &row, err)) == TS_OK &&
+           row) {
+        sum_add(&sum, row_of_statement(summer, table, table->scan));
+        rows++;
+    }
+    *ret_sum = sum;
+    *ret_rows = rows;
+    return code;
+}
+
 enum ts_code summer_scan(struct summer *summer, struct sum *ret_sum,
                          uint64_t *ret_rows, struct ts_err *err)
 {
-    struct sum sum = { { 0 } };
-    uint64_t rows = 0;
+    struct sum total = { { 0 } };
+    uint64_t total_rows = 0;
     for (size_t i = 0; i < summer->table_count; i++) {
-        const struct table *table = &summer->tables[i];
-        bool row = false;
-        enum ts_code code = TS_OK;
-        while ((code = db_step(summer->db, table->scan, &row, err)) == TS_OK &&
-               row) {
-            sum_add(&sum, row_of_statement(summer, table, table->scan));
-            rows++;
-        }
+        struct sum sum;
+        uint64_t rows = 0;
+        enum ts_code code = summer_scan_table(summer, i, &sum, &rows, err);
         if (code != TS_OK) {
             return code;
         }
+        sum_add(&total, sum);
+        total_rows += rows;
     }
-    *ret_sum = sum;
+    *ret_sum = total;
     if (ret_rows != NULL) {
-        *ret_rows = rows;
+        *ret_rows = total_rows;
     }
     return TS_OK;
 }

@@ -43,6 +43,12 @@ void summer_free(struct summer *summer);
 TS_MUSTUSE enum ts_code summer_scan(struct summer *summer, struct sum *ret_sum,
                                     uint64_t *ret_rows, struct ts_err *err);
 
+/* The same of one table, number `table` of the list. */
+TS_MUSTUSE enum ts_code summer_scan_table(struct summer *summer, size_t table,
+                                          struct sum *ret_sum,
+                                          uint64_t *ret_rows,
+                                          struct ts_err *err);
+
 /* What `changeset` did to the sum; called in the transaction that made it,
  * after its writes: the unchanged columns of an updated row are read from the
  * table, because a changeset does not carry them.

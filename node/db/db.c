@@ -254,11 +254,10 @@ static enum ts_code set_pragmas(struct db *db, enum db_mode mode,
     if (mode == DB_READ_ONLY) {
         sql = "PRAGMA temp_store=MEMORY;PRAGMA query_only=1";
     } else if (mode == DB_BUILDING) {
-        /* Nobody else has it open, and a crash discards it: no log is needed
-         * but for a rollback. */
-        sql = "PRAGMA locking_mode=EXCLUSIVE;PRAGMA journal_mode=MEMORY;"
-              "PRAGMA synchronous=OFF;PRAGMA temp_store=MEMORY;"
-              "PRAGMA cache_size=-65536";
+        /* Nobody else writes it, and a crash discards it: no log is needed but
+         * for a rollback. */
+        sql = "PRAGMA journal_mode=MEMORY;PRAGMA synchronous=OFF;"
+              "PRAGMA temp_store=MEMORY;PRAGMA cache_size=-65536";
     }
     return db_exec(db, sql, err);
 }
@@ -383,6 +382,29 @@ enum ts_code db_open(const char *path, enum db_mode mode,
         return code;
     }
     *ret_db = db;
+    return TS_OK;
+}
+
+enum ts_code db_open_again(const struct db *db, struct db *ret_db,
+                           struct ts_err *err)
+{
+    struct db again = *db;
+    again.handle = NULL;
+    int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(db->path, &again.handle, flags, NULL) != SQLITE_OK) {
+        enum ts_code code =
+            again.handle == NULL
+                ? ts_fail(err, TS_E_NOMEM, 0, "could not open \"%s\"", db->path)
+                : db_fail(&again, err, "open the database again");
+        (void) sqlite3_close_v2(again.handle);
+        return code;
+    }
+    enum ts_code code = set_pragmas(&again, DB_READ_ONLY, err);
+    if (code != TS_OK) {
+        (void) sqlite3_close_v2(again.handle);
+        return code;
+    }
+    *ret_db = again;
     return TS_OK;
 }
 

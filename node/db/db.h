@@ -51,6 +51,10 @@ struct db_schema {
 TS_MUSTUSE enum ts_code db_open(const char *path, enum db_mode mode,
                                 const struct db_schema *schema,
                                 struct db *ret_db, struct ts_err *err);
+/* Another connection to the same file, which only reads, for another thread.
+ * Errors   TS_E_IO. Owns: db_close. */
+TS_MUSTUSE enum ts_code db_open_again(const struct db *db, struct db *ret_db,
+                                      struct ts_err *err);
 /* Rolls back what is open and closes; a zeroed struct is fine. */
 void db_close(struct db *db);
 
