@@ -23,16 +23,6 @@ static bool keep(struct request **list, size_t *count, struct request *request)
 /* ---- commands that run a cycle
  * ------------------------------------------------------- */
 
-static json_t *cycle_begun(struct engine *engine)
-{
-    engine_lock(engine);
-    json_t *result = json_object();
-    (void) json_object_set_new(result, "cycle",
-                               snapshot_cycle(&engine->snapshot));
-    engine_unlock(engine);
-    return result;
-}
-
 static void run_sync(struct engine *engine, struct request *request)
 {
     struct cycle_outcome outcome;
@@ -42,7 +32,7 @@ static void run_sync(struct engine *engine, struct request *request)
     if (json_is_true(json_object_get(request->args, "wait"))) {
         (void) keep(engine->in_cycle, &engine->in_cycle_count, request);
     } else {
-        request_finish(request, 0, cycle_begun(engine), NULL);
+        engine->to_begin = request;
     }
     engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
     engine->due = ts_time_after(

@@ -307,11 +307,26 @@ static void answer_waiting(struct engine *engine,
     engine->in_cycle_count = 0;
 }
 
+/* Whoever only wanted it to begin is told that it has. */
+static void answer_begun(struct engine *engine)
+{
+    struct request *request = engine->to_begin;
+    engine->to_begin = NULL;
+    if (request == NULL) {
+        return;
+    }
+    engine_lock(engine);
+    json_t *cycle = snapshot_cycle(&engine->snapshot);
+    engine_unlock(engine);
+    request_finish(request, 0, json_pack("{s:o}", "cycle", cycle), NULL);
+}
+
 void engine_cycle(struct engine *engine, enum cycle_kind kind,
                   struct cycle_outcome *ret_outcome)
 {
     struct ts_err err = { .code = TS_OK };
     enum ts_code code = note_begin(engine, kind, &err);
+    answer_begun(engine);
     engine->in_a_cycle = true;
     if (code == TS_OK) {
         cycle_run(&engine->context, kind, ret_outcome);

@@ -44,6 +44,7 @@ struct engine {
     size_t waiting_count;
     struct request *in_cycle[ENGINE_WAITERS_MAX]; /* `sync --wait` */
     size_t in_cycle_count;
+    struct request *to_begin; /* `sync` without --wait, answered at the start */
     bool in_a_cycle;
     struct ts_time due; /* of the next cycle */
     struct ts_time last_breath;
