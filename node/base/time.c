@@ -3,12 +3,22 @@
 #include <stdio.h>
 #include <time.h>
 
-struct ts_time ts_time_now(void)
+static struct ts_time read_clock(clockid_t clock)
 {
     struct timespec now;
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+    (void) clock_gettime(clock, &now);
     return (struct ts_time){ .ms = (int64_t) now.tv_sec * 1000 +
                                    now.tv_nsec / 1000000 };
+}
+
+struct ts_time ts_time_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+struct ts_time ts_time_worked(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 int64_t ts_time_left(struct ts_time deadline)

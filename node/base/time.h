@@ -16,6 +16,10 @@ struct ts_time {
 /* CLOCK_MONOTONIC. Pure machines take the time as an argument instead. */
 struct ts_time ts_time_now(void);
 
+/* Processor time that this thread has used: how much work was done, however
+ * busy the machine is. Compare it only with itself. */
+struct ts_time ts_time_worked(void);
+
 static inline struct ts_time ts_time_after(struct ts_time t, int64_t delay_ms)
 {
     return (struct ts_time){ .ms = t.ms + delay_ms };

@@ -177,12 +177,13 @@ static bool watch(struct rules_budget *budget)
 {
     if (!budget->watched) {
         budget->watched = true;
-        budget->deadline = ts_time_after(ts_time_now(), RULES_STATEMENT_MS_MAX);
+        budget->deadline =
+            ts_time_after(ts_time_worked(), RULES_STATEMENT_MS_MAX);
         budget->memory_at_start = sqlite3_memory_used();
         return true;
     }
-    if (ts_time_reached(ts_time_now(), budget->deadline)) {
-        budget->spent = "it takes more than five seconds";
+    if (ts_time_reached(ts_time_worked(), budget->deadline)) {
+        budget->spent = "it takes more than five seconds of work";
         return false;
     }
     if (sqlite3_memory_used() - budget->memory_at_start > RULES_MEMORY_MAX) {

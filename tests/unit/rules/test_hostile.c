@@ -217,9 +217,9 @@ static void assert_bounded(const char *expression, const char *begins,
     struct ts_arena arena;
     ts_arena_init(&arena, 64 << 20);
     struct rules_input input = big_input(&arena, 1 << 20, 'a');
-    struct ts_time before = ts_time_now();
+    struct ts_time before = ts_time_worked();
     const char *said = fixture_eval_input("text", expression, &input);
-    int64_t ms = ts_time_now().ms - before.ms;
+    int64_t ms = ts_time_worked().ms - before.ms;
     assert_begins(said, begins, expression);
     if (ms > ms_max) {
         print_error("%s took %lld ms\n", expression, (long long) ms);
@@ -245,7 +245,8 @@ static void row_bombs_end(void **state)
                    "json_each(json_array(1,2,3,4,5,6,7,8,description)) a, "
                    "json_each('[1,2,3,4,5,6,7,8,9,0]') b, "
                    "json_each('[1,2,3,4,5,6,7,8,9,0]') c, "
-                   "json_each('[1,2,3,4,5,6,7,8,9,0]') d)",
+                   "json_each('[1,2,3,4,5,6,7,8,9,0]') d, "
+                   "json_each('[1,2,3,4,5,6,7,8,9,0]') e)",
                    "problem: ", MS_MAX);
 }
 
@@ -410,11 +411,11 @@ static void long_runs_of_combining_marks_fold_in_bounded_time(void **state)
     struct rules_input input = { .source_name = FIXTURE_SOURCE,
                                  .entry = &entry,
                                  .run_date = "2026-11-22" };
-    struct ts_time before = ts_time_now();
+    struct ts_time before = ts_time_worked();
     assert_string_equal(
         fixture_eval_input("text", "fold(description) IS NOT NULL", &input),
         "1");
-    assert_in_range(ts_time_now().ms - before.ms, 0, MS_MAX);
+    assert_in_range(ts_time_worked().ms - before.ms, 0, MS_MAX);
     ts_arena_done(&arena);
 }
 
