@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -54,10 +55,11 @@ class Lab:
         return json.loads(run(["tools/lab/lab", "change", self.folder, "--seed", str(seed),
                                "--count", str(count)], 300))
 
-    def config(self, path, state):
-        text = run(["tools/lab/lab", "config", self.folder, "--state", state], 10)
-        with open(path, "w") as file:
-            file.write(text)
+    def config(self, daemon):
+        """Write the daemon's configuration; no cycle but those asked for."""
+        text = run(["tools/lab/lab", "config", self.folder, "--state", daemon.state], 10)
+        with open(daemon.config, "w") as file:
+            file.write(text.replace("every-seconds: 120", "every-seconds: 86400"))
 
     def writes(self, since=0):
         """The provider's log lines of requests to change something, each
@@ -84,8 +86,9 @@ class Lab:
 class Daemon:
     """twinsyncd with one configuration, and twinsync speaking to it."""
 
-    def __init__(self, config, log):
-        self.config, self.log, self.process = config, log, None
+    def __init__(self, config, state, log):
+        self.config, self.state, self.log = config, state, log
+        self.socket, self.process = os.path.join(state, "control.sock"), None
 
     def start(self):
         with open(self.log, "ab") as log:
@@ -109,6 +112,21 @@ class Daemon:
     def ask(self, *words, seconds=300, allowed=(0,)):
         """A command's JSON document."""
         return json.loads(run(self.command("--json", *words), seconds, allowed=allowed))
+
+    def status(self):
+        """The status document, asked for over the socket itself: quick enough
+        to be asked a hundred times a second."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(self.socket)
+            client.sendall(b'{"v":1,"command":"status","args":{}}\n')
+            text = b""
+            while not text.endswith(b"\n"):
+                part = client.recv(65536)
+                if not part:
+                    raise Failed("twinsyncd closed the connection")
+                text += part
+        return json.loads(text)["result"]
 
     def kill(self):
         """As a power cut would: no last word, no child left."""
