@@ -57,6 +57,7 @@ struct engine_context {
     bool problems_known; /* object_error may have rows */
     bool target_empty;   /* a first load, and neither objects nor intents yet */
     bool free_objects;   /* the target may have objects that nobody has yet */
+    int64_t started_at;  /* of this process, seconds since 1970 */
     bool accept_missing; /* the operator vouches for a shrunken source */
     char run_date[16];
     atomic_bool stopping;

@@ -542,6 +542,7 @@ enum ts_code engine_start(const struct config *config,
     engine->context.breathe = breathe;
     engine->context.rest = rest;
     engine->context.owner = engine;
+    engine->context.started_at = ts_wall_seconds();
     engine->due = ts_time_now();
     (void) pthread_mutex_init(&engine->lock, NULL);
     engine->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -283,12 +283,17 @@ static enum ts_code export_phase(struct export_run *run,
 /* ---- doubts ----------------------------------------------------------------
  */
 
+/* The service may have begun with a request in the moment in which its
+ * connection ended: when its answer was lost, or when the process that sent it
+ * died, which was before this one began. Seconds are cut off: one more. */
 static bool quiet_enough(const struct export_run *run,
                          const struct intent *intent)
 {
-    return ts_wall_seconds() >=
-           intent->doubt_since +
-               (int64_t) run->engine->config->target.quiesce_seconds;
+    int64_t ended = intent->doubt_since > run->engine->started_at
+                        ? intent->doubt_since
+                        : run->engine->started_at;
+    return ts_wall_seconds() >
+           ended + (int64_t) run->engine->config->target.quiesce_seconds;
 }
 
 /* Look up what is in doubt and quiet; *ret_left counts what is not yet. */
@@ -333,7 +338,7 @@ static enum ts_code wait_quiet(struct export_run *run, struct ts_err *err)
     size_t left = 0;
     struct ts_time until = ts_time_after(
         ts_time_now(),
-        1000 * ((int64_t) run->engine->config->target.quiesce_seconds + 1));
+        1000 * ((int64_t) run->engine->config->target.quiesce_seconds + 2));
     enum ts_code code = look_up_doubts(run, &left, err);
     while (code == TS_OK && left > 0 && !run->ended &&
            !ts_time_reached(ts_time_now(), until)) {

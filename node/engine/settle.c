@@ -300,7 +300,7 @@ static enum ts_code settle_write(struct settlement *s,
         return intent_unsend(s->mv, op->intent.id, err);
     case TARGET_UNKNOWN:
         counts->unknown++;
-        return TS_OK; /* stays in doubt, since it was sent */
+        return intent_doubt_now(s->mv, op->intent.id, err);
     }
     return TS_OK;
 }

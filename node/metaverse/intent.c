@@ -149,6 +149,15 @@ enum ts_code intent_mark_sent(struct metaverse *mv, int64_t id, int64_t batch,
         DB_VALUES(DB_INT(id), DB_INT(batch), DB_INT(ts_wall_seconds())), err);
 }
 
+enum ts_code intent_doubt_now(struct metaverse *mv, int64_t id,
+                              struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE intent SET doubt_since = ?2 WHERE id = ?1 AND batch > 0";
+    return metaverse_run(mv, sql,
+                         DB_VALUES(DB_INT(id), DB_INT(ts_wall_seconds())), err);
+}
+
 enum ts_code intent_unsend(struct metaverse *mv, int64_t id, struct ts_err *err)
 {
     static const char sql[] =

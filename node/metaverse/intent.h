@@ -81,6 +81,9 @@ TS_MUSTUSE enum ts_code intent_in_doubt(struct metaverse *mv, int64_t after,
                                         struct ts_err *err);
 TS_MUSTUSE enum ts_code intent_mark_sent(struct metaverse *mv, int64_t id,
                                          int64_t batch, struct ts_err *err);
+/* Its answer was lost now: the service may work on it from now on. */
+TS_MUSTUSE enum ts_code intent_doubt_now(struct metaverse *mv, int64_t id,
+                                         struct ts_err *err);
 /* Back to due: it certainly did not leave. */
 TS_MUSTUSE enum ts_code intent_unsend(struct metaverse *mv, int64_t id,
                                       struct ts_err *err);
