@@ -9,11 +9,10 @@
 #include "node/base/cleanup.h"
 #include "node/base/secret.h"
 #include "node/ldap/session_private.h"
+#include "node/ldap/tls_context.h"
 #include "node/ldap/tls_reason.h"
 
 #define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
-/* GnuTLS takes a priority string where OpenSSL takes a list of ciphers. */
-#define GNUTLS_PRIORITY "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 static const char *ca_file_of(const struct ldap_session *session)
 {
@@ -52,16 +51,10 @@ static bool set_options(struct ldap_session *session, LDAP *ld, int demand)
         ldap_get_option(ld, LDAP_OPT_SOCKBUF, (void *) &sockbuf) == 0 &&
         ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &size_max) == 1;
 
-    char *package = NULL;
-    (void) ldap_get_option(NULL, LDAP_OPT_X_TLS_PACKAGE, (void *) &package);
-    bool gnutls = package != NULL && strcmp(package, "GnuTLS") == 0;
-    ldap_memfree(package);
-    ok =
-        ok && set_text(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file_of(session)) &&
-        set_number(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, demand) &&
-        set_number(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN,
-                   LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
-        (!gnutls || set_text(ld, LDAP_OPT_X_TLS_CIPHER_SUITE, GNUTLS_PRIORITY));
+    ok = ok && set_text(ld, LDAP_OPT_X_TLS_CACERTFILE, ca_file_of(session)) &&
+         set_number(ld, LDAP_OPT_X_TLS_REQUIRE_CERT, demand) &&
+         set_number(ld, LDAP_OPT_X_TLS_PROTOCOL_MIN,
+                    LDAP_OPT_X_TLS_PROTOCOL_TLS1_2);
     if (ok && session->options.certificate_file != NULL) {
         ok = set_text(ld, LDAP_OPT_X_TLS_CERTFILE,
                       session->options.certificate_file) &&
@@ -182,8 +175,11 @@ static int handshake(struct ldap_session *session)
 /* Returns an LDAP result. */
 static int install_tls(struct ldap_session *session, int demand)
 {
+    const struct ldap_tls_files files = { ca_file_of(session),
+                                          session->options.certificate_file,
+                                          session->options.key_file };
     if (!set_options(session, session->ld, demand) ||
-        !set_number(session->ld, LDAP_OPT_X_TLS_NEWCTX, 0)) {
+        ldap_tls_context_use(session->ld, &files, demand) != LDAP_SUCCESS) {
         return LDAP_LOCAL_ERROR;
     }
     return handshake(session);
@@ -202,6 +198,33 @@ static enum ts_code check_files(const struct ldap_session *session,
                            "cannot use TLS with %s: could not read %s",
                            session->uri, files[i]);
         }
+    }
+    return TS_OK;
+}
+
+/* libldap over GnuTLS ignores LDAP_OPT_X_TLS_PROTOCOL_MIN, and leaks a little
+ * with each handle that has a cipher suite set; so the handshake's outcome is
+ * judged instead, before anything is sent. */
+static enum ts_code check_version(struct ldap_session *session,
+                                  struct ts_err *err)
+{
+    char *version = NULL;
+    char *cipher = NULL;
+    (void) ldap_get_option(session->ld, LDAP_OPT_X_TLS_VERSION,
+                           (void *) &version);
+    (void) ldap_get_option(session->ld, LDAP_OPT_X_TLS_CIPHER,
+                           (void *) &cipher);
+    (void) snprintf(session->tls, sizeof session->tls, "%s %s",
+                    version == NULL ? "TLS" : version,
+                    cipher == NULL ? "" : cipher);
+    ldap_memfree(version);
+    ldap_memfree(cipher);
+    if (strstr(session->tls, "1.2 ") == NULL &&
+        strstr(session->tls, "1.3 ") == NULL) {
+        return ts_fail(err, TS_E_AUTH, 0,
+                       "cannot trust %s: it speaks %s, and TLS 1.2 is the "
+                       "least; update the server",
+                       session->uri, session->tls);
     }
     return TS_OK;
 }
@@ -227,18 +250,7 @@ static enum ts_code secure(struct ldap_session *session,
         ldap_memfree(said);
         return rc;
     }
-    char *version = NULL;
-    char *cipher = NULL;
-    (void) ldap_get_option(session->ld, LDAP_OPT_X_TLS_VERSION,
-                           (void *) &version);
-    (void) ldap_get_option(session->ld, LDAP_OPT_X_TLS_CIPHER,
-                           (void *) &cipher);
-    (void) snprintf(session->tls, sizeof session->tls, "%s %s",
-                    version == NULL ? "TLS" : version,
-                    cipher == NULL ? "" : cipher);
-    ldap_memfree(version);
-    ldap_memfree(cipher);
-    return TS_OK;
+    return check_version(session, err);
 }
 
 static enum ts_code explain_tls(struct ldap_session *session,

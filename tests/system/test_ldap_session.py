@@ -127,14 +127,15 @@ class LdapSessionTest(unittest.TestCase):
         def serve(connection):
             try:
                 with context.wrap_socket(connection, server_side=True) as secured:
-                    seen.append(secured.version())
+                    seen.append((secured.version(), secured.recv(1000)))
             except (ssl.SSLError, OSError) as error:
                 seen.append(str(error))
 
         listener = self.listener(serve)
-        self.assert_fails("could not start TLS", ca=self.directory.ca_file, uri=f"ldaps://127.0.0.1:{listener.port}")
-        self.assertTrue(seen)
-        self.assertNotIn("TLSv1.1", seen)
+        self.assert_fails("TLS 1.2 is the least", ca=self.directory.ca_file, uri=f"ldaps://127.0.0.1:{listener.port}")
+        wait_until(lambda: seen, "the connection has ended")
+        self.assertNotIn(SYNC, repr(seen))
+        self.assertNotIn("correct horse", repr(seen))
 
     # ---- who we are ----
 
@@ -158,6 +159,13 @@ class LdapSessionTest(unittest.TestCase):
             with self.subTest(**words):
                 self.assert_works(external=1, **words, **certificate)
         self.assert_works(external=1, uri=self.directory.ldapi_uri)
+
+    def test_connecting_again_and_again_keeps_nothing(self):
+        """libldap forgets a client's private key with each context that it makes."""
+        answer = self.read(external=1, uri=self.directory.ldaps_uri, ca=self.directory.ca_file, repeat=60,
+                           filter="(uid=p00001)", certificate=os.path.join(self.directory.tls, "client.crt"),
+                           key=os.path.join(self.directory.tls, "client.key"))
+        self.assertLess(abs(answer.result["grown"]), 50_000)
 
     def test_a_client_certificate_of_a_stranger_is_refused(self):
         answer = self.read(external=1, uri=self.directory.ldaps_uri, ca=self.directory.ca_file,
