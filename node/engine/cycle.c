@@ -305,6 +305,9 @@ void cycle_run(struct engine_context *engine, enum cycle_kind kind,
 
     *ret_outcome = (struct cycle_outcome){ .result = CYCLE_SUCCESS };
     engine->counts = (struct cycle_counts){ .imported = 0 };
+    if (!atomic_load(&engine->stopping)) {
+        exporter_resume(engine->exporter); /* an earlier failure cancelled */
+    }
     enum ts_code code = run_all(&c, &err);
     if (code != TS_OK) {
         ret_outcome->result = CYCLE_FAILED;

@@ -405,3 +405,8 @@ void exporter_cancel(struct exporter *exporter)
 {
     target_cancel(exporter->target);
 }
+
+void exporter_resume(struct exporter *exporter)
+{
+    target_resume(exporter->target);
+}

@@ -81,7 +81,9 @@ TS_MUSTUSE enum ts_code exporter_describe(struct exporter *exporter,
                                           const char *path,
                                           struct target_attribute *ret,
                                           struct ts_err *err);
-/* From any thread: whatever is under way ends soon. */
+/* From any thread: whatever is under way ends soon, and what is submitted
+ * later at once, until _resume. */
 void exporter_cancel(struct exporter *exporter);
+void exporter_resume(struct exporter *exporter);
 
 #endif
