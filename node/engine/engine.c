@@ -290,6 +290,10 @@ static void answer_waiting(struct engine *engine,
                       : outcome->result == CYCLE_HELD
                           ? 3
                           : request_exit_of(outcome->err.code);
+    char why[SNAPSHOT_SENTENCE_SIZE];
+    engine_lock(engine);
+    snapshot_sentence(&engine->snapshot, outcome, why);
+    engine_unlock(engine);
     for (size_t i = 0; i < engine->in_cycle_count; i++) {
         engine_lock(engine);
         json_t *result = json_object();
@@ -301,7 +305,7 @@ static void answer_waiting(struct engine *engine,
         request_finish(engine->in_cycle[i], exit_status, result,
                        outcome->result == CYCLE_FAILED ||
                                outcome->result == CYCLE_HELD
-                           ? outcome->err.text
+                           ? why
                            : NULL);
     }
     engine->in_cycle_count = 0;

@@ -291,7 +291,7 @@ static bool absence_counts(struct importer *im)
 {
     struct import_outcome *outcome = &im->outcome;
     uint64_t came = im->seen.count;
-    uint64_t least = (uint64_t) im->last_count * IMPORT_SHARE_MIN / 100;
+    uint64_t least = (uint64_t) im->last_count * IMPORT_SHARE_MIN;
     if (im->had_fingerprint &&
         !ts_hash_equal(im->last_fingerprint, im->reader.result.fingerprint)) {
         (void) snprintf(outcome->because, sizeof outcome->because,
@@ -299,7 +299,7 @@ static bool absence_counts(struct importer *im)
                         "identity than before: absence proves nothing yet");
         return false;
     }
-    if (came < least && !im->engine->accept_missing) {
+    if (came * 100 < least && !im->engine->accept_missing) {
         (void) snprintf(outcome->because, sizeof outcome->because,
                         "only %llu of %lld objects came, which is below %d %%: "
                         "the source may be damaged or its rights reduced",

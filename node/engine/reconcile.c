@@ -10,12 +10,14 @@ struct reconciliation {
     struct reconcile_outcome outcome;
 };
 
-/* Which target ids were shown: a table in memory, of this connection only. */
+/* Which target ids were shown: a table in memory, of this connection only. It
+ * has row ids, since SQLite tells of no writes to a table without, and those
+ * would count as writes to replicated tables that were not captured. */
 static enum ts_code shown_reset(struct metaverse *mv, struct ts_err *err)
 {
     return db_exec(&mv->db,
                    "CREATE TEMP TABLE IF NOT EXISTS shown(target_id TEXT NOT "
-                   "NULL PRIMARY KEY) WITHOUT ROWID; DELETE FROM temp.shown",
+                   "NULL PRIMARY KEY); DELETE FROM temp.shown",
                    err);
 }
 

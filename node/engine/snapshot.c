@@ -21,7 +21,8 @@ static const struct remedy remedies[] = {
       "check the load of the source's server, or raise "
       "operation-timeout-seconds" },
     { ENGINE_IMPORT, TS_E_AUTH, "source-denied",
-      "check the bind dn and the password file of the source" },
+      "check the bind dn and the password file of the source or, if its "
+      "certificate is not trusted, that certificate and the source's ca-file" },
     { ENGINE_IMPORT, TS_E_LIMIT, "source-limited",
       "give the source's account unlimited size and time at the server" },
     { ENGINE_IMPORT, TS_E_CONFIG, "rules-invalid",
@@ -29,13 +30,19 @@ static const struct remedy remedies[] = {
     { ENGINE_RECONCILE, TS_E_UNREACHABLE, "target-unreachable",
       "check the target's url and the network; twinsync check tells which "
       "step fails" },
+    { ENGINE_RECONCILE, TS_E_TIMEOUT, "target-timeout",
+      "check the load of the target, or raise request-timeout-seconds" },
     { ENGINE_RECONCILE, TS_E_AUTH, "target-denied",
-      "check the oauth section and the rights of the client at the target" },
+      "check the oauth section and the rights of the client at the target or, "
+      "if a certificate is not trusted, that certificate and the target's "
+      "ca-file" },
     { ENGINE_EXPORT, TS_E_UNREACHABLE, "target-unreachable",
       "check the target's url and the network; twinsync check tells which "
       "step fails" },
     { ENGINE_EXPORT, TS_E_AUTH, "target-denied",
-      "check the oauth section and the rights of the client at the target" },
+      "check the oauth section and the rights of the client at the target or, "
+      "if a certificate is not trusted, that certificate and the target's "
+      "ca-file" },
 };
 
 static const struct remedy *remedy_for(const struct cycle_outcome *outcome)
@@ -79,6 +86,16 @@ void snapshot_set_outcome(struct snapshot *snapshot,
                     outcome->source[0] == 0 ? "" : "source \"", outcome->source,
                     outcome->source[0] == 0 ? "" : "\": ", outcome->err.text);
     snapshot->problem_count = 1;
+}
+
+void snapshot_sentence(const struct snapshot *snapshot,
+                       const struct cycle_outcome *outcome,
+                       char text[static SNAPSHOT_SENTENCE_SIZE])
+{
+    bool known = snapshot->problem_count > 0 &&
+                 (outcome->result == CYCLE_HELD || remedy_for(outcome) != NULL);
+    (void) snprintf(text, SNAPSHOT_SENTENCE_SIZE, "%s%s%s", outcome->err.text,
+                    known ? "; " : "", known ? snapshot->problems[0].fix : "");
 }
 
 bool snapshot_unhealthy(const struct snapshot *snapshot)

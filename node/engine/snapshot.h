@@ -11,6 +11,8 @@
 
 #define SNAPSHOT_PROBLEMS_MAX 8
 
+#define SNAPSHOT_SENTENCE_SIZE 1024
+
 struct snapshot_problem {
     char code[40];
     bool error; /* else a warning */
@@ -58,5 +60,9 @@ bool snapshot_unhealthy(const struct snapshot *snapshot);
 /* What a cycle's end means for an operator: one problem, or none. */
 void snapshot_set_outcome(struct snapshot *snapshot,
                           const struct cycle_outcome *outcome);
+/* The same as one sentence for whoever waits: why, and what to do. */
+void snapshot_sentence(const struct snapshot *snapshot,
+                       const struct cycle_outcome *outcome,
+                       char text[static SNAPSHOT_SENTENCE_SIZE]);
 
 #endif

@@ -27,6 +27,14 @@ class Cycle(InStepCase):
         self.node.sync("--full")
         self.assertEqual(writes, len(self.lab.writes()))
 
+    def test_one_full_cycle_after_the_other_writes_nothing(self):
+        self.node.sync()
+        writes = len(self.lab.writes())
+        for _ in range(3):
+            self.node.sync("--full")
+        self.assertEqual(writes, len(self.lab.writes()))
+        self.assertInStep()
+
     def test_a_storm_of_changes_ends_in_step(self):
         for seed in range(4):
             with self.subTest(seed=seed):
