@@ -113,6 +113,11 @@ TS_MUSTUSE enum ts_code source_open(const struct source_options *options,
 void source_close(struct source *source);
 
 /* Read everything (empty cookie) or what changed.
+ * Rows mean something in their order: an object may be PUT again, or be deleted
+ * after it was PUT (a cookie that proves useless makes the import start anew,
+ * and a complete read is followed by what changed meanwhile). PRESENT for an
+ * unknown anchor says nothing: its PUT comes with the next import. The counts
+ * are those of the rows handed over.
  * Owns     the result's cookie is in `arena`.
  * Errors   TS_E_UNREACHABLE, TS_E_AUTH, TS_E_TIMEOUT, TS_E_PROTOCOL,
  *          TS_E_LIMIT, TS_E_CANCELLED, or the sink's.
@@ -121,6 +126,7 @@ TS_MUSTUSE enum ts_code
 source_import(struct source *source, const struct source_watermark *from,
               source_sink_fn *sink, void *context, struct ts_arena *arena,
               struct source_result *ret_result, struct ts_err *err);
+/* For good: a cancelled source can only be closed. */
 void source_cancel(struct source *source);
 
 /* What the directory's schema says of every attribute type it knows: syntax
