@@ -269,6 +269,11 @@ static enum ts_code refuse_foreign(struct db *db,
     int64_t id = 0;
     int64_t tables = 0;
     enum ts_code code = db_query_int(db, "PRAGMA application_id", &id, err);
+    if (code == TS_E_CORRUPT) {
+        return ts_fail(err, TS_E_CORRUPT, 0,
+                       "cannot use \"%s\": it is no database%s", db->path,
+                       advice(SQLITE_NOTADB));
+    }
     if (code == TS_OK) {
         code = db_query_int(db, "PRAGMA user_version", ret_version, err);
     }

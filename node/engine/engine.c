@@ -26,8 +26,7 @@ void engine_unlock(struct engine *engine)
     (void) pthread_mutex_unlock(&engine->lock);
 }
 
-/* ---- requests
- * -------------------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 void request_free(struct request *request)
 {
@@ -124,8 +123,7 @@ static void take_commands(struct engine *engine, struct ts_time until)
     }
 }
 
-/* ---- between transactions
- * ----------------------------------------------------------- */
+/* ---- between transactions ----------------------------------------------- */
 
 static void breathe(void *owner, enum engine_phase phase, uint64_t done,
                     uint64_t total)
@@ -166,9 +164,7 @@ static bool may_export(void *context, struct ts_time deadline)
     return !atomic_load(&engine->stopping);
 }
 
-/* ---- cycles
- * ----------------------------------------------------------------------------
- */
+/* ---- cycles ------------------------------------------------------------- */
 
 void engine_recount(struct engine *engine)
 {
@@ -364,8 +360,7 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
     }
 }
 
-/* ---- the store's thread
- * -------------------------------------------------------------- */
+/* ---- the store's thread ------------------------------------------------- */
 
 static bool paused_now(struct engine *engine)
 {
@@ -445,9 +440,7 @@ static void *store_thread(void *context)
     return NULL;
 }
 
-/* ---- life
- * ------------------------------------------------------------------------------
- */
+/* ---- life --------------------------------------------------------------- */
 
 static enum ts_code open_target(struct engine *engine, struct ts_err *err)
 {
