@@ -44,6 +44,12 @@ struct cycle_counts {
     int64_t phase_ms[ENGINE_PHASES];
 };
 
+/* The DN key of a source's base. */
+struct engine_base {
+    bool known;
+    uint8_t key[16];
+};
+
 struct engine_context {
     const struct config *config;
     struct state state;
@@ -53,6 +59,7 @@ struct engine_context {
     struct ts_arena configuration; /* what the rules borrow */
     struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;
+    struct engine_base bases[ENGINE_SOURCES_MAX];
     struct cycle_counts counts;
     bool problems_known; /* object_error may have rows */
     bool target_empty;   /* a first load, and neither objects nor intents yet */

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "node/engine/place.h"
 #include "proto/entry_codec.h"
 
 static size_t precedence_of(const struct config_rule *rule, const char *source)
@@ -35,11 +36,13 @@ enum ts_code flow_evaluate(struct engine_context *engine,
     struct rules_input input = {
         .source_name = engine->config->sources[source].name,
         .anchor = object->anchor,
-        .dn = object->rdn,
         .entry = &entry,
         .run_date = engine->run_date,
     };
-    code = rules_evaluate(engine->rules, &input, arena, &part.result, err);
+    code = place_find(engine, object, arena, &input, err);
+    if (code == TS_OK) {
+        code = rules_evaluate(engine->rules, &input, arena, &part.result, err);
+    }
     if (code == TS_OK && part.result.scope == RULES_IN) {
         part.precedence =
             precedence_of(&engine->config->rules[part.result.rule],

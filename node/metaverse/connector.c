@@ -6,7 +6,7 @@
 
 /* Deeper trees are refused by the DN parser; this bounds loops over damaged
  * parent links. */
-#define DEPTH_MAX 128
+#define DEPTH_MAX CONNECTOR_DEPTH_MAX
 
 enum ts_code connector_find(struct connector_writer *w, struct ts_slice anchor,
                             int64_t *ret_id, struct ts_err *err)
@@ -515,56 +515,44 @@ enum ts_code connector_remove(struct metaverse *mv, int64_t id,
                          : code;
 }
 
-/* Append ",rdn" to `dn`. */
-static bool dn_append(struct ts_arena *arena, struct ts_slice *dn,
-                      struct ts_slice rdn)
-{
-    size_t size = dn->size + (dn->size > 0) + rdn.size;
-    uint8_t *text = ts_arena_take(arena, size + 1);
-    if (text == NULL) {
-        return false;
-    }
-    size_t used = dn->size;
-    if (used > 0) {
-        memcpy(text, dn->data, used);
-        text[used++] = ',';
-    }
-    memcpy(text + used, rdn.data, rdn.size);
-    text[size] = 0;
-    *dn = ts_slice(text, size);
-    return true;
-}
-
-enum ts_code connector_dn(struct metaverse *mv, int64_t id,
-                          struct ts_arena *arena, struct ts_slice *ret_dn,
-                          struct ts_err *err)
+enum ts_code connector_above(struct metaverse *mv,
+                             const struct connector_object *object,
+                             struct ts_arena *arena,
+                             struct connector_ancestor *above, size_t *count,
+                             struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT " OBJECT_COLUMNS " FROM source_object WHERE dn_key = ?1 AND "
-        "source_id = ?2 AND gone = 0";
-    struct connector_object object;
-    struct ts_slice dn = TS_SLICE_NONE;
-    enum ts_code code = connector_get(mv, id, arena, &object, err);
-    for (int depth = 0; code == TS_OK && depth < DEPTH_MAX; depth++) {
-        sqlite3_stmt *parent = NULL;
-        if (!dn_append(arena, &dn, object.rdn)) {
+        "SELECT anchor, dn_key, parent_key, rdn FROM source_object "
+        "WHERE dn_key = ?1 AND +source_id = ?2 AND gone = 0 LIMIT 1";
+    struct ts_slice next = object->parent;
+    size_t n = 0;
+    while (n < *count) {
+        sqlite3_stmt *row = NULL;
+        enum ts_code code = metaverse_row(
+            mv, sql, DB_VALUES(DB_BLOB(next), DB_INT(object->source_id)), &row,
+            err);
+        if (code != TS_OK) {
+            return code;
+        }
+        if (row == NULL) {
+            break;
+        }
+        above[n] = (struct connector_ancestor){
+            .anchor = ts_arena_copy(arena, db_column(row, 0)),
+            .key = ts_arena_copy(arena, db_column(row, 1)),
+            .parent = ts_arena_copy(arena, db_column(row, 2)),
+            .rdn = ts_arena_copy(arena, db_column(row, 3)),
+        };
+        db_reset(row);
+        if (above[n].anchor.data == NULL || above[n].key.data == NULL ||
+            above[n].parent.data == NULL || above[n].rdn.data == NULL) {
             return ts_fail(err, TS_E_LIMIT, 0,
-                           "could not spell out a DN: it "
-                           "is too long");
+                           "could not look above object \"%.*s\": out of "
+                           "memory",
+                           TS_SLICE_ARGS(object->anchor));
         }
-        code = metaverse_row(
-            mv, sql,
-            DB_VALUES(DB_BLOB(object.parent), DB_INT(object.source_id)),
-            &parent, err);
-        if (code != TS_OK || parent == NULL) {
-            break;
-        }
-        bool ok = object_read(parent, arena, &object);
-        db_reset(parent);
-        if (!ok) {
-            break;
-        }
+        next = above[n++].parent;
     }
-    *ret_dn = dn;
-    return code;
+    *count = n;
+    return TS_OK;
 }

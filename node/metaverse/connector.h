@@ -93,10 +93,19 @@ TS_MUSTUSE enum ts_code connector_get(struct metaverse *mv, int64_t id,
 /* Remove a gone object and its links, for good. */
 TS_MUSTUSE enum ts_code connector_remove(struct metaverse *mv, int64_t id,
                                          struct ts_err *err);
-/* The DN as people write it, from RDN to the deepest known ancestor. */
-TS_MUSTUSE enum ts_code connector_dn(struct metaverse *mv, int64_t id,
-                                     struct ts_arena *arena,
-                                     struct ts_slice *ret_dn,
-                                     struct ts_err *err);
+/* One entry above another. */
+struct connector_ancestor {
+    struct ts_slice anchor, key, parent, rdn;
+};
+#define CONNECTOR_DEPTH_MAX 128
+
+/* The entries above `object`, its parent first, as far as they are known and
+ * not gone: at most *count, and *count tells how many. Copies are in `arena`.
+ */
+TS_MUSTUSE enum ts_code connector_above(struct metaverse *mv,
+                                        const struct connector_object *object,
+                                        struct ts_arena *arena,
+                                        struct connector_ancestor *above,
+                                        size_t *count, struct ts_err *err);
 
 #endif

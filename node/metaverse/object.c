@@ -136,7 +136,9 @@ enum ts_code object_join(struct metaverse *mv, int64_t source_object,
                          int64_t id, int kind, struct ts_err *err)
 {
     static const char sql[] =
-        "INSERT INTO joined(object_id, metaverse_id, kind) VALUES(?1, ?2, ?3)";
+        "INSERT INTO joined(object_id, metaverse_id, kind, source_id) "
+        "VALUES(?1, ?2, ?3, (SELECT source_id FROM source_object WHERE id = "
+        "?1))";
     return metaverse_run(
         mv, sql, DB_VALUES(DB_INT(source_object), DB_INT(id), DB_INT(kind)),
         err);

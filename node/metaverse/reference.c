@@ -119,6 +119,8 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
  * to an object mj. */
 #define RESOLVED \
     "SELECT oj.metaverse_id, oj.kind, l.attribute, mj.metaverse_id, mj.kind "
+/* F2 */
+#define SAME_SOURCE "AND mj.source_id = oj.source_id "
 
 enum ts_code reference_link_changed(struct metaverse *mv, int64_t object_id,
                                     struct ts_slice attribute,
@@ -129,7 +131,7 @@ enum ts_code reference_link_changed(struct metaverse *mv, int64_t object_id,
         "SELECT oj.metaverse_id, oj.kind, ?2, mj.metaverse_id, mj.kind "
         "FROM joined oj "
         "JOIN source_object s ON s.dn_key = ?3 "
-        "JOIN joined mj ON mj.object_id = s.id "
+        "JOIN joined mj ON mj.object_id = s.id " SAME_SOURCE
         "WHERE oj.object_id = ?1";
     return adjust_all(
         mv, sql, DB_VALUES(DB_INT(object_id), DB_TEXT(attribute), DB_BLOB(key)),
@@ -144,7 +146,7 @@ static enum ts_code dn_adjust(struct metaverse *mv, int64_t object_id,
     static const char sql[] =
         RESOLVED "FROM joined mj "
                  "JOIN source_link l ON l.dn_key = ?2 "
-                 "JOIN joined oj ON oj.object_id = l.object_id "
+                 "JOIN joined oj ON oj.object_id = l.object_id " SAME_SOURCE
                  "WHERE mj.object_id = ?1";
     return adjust_all(mv, sql, DB_VALUES(DB_INT(object_id), DB_BLOB(key)),
                       delta, err);
@@ -171,13 +173,13 @@ static enum ts_code object_adjust(struct metaverse *mv, int64_t object_id,
                  "JOIN source_link l ON l.object_id = oj.object_id "
                  "JOIN source_object s ON s.dn_key = l.dn_key "
                  "AND s.id <> oj.object_id "
-                 "JOIN joined mj ON mj.object_id = s.id "
+                 "JOIN joined mj ON mj.object_id = s.id " SAME_SOURCE
                  "WHERE oj.object_id = ?1";
     static const char in_sql[] =
         RESOLVED "FROM source_object s "
                  "JOIN joined mj ON mj.object_id = s.id "
                  "JOIN source_link l ON l.dn_key = s.dn_key "
-                 "JOIN joined oj ON oj.object_id = l.object_id "
+                 "JOIN joined oj ON oj.object_id = l.object_id " SAME_SOURCE
                  "WHERE s.id = ?1";
     struct db_values values = DB_VALUES(DB_INT(object_id));
     enum ts_code code = adjust_all(mv, out_sql, values, delta, err);
@@ -207,7 +209,7 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "JOIN joined oj ON oj.object_id = l.object_id "
         "AND oj.kind = ?1 "
         "JOIN source_object s ON s.dn_key = l.dn_key "
-        "JOIN joined mj ON mj.object_id = s.id "
+        "JOIN joined mj ON mj.object_id = s.id " SAME_SOURCE
         "AND NOT (?4 AND mj.kind = ?5) "
         "AND NOT (oj.kind = ?5 AND mj.metaverse_id = oj.metaverse_id) "
         "WHERE l.attribute = ?2 COLLATE NOCASE "

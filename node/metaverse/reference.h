@@ -12,10 +12,12 @@
  *   reference_joined, _left   an object got or lost its metaverse object
  *   reference_dn_left, _taken an object's DN changed
  *
- * Invariant:
+ * Invariants:
  *   F1  wanted = the number of such links, at the end of every transaction;
  *       reference_recount computes the same from nothing (and is how a first
  *       load is done in one pass).
+ *   F2  a DN means an object of the source that says it: two directories with
+ *       one base DN do not refer to each other's people.
  */
 #ifndef NODE_METAVERSE_REFERENCE_H
 #define NODE_METAVERSE_REFERENCE_H

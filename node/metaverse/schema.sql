@@ -73,7 +73,8 @@ CREATE INDEX metaverse_changed ON metaverse(changed);
 CREATE TABLE joined(
   object_id INTEGER NOT NULL PRIMARY KEY,
   metaverse_id INTEGER NOT NULL,
-  kind INTEGER NOT NULL -- of the metaverse object, which never changes it
+  kind INTEGER NOT NULL, -- of the metaverse object, which never changes it
+  source_id INTEGER NOT NULL -- of the source object, likewise
 ) STRICT;
 CREATE INDEX joined_metaverse ON joined(metaverse_id);
 

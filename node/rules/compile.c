@@ -492,6 +492,19 @@ bool rules_depend_on_ancestors(const struct rules *rules)
     return rules->sandbox.reads.ancestors;
 }
 
+bool rules_depend_on_dn(const struct rules *rules)
+{
+    for (size_t i = 0; i < rules->count; i++) {
+        for (size_t c = 0; c < rules->names.column_count; c++) {
+            if (rules->names.columns[c]->kind == RULES_COLUMN_DN &&
+                rules->items[i].reads[c]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 struct ts_hash rules_fingerprint(const struct rules *rules)
 {
     return rules->fingerprint;

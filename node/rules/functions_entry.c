@@ -16,7 +16,7 @@ static struct rules_sandbox *sandbox_of(sqlite3_context *context)
 }
 
 /* The column that an index means; SIZE_MAX (after an error) for anything that
- * was not put there by the compiler. */
+ * was not put there by the compiler, and for a DN that is not known. */
 static size_t column_of(sqlite3_context *context, sqlite3_value *value)
 {
     const struct rules_view *view = &sandbox_of(context)->view;
@@ -24,6 +24,10 @@ static size_t column_of(sqlite3_context *context, sqlite3_value *value)
     if (sqlite3_value_type(value) != SQLITE_INTEGER || index < 0 ||
         (size_t) index >= view->column_count || view->input == NULL) {
         sqlite3_result_error(context, "it takes the name of an attribute", -1);
+        return SIZE_MAX;
+    }
+    if (rules_view_is_unknown(view, (size_t) index)) {
+        sqlite3_result_error(context, RULES_DN_UNKNOWN, -1);
         return SIZE_MAX;
     }
     return (size_t) index;

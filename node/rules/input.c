@@ -63,6 +63,12 @@ struct ts_slice rules_view_value(const struct rules_view *view, size_t column,
     return view->attributes[column]->values[i];
 }
 
+bool rules_view_is_unknown(const struct rules_view *view, size_t column)
+{
+    return view->columns[column]->kind == RULES_COLUMN_DN &&
+           view->input->dn.data == NULL;
+}
+
 bool rules_parse_boolean(struct ts_slice text, bool *ret_value)
 {
     const char *data = (const char *) text.data;
@@ -167,6 +173,11 @@ void rules_view_result(const struct rules_view *view, sqlite3_context *context,
                        size_t column, struct ts_slice value)
 {
     const struct rules_column *described = view->columns[column];
+    if (rules_view_is_unknown(view, column)) {
+        /* A DN cut short would look like a move to somewhere else. */
+        sqlite3_result_error(context, RULES_DN_UNKNOWN, -1);
+        return;
+    }
     if (described->syntax == RULES_SYNTAX_INTEGER) {
         result_integer(context, described, value);
         return;

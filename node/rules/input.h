@@ -42,6 +42,12 @@ size_t rules_view_count(const struct rules_view *view, size_t column);
 struct ts_slice rules_view_value(const struct rules_view *view, size_t column,
                                  size_t i);
 
+/* Is it the DN, and that is not known? */
+bool rules_view_is_unknown(const struct rules_view *view, size_t column);
+#define RULES_DN_UNKNOWN                                                  \
+    "dn could not be put together: not every entry above this object is " \
+    "known; let the source's filter include them"
+
 /* Answer `value` of `column` as an SQL value of the schema's type. */
 void rules_view_result(const struct rules_view *view, sqlite3_context *context,
                        size_t column, struct ts_slice value);

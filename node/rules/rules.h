@@ -83,6 +83,9 @@ bool rules_depend_on_date(const struct rules *rules);
 /* True when a rule uses ou_under(): inputs need ancestors, and an object is to
  * be evaluated again when an ancestor changes. */
 bool rules_depend_on_ancestors(const struct rules *rules);
+/* True when a rule reads `dn`: inputs need it, and an object is to be evaluated
+ * again when an ancestor changes. */
+bool rules_depend_on_dn(const struct rules *rules);
 /* Over everything that decides a result: expressions, kinds, precedence, and
  * what the two schemas say of the names used. */
 struct ts_hash rules_fingerprint(const struct rules *rules);
@@ -90,7 +93,7 @@ struct ts_hash rules_fingerprint(const struct rules *rules);
 struct rules_input {
     const char *source_name;
     struct ts_slice anchor;
-    struct ts_slice dn;
+    struct ts_slice dn; /* data == NULL: not known, reading it is an error */
     const struct ts_entry *entry; /* normalised, without reference attributes */
     const char *run_date;         /* "YYYY-MM-DD", UTC */
     /* Anchors of the entries above this one, for ou_under(). Only `complete`

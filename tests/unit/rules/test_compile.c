@@ -303,7 +303,21 @@ static void uses_of_date_and_ancestors_are_known(void **state)
     struct rules *rules = compile(&rule, 1);
     assert_true(rules_depend_on_date(rules));
     assert_true(rules_depend_on_ancestors(rules));
+    assert_false(rules_depend_on_dn(rules));
     rules_free(rules);
+}
+
+static void a_use_of_the_dn_is_known(void **state)
+{
+    (void) state;
+    static const char *const uses[] = { "rdn(dn)", "first(dn)", "vals('DN')" };
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        struct config_flow flow = fixture_flow("text", uses[i]);
+        struct config_rule rule = fixture_rule(NULL, &flow, 1);
+        struct rules *rules = compile(&rule, 1);
+        assert_true(rules_depend_on_dn(rules));
+        rules_free(rules);
+    }
 }
 
 /* ---- fingerprint ------------------------------------------------------- */
@@ -363,6 +377,7 @@ int main(void)
         cmocka_unit_test(references_never_pass_through_expressions),
         cmocka_unit_test(unknown_reference_is_refused),
         cmocka_unit_test(uses_of_date_and_ancestors_are_known),
+        cmocka_unit_test(a_use_of_the_dn_is_known),
         cmocka_unit_test(fingerprint_changes_with_what_decides_results),
     };
     return cmocka_run_group_tests_name("rules compile", tests, NULL, NULL);

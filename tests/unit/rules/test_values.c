@@ -340,6 +340,27 @@ static void ou_under_never_says_no_with_ancestors_missing(void **state)
     ts_arena_done(&arena);
 }
 
+static void a_dn_that_is_not_known_is_an_error_not_a_short_dn(void **state)
+{
+    (void) state;
+    static const char *const uses[] = { "dn", "first(dn)", "n('dn') || ''",
+                                        "has('dn', 'x') || ''",
+                                        "dn LIKE '%x' || ''" };
+    struct ts_arena arena;
+    ts_arena_init(&arena, 1 << 20);
+    struct rules_input input = fixture_person(&arena);
+    input.dn = TS_SLICE_NONE;
+
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        const char *said = fixture_eval_input("text", uses[i], &input);
+        if (strstr(said, "not every entry above") == NULL) {
+            fail_msg("%s: %s", uses[i], said);
+        }
+    }
+    assert_string_equal(fixture_eval_input("text", "'x'", &input), "x");
+    ts_arena_done(&arena);
+}
+
 static void regexp_replace_replaces_every_match(void **state)
 {
     (void) state;
@@ -535,6 +556,7 @@ int main(void)
         cmocka_unit_test(rdn_is_the_leftmost),
         cmocka_unit_test(ou_under_looks_at_ancestors_by_anchor),
         cmocka_unit_test(ou_under_never_says_no_with_ancestors_missing),
+        cmocka_unit_test(a_dn_that_is_not_known_is_an_error_not_a_short_dn),
         cmocka_unit_test(regexp_replace_replaces_every_match),
         cmocka_unit_test(run_date_is_the_runs_day),
         cmocka_unit_test(replaced_functions_do_what_sqlites_do),
