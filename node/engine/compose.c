@@ -25,10 +25,13 @@ static enum ts_code too_large(const struct intent *intent, struct ts_err *err)
 static enum ts_code new_op(const struct intent *intent,
                            struct export_op **ret_op, struct ts_err *err)
 {
+    static const int64_t none[1] = { 0 };
     struct export_op *op = export_op_new();
     if (op == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not compose an export");
     }
+    op->link_add_members = none;
+    op->link_remove_members = none;
     op->intent = *intent;
     op->intent.anchor = ts_arena_copy(&op->arena, intent->anchor);
     op->intent.target_id = ts_arena_copy(&op->arena, intent->target_id);
@@ -113,13 +116,9 @@ static void fill_links(struct composition *c, const struct reference_due *due,
 
 static enum ts_code compose_links(struct composition *c, struct ts_err *err)
 {
-    static const int64_t none[1] = { 0 };
     struct ts_arena *arena = &c->op->arena;
     size_t count = c->engine->links_max;
     struct link_lists lists;
-    c->op->link_add_members = none;
-    c->op->link_remove_members = none;
-
     struct reference_due *due = ts_arena_array(arena, count, sizeof *due);
     if (due == NULL) {
         return too_large(&c->op->intent, err);
@@ -270,7 +269,6 @@ enum ts_code compose(struct engine_context *engine, const struct intent *intent,
 enum ts_code compose_look(const struct intent *intent,
                           struct export_op **ret_op, struct ts_err *err)
 {
-    static const int64_t none[1] = { 0 };
     struct export_op *op = NULL;
     enum ts_code code = new_op(intent, &op, err);
     if (code != TS_OK) {
@@ -278,8 +276,6 @@ enum ts_code compose_look(const struct intent *intent,
     }
     op->observe_only = true;
     op->op.verb = intent->target_id.size > 0 ? TARGET_READ : TARGET_FIND;
-    op->link_add_members = none;
-    op->link_remove_members = none;
     *ret_op = op;
     return TS_OK;
 }

@@ -85,6 +85,9 @@ static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
     }
     /* After a first load; synchronize searches these. */
     static const char *const searched[] = { "source_object", "source_link" };
+    if (code == TS_OK && c->engine->config->sources_count > 1) {
+        return indexes_make(c->engine->state.mv, NULL, err); /* it joins */
+    }
     for (size_t i = 0; code == TS_OK && i < 2; i++) {
         code = indexes_make(c->engine->state.mv, searched[i], err);
     }

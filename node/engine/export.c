@@ -154,6 +154,9 @@ static enum ts_code submit_look(struct export_run *run,
     look->reason =
         (const char *) ts_arena_copy(&look->arena, ts_slice_str(after->text))
             .data;
+    look->fault = (const char *) ts_arena_copy(&look->arena,
+                                               ts_slice_str(after->attribute))
+                      .data;
     exporter_submit(run->engine->exporter, look);
     return TS_OK;
 }

@@ -33,6 +33,7 @@ struct export_op {
     const int64_t *link_remove_members;
     bool observe_only;  /* settles a doubt: its outcome decides nothing new */
     const char *reason; /* observe_only: what was refused, or NULL */
+    const char *fault;  /* and the path at fault, or "" */
 
     enum target_result result;
     int status;

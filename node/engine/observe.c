@@ -226,7 +226,9 @@ enum ts_code observe_again(struct engine_context *engine,
     }
     now.seen = packed;
     now.etag = object->etag;
-    now.anchor = object->anchor;
+    if (object->anchor.size > 0) {
+        now.anchor = object->anchor; /* else the target does not show it */
+    }
     code = target_row_put(engine->state.mv, &now, err);
     return code == TS_OK ? links_observe(engine, row->metaverse_id, object, err)
                          : code;

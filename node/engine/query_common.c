@@ -8,7 +8,9 @@
 
 json_t *query_text(struct ts_slice text)
 {
-    json_t *value = json_stringn((const char *) text.data, text.size);
+    json_t *value = text.size == 0
+                        ? json_string("")
+                        : json_stringn((const char *) text.data, text.size);
     return value != NULL ? value : json_string("?");
 }
 

@@ -1,4 +1,5 @@
 /* From answers to outcomes. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unicase.h>
@@ -53,6 +54,20 @@ static const char *sentence(struct scim_send *send,
     return text == NULL ? why : text;
 }
 
+/* Does `text` speak of `word`, not only of "userName" where the word is "name"?
+ */
+static bool speaks_of(const char *text, struct ts_slice word)
+{
+    const char *start = (const char *) word.data;
+    for (const char *at = text; (at = strcasestr(at, start)) != NULL; at++) {
+        if ((at == text || isalnum((unsigned char) at[-1]) == 0) &&
+            isalnum((unsigned char) at[word.size]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The flowed path that a complaint speaks of, if it names one. */
 static const char *attribute_at_fault(struct scim_send *send,
                                       const struct scim_task *task,
@@ -65,8 +80,7 @@ static const char *attribute_at_fault(struct scim_send *send,
             continue;
         }
         struct ts_slice name = ts_arena_copy(&send->arena, path.attribute);
-        if (name.data != NULL &&
-            strcasestr(detail, (const char *) name.data) != NULL) {
+        if (name.data != NULL && name.size > 0 && speaks_of(detail, name)) {
             return (const char *) ts_arena_copy(&send->arena,
                                                 set->attributes[i].name)
                 .data;
