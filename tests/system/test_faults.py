@@ -4,7 +4,6 @@
 import os
 import unittest
 
-import ldap
 from instep import InStepCase, quick
 from lab import wait_until
 
