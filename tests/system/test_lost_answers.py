@@ -24,14 +24,14 @@ class Lost(Staff):
 
     def test_an_effect_after_our_deadline_is_waited_for(self):
         self.turn_over()
-        rule = self.lab.fault("stall", {"method": "POST"}, times=2, ms=2800, when="before")
+        rule = self.lab.fault("stall", {"method": "POST"}, times=2, ms=2500, when="before")
         self.assertOnce()
         self.assertEqual(2, self.lab.fault_hits(rule))
 
     def test_reads_that_show_the_past_do_not_make_a_second_one(self):
         self.turn_over()
         self.lab.fault("close", {"method": "POST"}, times=2, when="after")
-        stale = self.lab.fault("stale", {"method": "GET"}, ms=700)
+        stale = self.lab.fault("stale", {"method": "GET"}, ms=500)
         self.assertOnce()
         self.assertGreater(self.lab.fault_hits(stale), 0)
 
