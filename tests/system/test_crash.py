@@ -23,7 +23,7 @@ class Delta(CrashCase):
             with self.subTest(point=point):
                 self.node.stop()
                 since = len(self.lab.writes())
-                self.lab.change(seed=seed, count=20)
+                self.lab.change(seed=seed, count=30)
                 self.crash(self.node, point)
                 self.assertSettled(self.node)
                 self.assertNoSecondCreate(since)
