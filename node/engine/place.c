@@ -32,11 +32,12 @@ static enum ts_code base_key(struct engine_context *engine, size_t source,
     return TS_OK;
 }
 
-/* "rdn,rdn,...,base" of the object and the entries between it and the base. */
-static bool join_dn(const struct connector_object *object,
-                    const struct connector_ancestor *above, size_t between,
-                    struct ts_slice base, struct ts_arena *arena,
-                    struct ts_slice *ret_dn)
+/* "rdn,rdn,...,base" of the object and the entries between it and the base;
+ * data == NULL: out of memory. */
+static struct ts_slice join_dn(const struct connector_object *object,
+                               const struct connector_ancestor *above,
+                               size_t between, struct ts_slice base,
+                               struct ts_arena *arena)
 {
     size_t size = object->rdn.size + 1 + base.size;
     for (size_t i = 0; i < between; i++) {
@@ -44,7 +45,7 @@ static bool join_dn(const struct connector_object *object,
     }
     uint8_t *text = ts_arena_take(arena, size + 1);
     if (text == NULL) {
-        return false;
+        return TS_SLICE_NONE;
     }
     size_t used = 0;
     for (size_t i = 0; i <= between; i++) {
@@ -61,8 +62,7 @@ static bool join_dn(const struct connector_object *object,
     } else {
         used--; /* the root: nothing follows the last RDN */
     }
-    *ret_dn = ts_slice(text, used);
-    return true;
+    return ts_slice(text, used);
 }
 
 /* How many entries are between the object and the base; false when there is a
@@ -122,7 +122,8 @@ enum ts_code place_find(struct engine_context *engine,
         /* The base itself may be hidden by a filter: its name is known then,
          * its anchor is not. The root has none. */
         input->ancestors_complete = count > between || base_dn.size == 0;
-        if (!join_dn(object, above, between, base_dn, arena, &input->dn)) {
+        input->dn = join_dn(object, above, between, base_dn, arena);
+        if (input->dn.data == NULL) {
             return full(err);
         }
     }

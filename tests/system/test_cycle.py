@@ -156,8 +156,8 @@ class LargeGroup(SemanticsCase):
         everyone = population.Population(self.lab.env["seed"], 5100, 1).person_dns
         [group] = self.directory.search_s(population.GROUPS, ldap.SCOPE_ONELEVEL, "(cn=everyone)", ["1.1"])
         for verb in (ldap.MOD_DELETE, ldap.MOD_ADD):
-            for count in (1, 1000):
-                members = [dn.encode() for dn in everyone[100:100 + count]]
+            for first, count in ((100, 1), (200, 1000)):
+                members = [dn.encode() for dn in everyone[first:first + count]]
                 self.directory.modify_s(group[0], [(verb, "member", members)])
                 before = len(self.lab.writes())
                 node.sync()

@@ -145,18 +145,21 @@ static void put(struct history *h, int i)
 }
 
 /* Units keep to units of their own source, which come before them; their names
- * are never used again. Names of others may meet. */
+ * come back, so that old links mean them again. Names of others may meet. */
 static void rename_node(struct history *h, int i)
 {
     struct node *node = &h->nodes[i];
     int parent = below(h, i < UNITS ? i + 1 : UNITS) - 1;
-    node->parent =
-        parent >= 0 && h->nodes[parent].source == node->source ? parent : -1;
     if (i < UNITS) {
         (void) snprintf(node->rdn, sizeof node->rdn, "ou=%d-%d", i,
-                        h->renames++);
+                        below(h, 2));
     } else {
         (void) snprintf(node->rdn, sizeof node->rdn, "uid=%d", below(h, 12));
+    }
+    if (node->id == 0 || below(h, 3) == 0) {
+        node->parent = parent >= 0 && h->nodes[parent].source == node->source
+                           ? parent
+                           : -1;
     }
 }
 
@@ -175,6 +178,11 @@ static void step(struct history *h)
     struct ts_err err;
     switch (below(h, 8)) {
     case 0:
+        rename_node(h, i);
+        put(h, i);
+        break;
+    case 6:
+        i = below(h, UNITS);
         rename_node(h, i);
         put(h, i);
         break;
@@ -255,7 +263,7 @@ static void counts_follow_any_history(void **state)
         }
         assert_keys_follow(&h);
         /* Something was proved only if there was something to count. */
-        assert_true(seen > 500);
+        assert_true(seen > 100);
     }
 }
 
