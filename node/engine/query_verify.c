@@ -73,15 +73,20 @@ static void list_row(struct verification *v, json_t *list, size_t max,
     json_decref(row);
 }
 
-/* `ours` and `theirs` are taken over. */
+struct finding {
+    const char *what;
+    struct ts_slice path;
+    json_t *ours, *theirs;
+};
+
+/* Takes the two lists over. */
 static void differs(struct verification *v, const struct subject *subject,
-                    const char *what, struct ts_slice path, json_t *ours,
-                    json_t *theirs)
+                    struct finding finding)
 {
-    json_t *row = found_document(subject, path);
-    (void) json_object_set_new(row, "what", json_string(what));
-    (void) json_object_set_new(row, "ours", ours);
-    (void) json_object_set_new(row, "theirs", theirs);
+    json_t *row = found_document(subject, finding.path);
+    (void) json_object_set_new(row, "what", json_string(finding.what));
+    (void) json_object_set_new(row, "ours", finding.ours);
+    (void) json_object_set_new(row, "theirs", finding.theirs);
     v->difference_count++;
     list_row(v, v->differences, DIFFERENCES_MAX, row);
 }
@@ -144,8 +149,10 @@ static enum ts_code compare_values(struct verification *v,
         if (list[i].normalised) {
             normalised(v, subject, &list[i]);
         } else {
-            differs(v, subject, "attribute", list[i].path,
-                    query_values(list[i].ours), query_values(list[i].theirs));
+            differs(v, subject,
+                    (struct finding){ "attribute", list[i].path,
+                                      query_values(list[i].ours),
+                                      query_values(list[i].theirs) });
         }
     }
     return code;
@@ -158,10 +165,11 @@ static void compare_anchor(struct verification *v,
 {
     struct ts_slice ours = subject->object.anchor;
     if (!ts_slice_equal(object->anchor, ours)) {
-        differs(v, subject, "attribute", ts_slice_str("externalId"),
-                query_one(ours),
-                object->anchor.size > 0 ? query_one(object->anchor)
-                                        : json_array());
+        differs(v, subject,
+                (struct finding){
+                    "attribute", ts_slice_str("externalId"), query_one(ours),
+                    object->anchor.size > 0 ? query_one(object->anchor)
+                                            : json_array() });
     }
 }
 
@@ -174,8 +182,9 @@ static void compare_active(struct verification *v,
     const struct ts_attribute *theirs = ts_entry_find(&object->values, path);
     if (theirs != NULL && theirs->value_count == 1 &&
         !ts_slice_equal(theirs->values[0], ts_slice_str(ours))) {
-        differs(v, subject, "attribute", path, json_pack("[s]", ours),
-                query_values(theirs));
+        differs(v, subject,
+                (struct finding){ "attribute", path, json_pack("[s]", ours),
+                                  query_values(theirs) });
     }
 }
 
@@ -241,8 +250,9 @@ static enum ts_code compare_shown(struct verification *v,
             struct metaverse_object theirs;
             code = object_get(v->mv, member, &v->arena, &theirs, err);
             if (code == TS_OK) {
-                differs(v, subject, "member", path, json_array(),
-                        query_one(theirs.anchor));
+                differs(v, subject,
+                        (struct finding){ "member", path, json_array(),
+                                          query_one(theirs.anchor) });
             }
         }
     }
@@ -269,8 +279,10 @@ static enum ts_code compare_wanted(struct verification *v,
         code = db_step(&v->mv->db, stmt, &row, err);
         if (code == TS_OK && row &&
             !seen_has(members, db_column_int(stmt, 0))) {
-            differs(v, subject, "member", path, query_one(db_column(stmt, 1)),
-                    json_array());
+            differs(v, subject,
+                    (struct finding){ "member", path,
+                                      query_one(db_column(stmt, 1)),
+                                      json_array() });
         }
     }
     return code;
@@ -316,8 +328,9 @@ static enum ts_code compare_leaver_there(struct verification *v,
     switch (compare_leaver(v->engine->config, subject->object.kind,
                            subject->object.presence)) {
     case CONFIG_LEAVER_DELETE:
-        differs(v, subject, "unexpected", TS_SLICE_NONE, json_array(),
-                query_one(object->id));
+        differs(v, subject,
+                (struct finding){ "unexpected", TS_SLICE_NONE, json_array(),
+                                  query_one(object->id) });
         break;
     case CONFIG_LEAVER_DEACTIVATE:
         compare_active(v, subject, "false", object);
@@ -371,8 +384,9 @@ static enum ts_code compare_stranger(struct verification *v,
         code = load_subject(v, id, &subject, err);
     }
     if (code == TS_OK && twin) {
-        differs(v, &subject, "unexpected", TS_SLICE_NONE, json_array(),
-                query_one(object->id));
+        differs(v, &subject,
+                (struct finding){ "unexpected", TS_SLICE_NONE, json_array(),
+                                  query_one(object->id) });
     } else if (code == TS_OK) {
         v->others++;
     }
@@ -445,8 +459,9 @@ static enum ts_code missing_chunk(struct verification *v, int64_t *last,
         v->compared++;
         code = load_subject(v, ids[i], &subject, err);
         if (code == TS_OK) {
-            differs(v, &subject, "missing", TS_SLICE_NONE, json_array(),
-                    json_array());
+            differs(v, &subject,
+                    (struct finding){ "missing", TS_SLICE_NONE, json_array(),
+                                      json_array() });
         }
     }
     return code;

@@ -231,11 +231,14 @@ static enum ts_code run_rule(struct run *run)
     return state == STEP_FAILED && code == TS_OK ? run_by_pieces(run) : code;
 }
 
-/* The first term that is not true. One that fails cannot be told apart from
- * one that decided, so then the whole `when` is named. */
+/* The first term that is not true, and how many are true before it. One that
+ * fails cannot be told apart from one that decided, so then the whole `when`
+ * is named. */
 static const char *find_false_term(struct rules *rules,
-                                   const struct rules_compiled *item)
+                                   const struct rules_compiled *item,
+                                   size_t *ret_true)
 {
+    *ret_true = 0;
     for (size_t i = 0; i < item->term_count; i++) {
         enum step state = step(rules, item->terms[i].alone);
         (void) sqlite3_reset(item->terms[i].alone);
@@ -245,6 +248,7 @@ static const char *find_false_term(struct rules *rules,
         if (state != STEP_ROW) {
             break;
         }
+        ++*ret_true;
     }
     return item->rule->when;
 }
@@ -259,13 +263,32 @@ static bool applies(const struct rules_compiled *item, const char *source)
     return false;
 }
 
+/* Of all the rules that said no, the one that came closest explains it: for a
+ * person without mail that is the rule of people, not that of groups. */
+static void explain_out(struct rules *rules, const char *source,
+                        struct rules_result *result)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < rules->count; i++) {
+        size_t are_true = 0;
+        if (!applies(&rules->items[i], source)) {
+            continue;
+        }
+        const char *term = find_false_term(rules, &rules->items[i], &are_true);
+        if (result->false_term == NULL || are_true >= most) {
+            result->false_term = term;
+            result->rule = i;
+            most = are_true;
+        }
+    }
+}
+
 enum ts_code rules_evaluate(struct rules *rules,
                             const struct rules_input *input,
                             struct ts_arena *arena,
                             struct rules_result *ret_result, struct ts_err *err)
 {
     struct rules_result result = { .scope = RULES_OUT };
-    const struct rules_compiled *last = NULL;
     enum ts_code code = TS_OK;
 
     rules_view_set(&rules->sandbox.view, input);
@@ -280,14 +303,13 @@ enum ts_code rules_evaluate(struct rules *rules,
                            .result = &result,
                            .err = err };
         code = run_rule(&run);
-        last = item;
         result.rule = i;
         if (result.scope != RULES_OUT) {
             break;
         }
     }
-    if (code == TS_OK && result.scope == RULES_OUT && last != NULL) {
-        result.false_term = find_false_term(rules, last);
+    if (code == TS_OK && result.scope == RULES_OUT) {
+        explain_out(rules, input->source_name, &result);
     }
     rules_view_set(&rules->sandbox.view, NULL);
     if (code == TS_OK) {

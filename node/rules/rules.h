@@ -116,13 +116,15 @@ struct rules_problem {
 
 struct rules_result {
     enum rules_scope scope;
-    size_t rule;            /* index into the array given to _compile */
+    size_t rule;            /* index into the array given to _compile; OUT:
+                               the rule that false_term is of */
     struct ts_entry values; /* flows; NULL results are absent; normalised. Of
                                several values one each: a JSON array is taken
                                apart, kind JSON has one document a value. */
     struct ts_entry once;   /* the same for `once:` */
     const char *false_term; /* RULES_OUT: the first AND-term of `when` that is
-                               not true, of the last rule tried, as written;
+                               not true, as written, of the rule that has the
+                               most true terms before it (the last of such);
                                NULL when no rule names the source */
     const struct rules_problem *problems;
     size_t problem_count; /* flows that failed: their last good value stays */

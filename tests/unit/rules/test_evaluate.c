@@ -130,6 +130,23 @@ static void failing_when_is_undecided_and_never_an_exit(void **state)
     close_fixture(&f);
 }
 
+static void the_rule_that_came_closest_explains_why_not(void **state)
+{
+    (void) state;
+    struct config_rule list[] = {
+        fixture_rule("sn = 'x'", NULL, 0),
+        fixture_rule("uid = 'ada' AND uid <> 'eve' AND sn = 'y'", NULL, 0),
+        fixture_rule("uid = 'ada' AND sn = 'z'", NULL, 0),
+    };
+    struct fixture f;
+    open_fixture(&f, list, 3);
+    evaluate_person(&f);
+    assert_int_equal(f.result.scope, RULES_OUT);
+    assert_string_equal(f.result.false_term, "sn = 'y'");
+    assert_int_equal(f.result.rule, 1);
+    close_fixture(&f);
+}
+
 static void terms_are_tried_from_left_to_right(void **state)
 {
     (void) state;
@@ -467,6 +484,7 @@ int main(void)
         cmocka_unit_test(missing_when_is_true),
         cmocka_unit_test(null_when_is_out_of_scope),
         cmocka_unit_test(failing_when_is_undecided_and_never_an_exit),
+        cmocka_unit_test(the_rule_that_came_closest_explains_why_not),
         cmocka_unit_test(terms_are_tried_from_left_to_right),
         cmocka_unit_test(flow_errors_do_not_touch_objects_out_of_scope),
         cmocka_unit_test(error_names_its_flow_and_harms_no_other),
