@@ -32,24 +32,32 @@ static enum ts_code base_key(struct engine_context *engine, size_t source,
     return TS_OK;
 }
 
-/* "rdn,rdn,...,base" of the object and the entries between it and the base;
- * data == NULL: out of memory. */
-static struct ts_slice join_dn(const struct connector_object *object,
-                               const struct connector_ancestor *above,
-                               size_t between, struct ts_slice base,
-                               struct ts_arena *arena)
+/* The way from an object to its source's base. */
+struct way {
+    struct connector_ancestor above[CONNECTOR_DEPTH_MAX];
+    size_t count;
+    size_t between; /* of `above`, before the base */
+    bool is_base, whole;
+    struct ts_slice base_dn, dn; /* dn: empty unless whole */
+};
+
+/* "rdn,rdn,...,base" of the object and the entries between it and the base. */
+static bool join_dn(const struct connector_object *object,
+                    const struct way *way, struct ts_arena *arena,
+                    struct ts_slice *ret_dn)
 {
+    struct ts_slice base = way->base_dn;
     size_t size = object->rdn.size + 1 + base.size;
-    for (size_t i = 0; i < between; i++) {
-        size += above[i].rdn.size + 1;
+    for (size_t i = 0; i < way->between; i++) {
+        size += way->above[i].rdn.size + 1;
     }
     uint8_t *text = ts_arena_take(arena, size + 1);
     if (text == NULL) {
-        return TS_SLICE_NONE;
+        return false;
     }
     size_t used = 0;
-    for (size_t i = 0; i <= between; i++) {
-        struct ts_slice rdn = i == 0 ? object->rdn : above[i - 1].rdn;
+    for (size_t i = 0; i <= way->between; i++) {
+        struct ts_slice rdn = i == 0 ? object->rdn : way->above[i - 1].rdn;
         if (rdn.size > 0) {
             memcpy(text + used, rdn.data, rdn.size);
             used += rdn.size;
@@ -62,7 +70,8 @@ static struct ts_slice join_dn(const struct connector_object *object,
     } else {
         used--; /* the root: nothing follows the last RDN */
     }
-    return ts_slice(text, used);
+    *ret_dn = ts_slice(text, used);
+    return true;
 }
 
 /* How many entries are between the object and the base; false when there is a
@@ -83,49 +92,82 @@ static bool reach(const struct connector_object *object,
     return true;
 }
 
+static enum ts_code find_way(struct engine_context *engine,
+                             const struct connector_object *object,
+                             struct ts_arena *arena, struct way *way,
+                             struct ts_err *err)
+{
+    size_t source = (size_t) object->source_id - 1;
+    struct ts_slice base;
+    way->count = CONNECTOR_DEPTH_MAX;
+    way->between = 0;
+    way->dn = TS_SLICE_NONE;
+    way->base_dn = ts_slice_str(engine->config->sources[source].base);
+    enum ts_code code = base_key(engine, source, &base, err);
+    if (code == TS_OK) {
+        code = connector_above(engine->state.mv, object, arena, way->above,
+                               &way->count, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    way->is_base = ts_slice_equal(object->key, base);
+    way->whole = way->is_base ||
+                 reach(object, way->above, way->count, base, &way->between);
+    if (way->is_base) {
+        way->dn = way->base_dn;
+    } else if (way->whole && !join_dn(object, way, arena, &way->dn)) {
+        return full(err);
+    }
+    return TS_OK;
+}
+
 enum ts_code place_find(struct engine_context *engine,
                         const struct connector_object *object,
                         struct ts_arena *arena, struct rules_input *input,
                         struct ts_err *err)
 {
-    size_t source = (size_t) object->source_id - 1;
-    struct connector_ancestor above[CONNECTOR_DEPTH_MAX];
-    size_t count = CONNECTOR_DEPTH_MAX;
-    size_t between = 0;
-    struct ts_slice base;
+    struct way way;
     if (!rules_depend_on_dn(engine->rules) &&
         !rules_depend_on_ancestors(engine->rules)) {
         return TS_OK;
     }
-    enum ts_code code = base_key(engine, source, &base, err);
-    if (code == TS_OK) {
-        code = connector_above(engine->state.mv, object, arena, above, &count,
-                               err);
+    enum ts_code code = find_way(engine, object, arena, &way, err);
+    if (code != TS_OK) {
+        return code;
     }
     struct ts_slice *anchors =
-        code == TS_OK ? ts_arena_array(arena, count, sizeof *anchors) : NULL;
+        ts_arena_array(arena, way.count, sizeof *anchors);
     if (anchors == NULL) {
-        return code == TS_OK ? full(err) : code;
+        return full(err);
     }
-    for (size_t i = 0; i < count; i++) {
-        anchors[i] = above[i].anchor;
+    for (size_t i = 0; i < way.count; i++) {
+        anchors[i] = way.above[i].anchor;
     }
     input->ancestors = anchors;
-    input->ancestor_count = count;
-
-    struct ts_slice base_dn =
-        ts_slice_str(engine->config->sources[source].base);
-    if (ts_slice_equal(object->key, base)) {
-        input->dn = base_dn;
-        input->ancestors_complete = true;
-    } else if (reach(object, above, count, base, &between)) {
+    input->ancestor_count = way.count;
+    if (way.whole) {
+        input->dn = way.dn;
         /* The base itself may be hidden by a filter: its name is known then,
          * its anchor is not. The root has none. */
-        input->ancestors_complete = count > between || base_dn.size == 0;
-        input->dn = join_dn(object, above, between, base_dn, arena);
-        if (input->dn.data == NULL) {
-            return full(err);
+        input->ancestors_complete =
+            way.is_base || way.count > way.between || way.base_dn.size == 0;
+    }
+    return TS_OK;
+}
+
+enum ts_code place_dn(struct engine_context *engine,
+                      const struct connector_object *object,
+                      struct ts_arena *arena, struct ts_slice *ret_dn,
+                      struct ts_err *err)
+{
+    struct way way = { .dn = TS_SLICE_NONE };
+    if ((size_t) object->source_id - 1 < engine->config->sources_count) {
+        enum ts_code code = find_way(engine, object, arena, &way, err);
+        if (code != TS_OK) {
+            return code;
         }
     }
+    *ret_dn = way.dn;
     return TS_OK;
 }

@@ -26,4 +26,11 @@ TS_MUSTUSE enum ts_code place_find(struct engine_context *engine,
                                    struct rules_input *input,
                                    struct ts_err *err);
 
+/* The DN as the source writes it, whether rules ask or not; empty where there
+ * is a gap. */
+TS_MUSTUSE enum ts_code place_dn(struct engine_context *engine,
+                                 const struct connector_object *object,
+                                 struct ts_arena *arena,
+                                 struct ts_slice *ret_dn, struct ts_err *err);
+
 #endif

@@ -142,7 +142,8 @@ static enum ts_code by_target_id(struct search *s, struct ts_err *err)
 static enum ts_code by_dn(struct search *s, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT id FROM source_object WHERE dn_key = ?1 AND gone = 0";
+        "SELECT id FROM source_object WHERE dn_key = ?1 AND source_id = ?2 AND "
+        "gone = 0";
     struct ldap_dn dn;
     struct ts_err no_dn;
     struct ldap_dn_keys *keys = ldap_dn_keys_new();
@@ -154,9 +155,18 @@ static enum ts_code by_dn(struct search *s, struct ts_err *err)
         return TS_OK;
     }
     struct ts_slice key = ts_slice(dn.key.bytes, sizeof dn.key.bytes);
-    int64_t id = 0;
-    enum ts_code code = look_up(s, sql, DB_VALUES(DB_BLOB(key)), &id, err);
-    return code == TS_OK && id > 0 ? add_source(s, id, err) : code;
+    enum ts_code code = TS_OK;
+    for (int64_t source = 1;
+         code == TS_OK && source <= s->engine->config->sources_count;
+         source++) {
+        int64_t id = 0;
+        code =
+            look_up(s, sql, DB_VALUES(DB_BLOB(key), DB_INT(source)), &id, err);
+        if (code == TS_OK && id > 0) {
+            code = add_source(s, id, err);
+        }
+    }
+    return code;
 }
 
 /* ---- by name

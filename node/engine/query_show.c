@@ -102,7 +102,7 @@ static enum ts_code head_document(struct showing *s, json_t **ret_head,
     const char *kind = NULL;
     if (s->part_count > 0) {
         enum ts_code code =
-            connector_dn(s->mv, s->parts[0].object.id, &s->arena, &dn, err);
+            place_dn(s->engine, &s->parts[0].object, &s->arena, &dn, err);
         if (code != TS_OK) {
             return code;
         }

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include "node/engine/flow.h"
+#include "node/engine/place.h"
 #include "node/engine/query_find.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/target_space.h"

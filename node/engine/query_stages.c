@@ -118,14 +118,14 @@ static enum ts_code show_one_source(struct showing *s,
     enum ts_code code =
         entry_unpack(part->object.packed, &s->arena, &entry, err);
     if (code == TS_OK) {
-        code = connector_dn(s->mv, part->object.id, &s->arena, &dn, err);
+        code = place_dn(s->engine, &part->object, &s->arena, &dn, err);
     }
     if (code != TS_OK) {
         return code;
     }
     json_t *document = stage(s, "source", part->object.gone ? "missing" : "ok");
     fact(document, "source", name != NULL ? json_string(name) : json_null());
-    fact(document, "dn", query_text(dn));
+    fact(document, "dn", dn.size > 0 ? query_text(dn) : json_null());
     fact(document, "anchor", query_text(part->object.anchor));
     for (size_t i = 0; i < entry.count; i++) {
         add_value(document, entry.attributes[i].name,
