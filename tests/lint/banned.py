@@ -33,9 +33,9 @@ CALLS = [
     ("", "asctime", "strftime"),
     ("", "longjmp", "an error value"),
     ("", "strerror", "strerrordesc_np: strerror shares its text between threads"),
-    ("tests/", "sleep", "waiting for a condition with a deadline"),
-    ("tests/", "usleep", "waiting for a condition with a deadline"),
-    ("tests/", "nanosleep", "waiting for a condition with a deadline"),
+    ("tests/unit/", "sleep", "waiting for a condition with a deadline"),
+    ("tests/unit/", "usleep", "waiting for a condition with a deadline"),
+    ("tests/unit/", "nanosleep", "waiting for a condition with a deadline"),
 ]
 
 # Split, so that this file does not hold the words itself.

@@ -1,6 +1,7 @@
 /* deviation: four views of one object in, what is wrong with it out. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "node/engine/deviation.h"
@@ -61,10 +62,13 @@ static const char *found(const char *wanted, const char *sent, const char *seen,
     struct ts_err err;
     assert_int_equal(deviation_of(&view, &arena, &list, &count, &err), TS_OK);
     text[0] = 0;
+    int used = 0;
     for (size_t i = 0; i < count; i++) {
-        strcat(text, i > 0 ? " " : "");
-        strncat(text, (const char *) list[i].path.data, list[i].path.size);
-        strcat(text, list[i].normalised ? "~" : "");
+        used += snprintf(text + used, sizeof text - (size_t) used, "%s%.*s%s",
+                         i > 0 ? " " : "", (int) list[i].path.size,
+                         (const char *) list[i].path.data,
+                         list[i].normalised ? "~" : "");
+        assert_true(used >= 0 && (size_t) used < sizeof text);
     }
     return text;
 }
