@@ -319,8 +319,11 @@ enum ts_code ldap_connect_open(const struct ldap_connect_target *target,
                              "in time",
                              target->host);
     }
-    if (lookup->status != 0) {
-        int status = lookup->status;
+    (void) pthread_mutex_lock(&lookup->mutex); /* what was written before */
+    int status = lookup->status;
+    const struct addrinfo *list = lookup->list;
+    (void) pthread_mutex_unlock(&lookup->mutex);
+    if (status != 0) {
         lookup_release(lookup);
         return ts_fail(err, TS_E_UNREACHABLE, 0,
                        "could not look up the host name %s: %s", target->host,
@@ -329,7 +332,7 @@ enum ts_code ldap_connect_open(const struct ldap_connect_target *target,
 
     int fd = -1;
     int why = 0;
-    rc = connect_list(lookup->list, cancel_fd, deadline, &fd, &why);
+    rc = connect_list(list, cancel_fd, deadline, &fd, &why);
     lookup_release(lookup);
     if (rc != TS_OK) {
         return connect_failed(rc, why, target, err);

@@ -21,19 +21,20 @@ int main(int argc, char **argv)
     struct arguments arguments;
     struct ts_err err;
     if (arguments_parse(argc, argv, &arguments, &err) != TS_OK) {
-        return cli_fail(&arguments.call, CONTROL_USAGE, "%s", err.text);
+        return (int) cli_fail(&arguments.call, CONTROL_USAGE, "%s", err.text);
     }
     if (arguments.help) {
         arguments_help(stdout, arguments.command);
-        return CONTROL_DONE;
+        return (int) CONTROL_DONE;
     }
     if (arguments.version) {
-        return command_version.run(&arguments.call);
+        return (int) command_version.run(&arguments.call);
     }
     enum control_exit exit_status = arguments.command->run(&arguments.call);
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        return cli_fail(&(struct cli_call){ .json = false }, CONTROL_FAILED,
-                        "could not write to standard output");
+        return (int) cli_fail(&(struct cli_call){ .json = false },
+                              CONTROL_FAILED,
+                              "could not write to standard output");
     }
-    return exit_status;
+    return (int) exit_status;
 }
