@@ -88,7 +88,7 @@ static bool take_row(struct reader *reader)
  * what changed. SQLite follows a null pointer where that does not hold. */
 static bool take_update(struct reader *reader)
 {
-    bool old[CHANGESET_COLUMNS_MAX];
+    bool old[CHANGESET_COLUMNS_MAX] = { false };
     for (size_t i = 0; i < reader->columns; i++) {
         if (!take_value(reader, &old[i]) || (reader->keys[i] && !old[i])) {
             return false;

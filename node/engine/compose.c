@@ -1,5 +1,7 @@
 #include "node/engine/compose.h"
 
+#include <assert.h>
+
 #include "node/engine/difference.h"
 #include "node/engine/match.h"
 #include "node/metaverse/reference.h"
@@ -138,7 +140,7 @@ static enum ts_code compose_links(struct composition *c, struct ts_err *err)
 static enum ts_code compose_create(struct composition *c, struct ts_err *err)
 {
     struct ts_entry once;
-    struct difference difference;
+    struct difference difference = { .set = { 0 } };
     struct export_op *op = c->op;
     enum ts_code code = entry_unpack(c->object.once, &op->arena, &once, err);
     if (code == TS_OK) {
@@ -156,7 +158,7 @@ static enum ts_code compose_create(struct composition *c, struct ts_err *err)
 static enum ts_code compose_update(struct composition *c, struct ts_err *err)
 {
     struct ts_entry sent;
-    struct difference difference;
+    struct difference difference = { .set = { 0 } };
     struct export_op *op = c->op;
     enum ts_code code = entry_unpack(c->row.sent, &op->arena, &sent, err);
     if (code == TS_OK) {
@@ -252,6 +254,7 @@ enum ts_code compose(struct engine_context *engine, const struct intent *intent,
     if (code != TS_OK) {
         return code;
     }
+    assert(c.op != NULL);
     code = load(&c, err);
     if (code == TS_OK && !void_by_now(&c)) {
         code = compose_verb(&c, err);
@@ -274,6 +277,7 @@ enum ts_code compose_look(const struct intent *intent,
     if (code != TS_OK) {
         return code;
     }
+    assert(op != NULL);
     op->observe_only = true;
     op->op.verb = intent->target_id.size > 0 ? TARGET_READ : TARGET_FIND;
     *ret_op = op;

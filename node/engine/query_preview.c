@@ -10,6 +10,7 @@
  */
 #include "node/engine/queries.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "node/engine/difference.h"
@@ -385,6 +386,7 @@ static void count_part(struct plan *plan, const struct part *part)
         [INTENT_DELETE] = PLAN_DELETE,
         [INTENT_ADOPT] = PLAN_ADOPT,
     };
+    assert(part->verb < INTENT_VERBS);
     plan->counts[counted[part->verb]]++;
 }
 

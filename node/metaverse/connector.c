@@ -139,6 +139,7 @@ static enum ts_code links_diff(struct metaverse *mv, int64_t id,
     enum ts_code code = TS_OK;
     size_t i = 0;
     size_t j = 0;
+    assert(old != NULL || old_count == 0);
     while (code == TS_OK && (i < row->link_count || j < old_count)) {
         int order = i == row->link_count ? 1
                     : j == old_count     ? -1

@@ -1,5 +1,6 @@
 #include "node/target/scim/bulk.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static enum ts_code compose_item(struct scim_send *send, struct scim_task *task,
 
 static void join(char *to, const struct ts_slice *texts, size_t count)
 {
+    assert(texts != NULL);
     to = stpcpy(to, HEAD);
     for (size_t i = 0; i < count; i++) {
         if (i > 0) {
