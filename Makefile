@@ -144,7 +144,9 @@ benches: $(patsubst %.c,$(B)/%,$(BENCH))
 # Steps build what they need by calling make again, in variants of their own.
 RUN := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL MAKE=$(MAKE) tests/run
 
-check:                               ## set up, build, run every test; ends in "N passed, N failed"
+# setup first: the runner and the demo need an interpreter that a minimal Debian
+# does not have.
+check: setup                         ## set up, build, run every test; ends in "N passed, N failed"
 	@$(RUN) check
 asan:                                ## all unit tests under the address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory V=asan units
@@ -189,10 +191,9 @@ build/tidy/$(TIDY)/%.ok: %.c .clang-tidy | $(GENERATED)
 SEED   ?= 7
 PEOPLE ?= 1000
 GROUPS ?= 60
-demo:                                ## the main job end to end; SEED= PEOPLE= GROUPS=; build/demo/report.json
+demo: setup                          ## the main job end to end; SEED= PEOPLE= GROUPS=; build/demo/report.json
 	@env -u MAKEFLAGS -u MFLAGS tools/demo/demo --seed $(SEED) --people $(PEOPLE) --groups $(GROUPS)
-bench:                               ## measure beside the peers; build/bench/report.json
-	@tools/setup
+bench: setup                         ## measure beside the peers; build/bench/report.json
 	@$(MAKE) --no-print-directory V=release all benches
 	@tools/bench/bench
 
