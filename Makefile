@@ -223,7 +223,7 @@ lab-down:                            ## stop it
 	@tools/lab/lab down $(LAB)
 
 setup:                               ## install the packages that building and testing need
-	tools/setup
+	@tools/setup
 help:                                ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 clean:                               ## remove build/
