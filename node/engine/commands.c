@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "node/engine/queries.h"
+#include "node/engine/query/queries.h"
 
 /* ---- waiting
  * ---------------------------------------------------------------------- */

@@ -18,7 +18,8 @@ node/metaverse:node/base proto node/db
 node/source:node/base proto node/ldap node/config
 node/target:node/base proto node/config
 node/target/scim:node/base proto node/config node/target
-node/engine:node/base proto node/db node/ldap replication node/config node/rules node/metaverse node/source node/target
+node/engine:node/base proto node/db node/ldap replication node/config node/rules node/metaverse node/source node/target node/engine/query
+node/engine/query:node/base proto node/db node/ldap replication node/config node/rules node/metaverse node/source node/target node/engine
 node/observe:node/base node/db node/config node/metaverse
 node/control:node/base node/config node/observe
 node/daemon:node/base proto node/db replication node/config node/rules node/metaverse node/source node/target node/engine node/observe node/control
