@@ -46,7 +46,9 @@ struct config_source {
     struct config_tls tls;
     bool start_tls;
     bool allow_plaintext_loopback;
-    char *anchor; /* attribute; entryUUID by default */
+    char *anchor;    /* attribute; entryUUID by default */
+    char **canaries; /* DNs without which an enumeration is not believed */
+    uint32_t canaries_count;
     uint32_t connect_timeout_seconds;
     uint32_t operation_timeout_seconds;
 };
@@ -72,7 +74,8 @@ enum config_kind {
 };
 enum config_nested {
     CONFIG_NESTED_SEND,
-    CONFIG_NESTED_OMIT
+    CONFIG_NESTED_OMIT,
+    CONFIG_NESTED_FLATTEN
 };
 enum config_members {
     CONFIG_MEMBERS_AUTHORITATIVE,
@@ -105,10 +108,32 @@ enum config_leaver {
     CONFIG_LEAVER_KEEP
 };
 
+enum config_return {
+    CONFIG_RETURN_REACTIVATE,
+    CONFIG_RETURN_KEEP /* stays deactivated until an operator retries it */
+};
+
 struct config_deprovision {
     enum config_leaver user;
     enum config_leaver group;
     enum config_leaver out_of_scope;
+    uint32_t delete_after_days; /* after a deactivation; 0: never */
+    uint32_t group_delay_days;  /* before a group is deleted */
+    enum config_return returning;
+};
+
+/* How much may be written before somebody has to look; see node/engine/guard.h.
+ * Counts are of one kind and one class in one window. */
+struct config_guard {
+    uint32_t window_hours;
+    uint32_t deletes;
+    uint32_t deactivations;
+    uint32_t creates;
+    uint32_t key_changes;
+    uint32_t percent;                /* of the ledger, for what takes away */
+    uint32_t attribute_loss_percent; /* of a source's objects, in one run */
+    uint32_t member_loss_percent;    /* of one group's members, and of all */
+    uint32_t always_allowed;
 };
 
 enum config_bulk {
@@ -117,6 +142,10 @@ enum config_bulk {
 };
 enum config_target_type {
     CONFIG_TARGET_SCIM
+};
+enum config_foreign_edits {
+    CONFIG_FOREIGN_OVERWRITE,
+    CONFIG_FOREIGN_REPORT
 };
 
 struct config_oauth {
@@ -137,6 +166,11 @@ struct config_target {
     char *token_file;           /* static bearer token: cannot be fenced */
     bool allow_plaintext_loopback;
     enum config_bulk bulk;
+    enum config_foreign_edits foreign_edits;
+    char **never_match; /* match values of objects that are never adopted */
+    uint32_t never_match_count;
+    bool block_soft_match;
+    bool block_hard_match_takeover;
     uint32_t connections_max;
     uint32_t request_timeout_seconds;
     uint32_t
@@ -159,6 +193,7 @@ struct config {
     struct config_deprovision deprovision;
     struct config_target target;
     struct config_schedule schedule;
+    struct config_guard guard;
 };
 
 #endif

@@ -104,6 +104,11 @@ static const struct config_option source_options[] = {
       .format = CONFIG_ATTRIBUTE, .max = 128, .fallback = "entryUUID",
       .help = "Attribute that names an entry for ever, whatever happens to "
               "its DN." },
+    { LIST_AT("canaries", CONFIG_TEXTS, config_source, canaries),
+      .format = CONFIG_DN, .max = ITEMS_MAX,
+      .help = "DNs of entries that are always there. A complete reading that "
+              "does not show each of them proves no absence: nobody is "
+              "deleted by it." },
     { AT("connect-timeout-seconds", CONFIG_NUMBER, config_source,
          connect_timeout_seconds),
       .min = 1, .max = 300, .fallback = "5",
@@ -150,6 +155,7 @@ static const cyaml_strval_t kind_words[] = {
 static const cyaml_strval_t nested_words[] = {
     { "send", CONFIG_NESTED_SEND },
     { "omit", CONFIG_NESTED_OMIT },
+    { "flatten", CONFIG_NESTED_FLATTEN },
 };
 static const cyaml_strval_t members_words[] = {
     { "authoritative", CONFIG_MEMBERS_AUTHORITATIVE },
@@ -186,8 +192,8 @@ static const struct config_option rule_options[] = {
               "attribute, or list of attributes, whose DNs say to which." },
     { AT("nested", CONFIG_WORD, config_rule, nested), WORDS(nested_words),
       .fallback = "send", .only_if = "kind", .only_is = "group",
-      .help = "Groups that are members of groups: send them as members, or "
-              "omit them." },
+      .help = "Groups that are members of groups: send them as members, omit "
+              "them, or flatten them into the people below them." },
     { AT("members", CONFIG_WORD, config_rule, members), WORDS(members_words),
       .fallback = "authoritative", .only_if = "kind", .only_is = "group",
       .help = "Members that the target has and the source does not: "
@@ -208,6 +214,10 @@ static const cyaml_strval_t group_leaver_words[] = {
     { "delete", CONFIG_LEAVER_DELETE },
     { "keep", CONFIG_LEAVER_KEEP },
 };
+static const cyaml_strval_t return_words[] = {
+    { "reactivate", CONFIG_RETURN_REACTIVATE },
+    { "keep", CONFIG_RETURN_KEEP },
+};
 static const struct config_option deprovision_options[] = {
     { AT("user", CONFIG_WORD, config_deprovision, user), WORDS(leaver_words),
       .fallback = "deactivate",
@@ -221,6 +231,20 @@ static const struct config_option deprovision_options[] = {
       .help = "What becomes of a user whose entry is still there but that no "
               "rule's when is true for. Groups out of scope are treated as "
               "group says." },
+    { AT("delete-after-days", CONFIG_NUMBER, config_deprovision,
+         delete_after_days),
+      .min = 0, .max = 3650, .fallback = "0",
+      .help = "Days after which a user that was deactivated because every "
+              "source lost the entry is deleted. 0: never." },
+    { AT("group-delay-days", CONFIG_NUMBER, config_deprovision,
+         group_delay_days),
+      .min = 0, .max = 3650, .fallback = "0",
+      .help = "Days that a group stays at the target after its entry is gone. "
+              "Many services cannot bring a deleted group back." },
+    { AT("return", CONFIG_WORD, config_deprovision, returning),
+      WORDS(return_words), .fallback = "reactivate",
+      .help = "What becomes of a deactivated user whose entry comes back: "
+              "reactivate, or keep deactivated until an operator retries it." },
 };
 static const struct config_section deprovision_section = {
     SECTION_OF("Leavers", deprovision_options, config_deprovision),
@@ -258,6 +282,10 @@ static const cyaml_strval_t bulk_words[] = {
 static const cyaml_strval_t target_words[] = {
     { "scim", CONFIG_TARGET_SCIM },
 };
+static const cyaml_strval_t foreign_words[] = {
+    { "overwrite", CONFIG_FOREIGN_OVERWRITE },
+    { "report", CONFIG_FOREIGN_REPORT },
+};
 static const struct config_option target_options[] = {
     { AT("type", CONFIG_WORD, config_target, type), WORDS(target_words),
       .required = true, .help = "Kind of service: SCIM 2.0 (RFC 7644)." },
@@ -282,6 +310,21 @@ static const struct config_option target_options[] = {
       .fallback = "auto",
       .help = "Bulk requests: auto where the service offers them and they are "
               "measured to be faster." },
+    { AT("foreign-edits", CONFIG_WORD, config_target, foreign_edits),
+      WORDS(foreign_words), .fallback = "overwrite",
+      .help = "What somebody else changed of the values that we write: "
+              "overwrite them at the next full cycle, or only report them." },
+    { LIST_AT("never-match", CONFIG_TEXTS, config_target, never_match),
+      .max = ITEMS_MAX,
+      .help = "Values of match (userName, for instance) of objects that are "
+              "never adopted: administrators, service accounts, our own." },
+    { AT("block-soft-match", CONFIG_SWITCH, config_target, block_soft_match),
+      .fallback = "false",
+      .help = "Adopt nothing by a rule's match, only by the anchor." },
+    { AT("block-hard-match-takeover", CONFIG_SWITCH, config_target,
+         block_hard_match_takeover),
+      .fallback = "false",
+      .help = "Adopt nothing by the anchor that is not in the ledger." },
     { AT("connections-max", CONFIG_NUMBER, config_target, connections_max),
       .min = 1, .max = 64, .fallback = "8",
       .help = "Most connections at a time." },
@@ -309,6 +352,46 @@ static const struct config_option schedule_options[] = {
 };
 static const struct config_section schedule_section = {
     SECTION_OF("Schedule", schedule_options, config_schedule),
+};
+
+#define COUNT_OPTION(key, member, fallback_, help_)              \
+    {                                                            \
+        AT(key, CONFIG_NUMBER, config_guard, member),            \
+            .min = 0, .max = 100000000, .fallback = (fallback_), \
+            .help = (help_)                                      \
+    }
+#define PERCENT_OPTION(key, member, fallback_, help_)                      \
+    {                                                                      \
+        AT(key, CONFIG_NUMBER, config_guard, member),                      \
+            .min = 1, .max = 100, .fallback = (fallback_), .help = (help_) \
+    }
+static const struct config_option guard_options[] = {
+    { AT("window-hours", CONFIG_NUMBER, config_guard, window_hours), .min = 1,
+      .max = 720, .fallback = "24",
+      .help = "Length of the sliding window in which writes are counted." },
+    COUNT_OPTION("deletes", deletes, "500",
+                 "Most deletions of one kind in a window."),
+    COUNT_OPTION("deactivations", deactivations, "500",
+                 "Most deactivations in a window."),
+    COUNT_OPTION("creates", creates, "2000",
+                 "Most creations of one kind in a window."),
+    COUNT_OPTION("key-changes", key_changes, "100",
+                 "Most changes of a unique value in a window."),
+    PERCENT_OPTION("percent", percent, "10",
+                   "Share of the objects of one kind, as they were when the "
+                   "window began, that deletions, deactivations, exits from "
+                   "the scope and changes of unique values may each reach."),
+    PERCENT_OPTION("attribute-loss-percent", attribute_loss_percent, "5",
+                   "Share of a source's objects that may lose the same "
+                   "attribute in one run."),
+    PERCENT_OPTION("member-loss-percent", member_loss_percent, "50",
+                   "Share of a group's members, and of all memberships, that "
+                   "may be removed in a window."),
+    COUNT_OPTION("always-allowed", always_allowed, "2",
+                 "So many are allowed whatever the percentages say."),
+};
+static const struct config_section guard_section = {
+    SECTION_OF("Guard", guard_options, config_guard),
 };
 
 /* ---- the file ----------------------------------------------------------- */
@@ -340,6 +423,9 @@ static const struct config_option options[] = {
       .required = true, .help = "The service that is kept in step." },
     { AT("schedule", CONFIG_SECTION, config, schedule),
       .section = &schedule_section, .help = "When it happens." },
+    { AT("guard", CONFIG_SECTION, config, guard), .section = &guard_section,
+      .help = "How much may be written in a window; what exceeds it is held as "
+              "a whole until somebody approves it." },
 };
 const struct config_section config_table = {
     SECTION_OF("Twinsync", options, config),

@@ -93,8 +93,8 @@ config_table_find(const struct config_section *section, const char *name);
 
 /* All sections and options as libcyaml wants them; no memory to give back.
  * Asserts T1's sizes. */
-#define CONFIG_SCHEMA_FIELDS_MAX 128
-#define CONFIG_SCHEMA_VALUES_MAX 24
+#define CONFIG_SCHEMA_FIELDS_MAX 192
+#define CONFIG_SCHEMA_VALUES_MAX 32
 struct config_schema {
     cyaml_schema_value_t top;
     cyaml_schema_field_t fields[CONFIG_SCHEMA_FIELDS_MAX];

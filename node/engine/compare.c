@@ -2,6 +2,7 @@
 
 #include "node/base/failpoint.h"
 #include "node/engine/difference.h"
+#include "node/engine/guard.h"
 #include "node/engine/match.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
@@ -18,6 +19,7 @@ struct comparison {
     struct metaverse_object object;
     struct target_row row;
     bool at_target;
+    unsigned classes; /* of the intent to be decided */
 };
 
 /* `after` is what the target is to have, packed. */
@@ -36,9 +38,13 @@ static enum ts_code decide(struct comparison *c, enum intent_verb verb,
         .before =
             c->at_target ? ts_hash_of(c->row.sent) : ts_hash_of(TS_SLICE_NONE),
         .after = ts_hash_of(after),
+        .classes = c->classes,
     };
     bool blocked = false;
-    enum ts_code code = TS_OK;
+    enum ts_code code = guard_clearance(c->engine, &c->object, &intent, err);
+    if (code != TS_OK) {
+        return code;
+    }
     if (c->engine->problems_known) {
         code = problem_blocks(c->mv, intent.kind, intent.anchor, &intent.after,
                               &blocked, err);
@@ -82,6 +88,7 @@ static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
                       user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE,
                       c->object.packed, err);
     }
+    c->classes = INTENT_CLASS_CREATE;
     return decide(c, INTENT_CREATE,
                   user ? INTENT_USER_CREATE : INTENT_GROUP_CREATE,
                   c->object.packed, err);
@@ -141,6 +148,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     enum intent_phase phase = INTENT_GROUP_UPDATE;
     if (removes) {
         phase = INTENT_UNLINK;
+        c->classes |= INTENT_CLASS_MEMBERS;
     } else if (user && difference.set.count > 0) {
         phase = INTENT_USER_UPDATE;
     }
@@ -176,11 +184,14 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
         }
         return code;
     }
+    bool gone = c->object.presence == OBJECT_GONE;
     switch (
         compare_leaver(c->engine->config, c->object.kind, c->object.presence)) {
     case CONFIG_LEAVER_DELETE:
+        c->classes = gone ? INTENT_CLASS_DELETE : INTENT_CLASS_EXIT;
         return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case CONFIG_LEAVER_DEACTIVATE:
+        c->classes = gone ? INTENT_CLASS_DEACTIVATE : INTENT_CLASS_EXIT;
         return c->row.active ? decide(c, INTENT_DEACTIVATE, INTENT_LEAVE,
                                       TS_SLICE_NONE, err)
                              : revoke(c, err);

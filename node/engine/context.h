@@ -44,6 +44,16 @@ struct cycle_counts {
     int64_t phase_ms[ENGINE_PHASES];
 };
 
+/* Why nothing is written but by a plan; see staging.h. Stored by number. */
+enum staging {
+    STAGING_NONE,
+    STAGING_FIRST,      /* never exported */
+    STAGING_RULES,      /* rules or scope changed */
+    STAGING_MAINTENANCE /* an operator wants it so */
+};
+
+struct plan;
+
 /* The DN key of a source's base. */
 struct engine_base {
     bool known;
@@ -66,6 +76,11 @@ struct engine_context {
     bool free_objects;   /* the target may have objects that nobody has yet */
     int64_t started_at;  /* of this process, seconds since 1970 */
     bool accept_missing; /* the operator vouches for a shrunken source */
+    enum staging staging;  /* nothing is written but by a plan */
+    bool approve_first;    /* the first plan is approved before it is known */
+    struct plan *plan;     /* in force: only its writes; else NULL */
+    bool losses_known;     /* lost_attribute may have confirmed rows */
+    struct ts_hash effect; /* of the configuration: what decides writes */
     char run_date[16];
     atomic_bool stopping;
     /* Called between transactions: answers operators, publishes progress. */

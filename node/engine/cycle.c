@@ -7,8 +7,10 @@
 #include "node/engine/compare.h"
 #include "node/engine/configure.h"
 #include "node/engine/export.h"
+#include "node/engine/guard.h"
 #include "node/engine/import.h"
 #include "node/engine/reconcile.h"
+#include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/problem.h"
@@ -189,7 +191,14 @@ static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)
 static enum ts_code compare_phase(struct cycle *c, struct ts_err *err)
 {
     uint64_t intents = 0;
-    return compare_due(c->engine, &intents, err);
+    enum ts_code code = staging_begin(c->engine, err);
+    return code == TS_OK ? compare_due(c->engine, &intents, err) : code;
+}
+
+static enum ts_code guard_phase(struct cycle *c, struct ts_err *err)
+{
+    enum ts_code code = guard_pass(c->engine, err);
+    return code == TS_OK ? staging_decided(c->engine, err) : code;
 }
 
 static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
@@ -201,6 +210,9 @@ static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
     enum ts_code code = export_due(c->engine, &end, err);
     if (code == TS_OK && end == EXPORT_STOPPED) {
         return err->code == TS_OK ? TS_E_UNREACHABLE : err->code;
+    }
+    if (code == TS_OK && end == EXPORT_COMPLETE) {
+        code = staging_exported(c->engine, err);
     }
     if (code == TS_OK && end == EXPORT_PARTIAL &&
         c->outcome->result == CYCLE_SUCCESS) {
@@ -229,7 +241,10 @@ static const struct step decide[] = {
     { ENGINE_RECONCILE, reconcile_phase },
     { ENGINE_COMPARE, compare_phase },
 };
-static const struct step carry_out[] = { { ENGINE_EXPORT, export_phase } };
+static const struct step carry_out[] = {
+    { ENGINE_COMPARE, guard_phase },
+    { ENGINE_EXPORT, export_phase },
+};
 
 static enum ts_code run_steps(struct cycle *c, const struct step *steps,
                               size_t count, struct ts_err *err)

@@ -3,6 +3,7 @@
 #include "node/base/failpoint.h"
 #include "node/engine/compare.h"
 #include "node/engine/compose.h"
+#include "node/engine/guard.h"
 #include "node/engine/settle.h"
 
 #define ROUNDS_MAX 12 /* of decide and export in one cycle */
@@ -362,6 +363,9 @@ static enum ts_code one_round(struct export_run *run, uint64_t *ret_decided,
 {
     struct intent_counts counts;
     enum ts_code code = compare_due(run->engine, ret_decided, err);
+    if (code == TS_OK) {
+        code = guard_pass(run->engine, err);
+    }
     if (code == TS_OK) {
         code = intent_count(run->state->mv, &counts, err);
     }

@@ -8,16 +8,24 @@
 #include "replication/journal.sql.h"
 
 /* Level of the replicated schema; both nodes of a pair must know it. */
-#define SCHEMA_LEVEL 1
+#define SCHEMA_LEVEL METAVERSE_LEVELS
+/* Rows of an older level have other columns, and so another sum: the journal
+ * of a store that was brought to a new level begins anew. */
+#define JOURNAL_ANEW \
+    "DELETE FROM journal; DELETE FROM journal_state; DELETE FROM lineage;"
 
 static struct db_schema state_schema(void)
 {
-    static const char *migrations[1];
+    static const char *migrations[SCHEMA_LEVEL];
     static char level_1[sizeof journal_sql + 32 * 1024];
+    static char level_2[32 * 1024];
     if (migrations[0] == NULL) {
-        (void) snprintf(level_1, sizeof level_1, "%s\n%s", metaverse_sql,
+        (void) snprintf(level_1, sizeof level_1, "%s\n%s", metaverse_sql[0],
                         journal_sql);
+        (void) snprintf(level_2, sizeof level_2, "%s\n%s", metaverse_sql[1],
+                        JOURNAL_ANEW);
         migrations[0] = level_1;
+        migrations[1] = level_2;
     }
     return (struct db_schema){ .application_id = 0x54534d56, /* "TSMV" */
                                .migrations = migrations,
@@ -108,6 +116,22 @@ static void close_file(struct state *state)
     state->mv = NULL;
 }
 
+static struct journal_position beginning(const struct state *state)
+{
+    return (struct journal_position){ .generation = state->generation,
+                                      .epoch = state->epoch,
+                                      .level = SCHEMA_LEVEL };
+}
+
+/* A selected store without a position was brought to a new level just now. */
+static enum ts_code start_anew(struct state *state, struct ts_err *err)
+{
+    struct journal_position from = beginning(state);
+    return journal_loading(state->journal)
+               ? journal_start(state->journal, &from, err)
+               : TS_OK;
+}
+
 static enum ts_code open_selected(struct state *state, enum db_mode mode,
                                   struct ts_err *err)
 {
@@ -116,6 +140,9 @@ static enum ts_code open_selected(struct state *state, enum db_mode mode,
         generation_locate(state->directory, &state->generation, path, err);
     if (code == TS_OK) {
         code = open_file(state, path, mode, err);
+    }
+    if (code == TS_OK) {
+        code = start_anew(state, err);
     }
     if (code == TS_OK) {
         code = journal_raise_epoch(state->journal, state->epoch, err);
@@ -179,9 +206,7 @@ enum ts_code state_build(struct state *state, struct ts_err *err)
 
 enum ts_code state_select(struct state *state, struct ts_err *err)
 {
-    struct journal_position from = { .generation = state->generation,
-                                     .epoch = state->epoch,
-                                     .level = SCHEMA_LEVEL };
+    struct journal_position from = beginning(state);
     int64_t generation = state->generation;
     enum ts_code code = indexes_make(state->mv, NULL, err);
     if (code == TS_OK) {

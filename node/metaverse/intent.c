@@ -22,17 +22,18 @@ enum ts_code intent_put(struct metaverse *mv, const struct intent *intent,
 {
     static const char sql[] =
         "INSERT INTO intent(id, phase, verb, kind, metaverse_id, anchor, "
-        "target_id, before, after, batch, doubt_since) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0)";
-    return metaverse_run(mv, sql,
-                         DB_VALUES(DB_INT(intent->id), DB_INT(intent->phase),
-                                   DB_INT(intent->verb), DB_INT(intent->kind),
-                                   DB_INT(intent->metaverse_id),
-                                   DB_TEXT(intent->anchor),
-                                   DB_TEXT(intent->target_id),
-                                   DB_BLOB(hash_slice(&intent->before)),
-                                   DB_BLOB(hash_slice(&intent->after))),
-                         err);
+        "target_id, before, after, batch, doubt_since, classes, clearance) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, 0, ?10, ?11)";
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(intent->id), DB_INT(intent->phase),
+                  DB_INT(intent->verb), DB_INT(intent->kind),
+                  DB_INT(intent->metaverse_id), DB_TEXT(intent->anchor),
+                  DB_TEXT(intent->target_id),
+                  DB_BLOB(hash_slice(&intent->before)),
+                  DB_BLOB(hash_slice(&intent->after)), DB_INT(intent->classes),
+                  DB_INT(intent->clearance)),
+        err);
 }
 
 enum ts_code intent_of(struct metaverse *mv, int64_t metaverse_id,
@@ -66,6 +67,8 @@ static bool read_intent(sqlite3_stmt *stmt, struct ts_arena *arena,
         .target_id = ts_arena_copy(arena, db_column(stmt, 6)),
         .batch = db_column_int(stmt, 9),
         .doubt_since = db_column_int(stmt, 10),
+        .classes = (unsigned) db_column_int(stmt, 11),
+        .clearance = (enum intent_clearance) db_column_int(stmt, 12),
     };
     struct ts_slice before = db_column(stmt, 7);
     struct ts_slice after = db_column(stmt, 8);
@@ -79,7 +82,7 @@ static bool read_intent(sqlite3_stmt *stmt, struct ts_arena *arena,
 
 #define COLUMNS                                                               \
     "id, phase, verb, kind, metaverse_id, anchor, target_id, before, after, " \
-    "batch, doubt_since"
+    "batch, doubt_since, classes, clearance"
 
 static enum ts_code read_intents(struct metaverse *mv, sqlite3_stmt *stmt,
                                  struct ts_arena *arena, struct intent *intents,
@@ -114,7 +117,7 @@ enum ts_code intent_due(struct metaverse *mv, enum intent_phase phase,
 {
     static const char sql[] =
         "SELECT " COLUMNS " FROM intent WHERE phase = ?1 AND id > ?2 AND "
-        "batch = 0 ORDER BY phase, id LIMIT ?3";
+        "batch = 0 AND clearance = 1 ORDER BY phase, id LIMIT ?3";
     sqlite3_stmt *stmt = NULL;
     enum ts_code code = metaverse_query(
         mv, sql,
@@ -137,6 +140,30 @@ enum ts_code intent_in_doubt(struct metaverse *mv, int64_t after,
         err);
     return code == TS_OK ? read_intents(mv, stmt, arena, intents, count, err)
                          : code;
+}
+
+enum ts_code intent_unchecked(struct metaverse *mv, int64_t after,
+                              struct ts_arena *arena, struct intent *intents,
+                              size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM intent WHERE id > ?1 AND batch = 0 AND "
+        "clearance = 0 ORDER BY id LIMIT ?2";
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_query(
+        mv, sql, DB_VALUES(DB_INT(after), DB_INT((int64_t) *count)), &stmt,
+        err);
+    return code == TS_OK ? read_intents(mv, stmt, arena, intents, count, err)
+                         : code;
+}
+
+enum ts_code intent_clear(struct metaverse *mv, int64_t id,
+                          enum intent_clearance clearance, struct ts_err *err)
+{
+    static const char sql[] = "UPDATE intent SET clearance = ?2 WHERE id = ?1 "
+                              "AND batch = 0 AND clearance <> ?2";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(id), DB_INT(clearance)),
+                         err);
 }
 
 enum ts_code intent_mark_sent(struct metaverse *mv, int64_t id, int64_t batch,
@@ -179,11 +206,22 @@ enum ts_code intent_revoke(struct metaverse *mv, int64_t metaverse_id,
     return metaverse_run(mv, sql, DB_VALUES(DB_INT(metaverse_id)), err);
 }
 
+static int64_t *count_of(struct intent_counts *counts, int64_t state)
+{
+    if (state < 0) {
+        return &counts->doubt;
+    }
+    return state == INTENT_STAGED ? &counts->staged
+           : state == INTENT_HELD ? &counts->held
+                                  : &counts->due;
+}
+
 enum ts_code intent_count(struct metaverse *mv,
                           struct intent_counts *ret_counts, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT verb, batch > 0, count(*) FROM intent GROUP BY 1, 2";
+        "SELECT verb, CASE WHEN batch > 0 THEN -1 ELSE clearance END, count(*) "
+        "FROM intent GROUP BY 1, 2";
     struct intent_counts counts = { .due = 0 };
     sqlite3_stmt *stmt = NULL;
     bool row = false;
@@ -195,7 +233,7 @@ enum ts_code intent_count(struct metaverse *mv,
         }
         int64_t verb = db_column_int(stmt, 0);
         int64_t n = db_column_int(stmt, 2);
-        *(db_column_int(stmt, 1) != 0 ? &counts.doubt : &counts.due) += n;
+        *count_of(&counts, db_column_int(stmt, 1)) += n;
         if (verb >= 0 && verb < INTENT_VERBS) {
             counts.by_verb[verb] += n;
         }

@@ -1,9 +1,9 @@
 /*
  * intent -- exports that are decided and durable, not yet confirmed.
  *
- *            put                mark_sent              drop
- *   (nothing) --> due (batch 0) ---------> in doubt ---------> confirmed
- *                    ^                         |
+ *            put                clear     mark_sent              drop
+ *   (nothing) --> due (batch 0) ----> ... ---------> in doubt --------->
+ * confirmed ^                         |
  *                    +------ looked up --------+   (dropped, decided anew)
  *
  * An intent says what is to be done to which object; the request is composed
@@ -47,6 +47,27 @@ enum intent_verb {
 /* "create", "update", ... */
 const char *intent_verb_name(enum intent_verb verb);
 
+/* What the guard counts an intent as: a set of bits. An intent without any is
+ * cleared when it is decided. */
+enum intent_class {
+    INTENT_CLASS_CREATE = 1 << 0,
+    INTENT_CLASS_DELETE = 1 << 1,     /* gone from every source */
+    INTENT_CLASS_DEACTIVATE = 1 << 2, /* the same, where it is switched off */
+    INTENT_CLASS_EXIT = 1 << 3,       /* out of scope, whatever becomes of it */
+    INTENT_CLASS_KEY = 1 << 4,        /* changes a unique value */
+    INTENT_CLASS_MEMBERS = 1 << 5,    /* takes references away */
+    INTENT_CLASS_LOST = 1 << 6,       /* follows from an attribute's loss */
+    INTENT_CLASS_ORPHAN = 1 << 7      /* no source was ever seen to have it */
+};
+
+/* May it be sent? */
+enum intent_clearance {
+    INTENT_UNCHECKED, /* the guard has not seen it */
+    INTENT_CLEARED,
+    INTENT_STAGED, /* waits for a plan */
+    INTENT_HELD    /* an item of at least one hold */
+};
+
 struct intent {
     int64_t id;
     enum intent_phase phase;
@@ -56,6 +77,8 @@ struct intent {
     struct ts_slice anchor, target_id;
     struct ts_hash before, after;
     int64_t batch, doubt_since;
+    unsigned classes;
+    enum intent_clearance clearance;
 };
 
 /* Decide on an object for which nothing is decided (intent_revoke) and nothing
@@ -67,8 +90,8 @@ TS_MUSTUSE enum ts_code intent_put(struct metaverse *mv,
 TS_MUSTUSE enum ts_code intent_of(struct metaverse *mv, int64_t metaverse_id,
                                   bool *ret_exists, bool *ret_doubt,
                                   struct ts_err *err);
-/* Due intents of `phase` with ids above `after`, in order, at most *count;
- * copies live in `arena`. */
+/* Cleared and unsent intents of `phase` with ids above `after`, in order, at
+ * most *count; copies live in `arena`. */
 TS_MUSTUSE enum ts_code intent_due(struct metaverse *mv,
                                    enum intent_phase phase, int64_t after,
                                    struct ts_arena *arena,
@@ -79,6 +102,15 @@ TS_MUSTUSE enum ts_code intent_in_doubt(struct metaverse *mv, int64_t after,
                                         struct ts_arena *arena,
                                         struct intent *intents, size_t *count,
                                         struct ts_err *err);
+/* The same of those that the guard has not seen, of every phase. */
+TS_MUSTUSE enum ts_code intent_unchecked(struct metaverse *mv, int64_t after,
+                                         struct ts_arena *arena,
+                                         struct intent *intents, size_t *count,
+                                         struct ts_err *err);
+/* Only of an intent that was not sent. */
+TS_MUSTUSE enum ts_code intent_clear(struct metaverse *mv, int64_t id,
+                                     enum intent_clearance clearance,
+                                     struct ts_err *err);
 TS_MUSTUSE enum ts_code intent_mark_sent(struct metaverse *mv, int64_t id,
                                          int64_t batch, struct ts_err *err);
 /* Its answer was lost now: the service may work on it from now on. */
@@ -94,7 +126,9 @@ TS_MUSTUSE enum ts_code intent_revoke(struct metaverse *mv,
                                       int64_t metaverse_id, struct ts_err *err);
 
 struct intent_counts {
-    int64_t due, doubt;
+    int64_t due; /* cleared or unchecked, not sent */
+    int64_t doubt;
+    int64_t staged, held;
     int64_t by_verb[INTENT_VERBS];
 };
 TS_MUSTUSE enum ts_code intent_count(struct metaverse *mv,

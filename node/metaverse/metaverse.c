@@ -3,14 +3,18 @@
 #include <stdlib.h>
 
 #include "node/metaverse/schema.sql.h"
+#include "node/metaverse/schema_2.sql.h"
 
-const char *const metaverse_sql = schema_sql;
+const char *const metaverse_sql[METAVERSE_LEVELS] = { schema_sql,
+                                                      schema_2_sql };
 const char *const metaverse_tables[] = {
-    "counter",       "setting",     "source",
-    "source_object", "source_link", "metaverse",
-    "joined",        "join_value",  "reference",
-    "target_object", "ledger",      "intent",
-    "object_error",  NULL,
+    "counter",      "setting",       "source",         "source_object",
+    "source_link",  "metaverse",     "joined",         "join_value",
+    "reference",    "target_object", "ledger",         "intent",
+    "object_error", "hold",          "hold_item",      "hold_list",
+    "approval",     "decision",      "spent",          "extent",
+    "plan",         "plan_item",     "lost_attribute", "claim",
+    "stranger",     "nesting",       "appointment",    NULL,
 };
 
 enum ts_code metaverse_open(const char *path, enum db_mode mode,

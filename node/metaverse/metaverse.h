@@ -9,6 +9,14 @@
  *   target_object                connector space: what the target showed us
  *   ledger                       what we may ever delete there
  *   intent                       decided, durable, not yet confirmed
+ *   claim                        values that the target allows once
+ *   hold, hold_item, hold_list   what the guard keeps back, and what was shown
+ *   approval, decision           what operators released, and who said so
+ *   spent, extent                the guard's sliding windows
+ *   plan, plan_item              previews that may be carried out as shown
+ *   lost_attribute               what objects lost, too many at once
+ *   stranger, nesting            unknown members; groups below groups
+ *   appointment                  objects to look at when their time has come
  *   object_error                 what could not be done, and why
  *
  * One header a table group: connector.h, object.h, reference.h,
@@ -25,7 +33,7 @@
 #include "node/base/hash.h"
 #include "node/db/db.h"
 
-#define METAVERSE_STATEMENTS_MAX 128
+#define METAVERSE_STATEMENTS_MAX 256
 
 /* Which source attribute becomes which reference path, per kind of owner. */
 struct metaverse_reference_path {
@@ -51,7 +59,7 @@ struct metaverse_index {
 struct metaverse {
     struct db db;
     size_t index_count;
-    struct metaverse_index indexes[32];
+    struct metaverse_index indexes[64];
     /* Set by the engine before the first write; borrowed. */
     const struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;
@@ -60,8 +68,10 @@ struct metaverse {
     struct metaverse_statement statements[METAVERSE_STATEMENTS_MAX];
 };
 
-/* The SQL of schema level 1. Whoever opens the file adds its own tables. */
-extern const char *const metaverse_sql;
+/* The SQL that brings an empty file to schema level 1, then to 2. Whoever opens
+ * the file adds its own tables. */
+#define METAVERSE_LEVELS 2
+extern const char *const metaverse_sql[METAVERSE_LEVELS];
 /* Every table that is replicated, and so captured by the journal; ends in
  * NULL. */
 extern const char *const metaverse_tables[];

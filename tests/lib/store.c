@@ -14,8 +14,8 @@ int store_make(void **state)
     assert_non_null(store);
     folder_make(store->folder);
     ts_arena_init(&store->arena, ARENA_MAX);
-    const char *const steps[] = { metaverse_sql };
-    const struct db_schema schema = { 0x7473, steps, 1 };
+    const char *const *steps = metaverse_sql;
+    const struct db_schema schema = { 0x7473, steps, METAVERSE_LEVELS };
     char path[FOLDER_SIZE + 16];
     struct ts_err err;
     (void) snprintf(path, sizeof path, "%s/state.db", store->folder);

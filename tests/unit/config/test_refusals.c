@@ -108,8 +108,8 @@ static void unknown_keys(void **state)
             "\"every-seconds\"");
     refuses("  type: scim", "  quite-another: 1\n  type: scim",
             "c.yaml:24:3: unknown key \"quite-another\"");
-    refuses("cluster: corp", "cluster: corp\nguard: {}",
-            "c.yaml:2:1: unknown key \"guard\"");
+    refuses("cluster: corp", "cluster: corp\nlease: {}",
+            "c.yaml:2:1: unknown key \"lease\"");
     refuses("    when: mail IS", "    when-line: 7\n    when: mail IS",
             "c.yaml:12:5: unknown key \"when-line\"");
     refuses("cluster: corp", "\"a\\nb\": 1\ncluster: corp",

@@ -15,7 +15,8 @@ static struct intent intent_for(int64_t id, int64_t object)
                             .verb = INTENT_CREATE,
                             .metaverse_id = object,
                             .anchor = ts_slice_str("anchor"),
-                            .target_id = ts_slice_str("") };
+                            .target_id = ts_slice_str(""),
+                            .clearance = INTENT_CLEARED };
 }
 
 static enum ts_code put(struct store *store, int64_t id, int64_t object)
