@@ -1,10 +1,13 @@
 /* state: numbers and rows are durable together, or not at all. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "node/engine/state.h"
 #include "node/metaverse/indexes.h"
+#include "replication/generation.h"
+#include "replication/journal.sql.h"
 #include "tests/lib/folder.h"
 
 struct fixture {
@@ -136,6 +139,69 @@ static void indexes_that_were_dropped_are_all_made_again(void **state)
     assert_int_equal(indexes_make(f->state.mv, NULL, &err), TS_OK);
 }
 
+/* A selected generation of level 1, with one intent. */
+static void make_level_1(const char *folder)
+{
+    static char sql[sizeof journal_sql + 32 * 1024];
+    const char *steps[] = { sql };
+    const struct db_schema schema = { 0x54534d56, steps, 1 };
+    static const char *const names[] = { "intent" };
+    const struct capture_tables tables = { names, 1 };
+    const struct journal_options options = { .tables = &tables };
+    const struct journal_position from = { 1, 1, 1, 0, { { 0 } } };
+    char path[GENERATION_PATH_SIZE];
+    struct metaverse *mv = NULL;
+    struct journal *journal = NULL;
+    struct ts_err err;
+    int64_t generation = 0;
+    (void) snprintf(sql, sizeof sql, "%s\n%s", metaverse_sql[0], journal_sql);
+    assert_int_equal(generation_build_begin(folder, 0, &generation, &err),
+                     TS_OK);
+    assert_int_equal(generation_path(folder, generation, path, &err), TS_OK);
+    assert_int_equal(metaverse_open(path, DB_BUILDING, &schema, &mv, &err),
+                     TS_OK);
+    assert_int_equal(journal_open(&mv->db, &options, &journal, &err), TS_OK);
+    assert_int_equal(
+        db_exec(&mv->db,
+                "INSERT INTO intent VALUES(7, 0, 1, 0, 3, 'anchor', 'id', "
+                "x'00', x'00', 0, 0)",
+                &err),
+        TS_OK);
+    assert_int_equal(journal_start(journal, &from, &err), TS_OK);
+    journal_close(journal);
+    metaverse_close(mv);
+    assert_int_equal(generation_select(folder, generation, &err), TS_OK);
+}
+
+static void a_store_of_level_1_is_brought_to_this_level(void **state)
+{
+    struct fixture *f = *state;
+    struct ts_err err;
+    struct journal_position at;
+    int64_t clearance = -1;
+    uint64_t rows = 0;
+    struct state old;
+    char folder[FOLDER_SIZE];
+    (void) f;
+    folder_make(folder);
+    make_level_1(folder);
+    for (int i = 0; i < 2; i++) { /* the second time it is no news */
+        assert_int_equal(state_open(&old, folder, 1, &err), TS_OK);
+        assert_int_equal(db_query_int(&old.mv->db,
+                                      "SELECT clearance FROM intent",
+                                      &clearance, &err),
+                         TS_OK);
+        assert_int_equal(clearance, 0); /* the guard has not seen it */
+        assert_int_equal(state_verify(&old, &at, &rows, &err), TS_OK);
+        assert_int_equal(at.level, METAVERSE_LEVELS);
+        assert_int_equal(state_begin(&old, &err), TS_OK);
+        old.numbers.object++;
+        assert_int_equal(state_commit(&old, &err), TS_OK);
+        state_close(&old);
+    }
+    folder_remove(folder);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, make, done)
@@ -145,6 +211,7 @@ int main(void)
         T(a_commit_without_changes_writes_nothing),
         T(a_build_given_up_leaves_no_generation),
         T(indexes_that_were_dropped_are_all_made_again),
+        T(a_store_of_level_1_is_brought_to_this_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
