@@ -94,27 +94,13 @@ static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
                   c->object.packed, err);
 }
 
-/* Is a reference due that can be told to the target now? *ret_removes: one of
- * them is a removal. */
-static enum ts_code references_due(struct comparison *c, bool *ret_due,
-                                   bool *ret_removes, struct ts_err *err)
-{
-    struct reference_due due[1];
-    size_t count = 1;
-    enum ts_code code =
-        reference_due(c->mv, c->object.id, c->arena, due, &count, err);
-    *ret_due = code == TS_OK && count > 0;
-    *ret_removes = *ret_due && !due[0].add;
-    return code;
-}
-
 static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
 {
     struct ts_entry wanted;
     struct ts_entry sent;
     struct difference difference;
     struct ts_slice after = TS_SLICE_NONE;
-    bool links = false;
+    bool adds = false;
     bool removes = false;
     enum ts_code code = entry_unpack(c->object.packed, c->arena, &wanted, err);
     if (code == TS_OK) {
@@ -127,7 +113,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
         code = entry_pack(&difference.sent, c->arena, &after, err);
     }
     if (code == TS_OK) {
-        code = references_due(c, &links, &removes, err);
+        code = reference_pending(c->mv, c->object.id, &adds, &removes, err);
     }
     if (code != TS_OK) {
         return code;
@@ -139,7 +125,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     }
     /* Adopted by another value: from now on it carries our anchor. */
     bool stray = !ts_slice_equal(c->row.anchor, c->object.anchor);
-    if (difference.set.count == 0 && !links && !stray) {
+    if (difference.set.count == 0 && !adds && !removes && !stray) {
         return revoke(c, err);
     }
     /* What refers to somebody who leaves stops to, before he is deleted: not
@@ -317,7 +303,8 @@ static enum ts_code compare_references(struct engine_context *engine,
         "FROM reference r INDEXED BY reference_due "
         "JOIN target_object o ON o.metaverse_id = r.owner_id "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
-        "WHERE (r.wanted > 0) <> r.held AND r.owner_id > ?1 AND NOT EXISTS "
+        "WHERE (r.wanted > 0) <> r.held AND r.owner_id > ?1 "
+        "AND (r.wanted > 0 OR NOT " REFERENCE_KEPT ") AND NOT EXISTS "
         "(SELECT 1 FROM intent i WHERE i.metaverse_id = r.owner_id) "
         "ORDER BY r.owner_id LIMIT 1000";
     int64_t ids[ENGINE_CHUNK];

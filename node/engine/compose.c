@@ -111,6 +111,7 @@ static void fill_links(struct composition *c, const struct reference_due *due,
     op->link_remove_count = lists->remove_count;
     if (path != NULL && path->single_valued && lists->add_count > 0) {
         op->link_remove_count = 0;
+        c->op->link_replaces = true;
     }
     c->op->link_add_members = lists->add_members;
     c->op->link_remove_members = lists->remove_members;

@@ -31,6 +31,7 @@ struct export_op {
     int64_t mv_changed;   /* of the metaverse object it was composed from */
     const int64_t *link_add_members; /* metaverse ids of op.link_add */
     const int64_t *link_remove_members;
+    bool link_replaces; /* the path has one value: who is added is the only */
     bool observe_only;  /* settles a doubt: its outcome decides nothing new */
     const char *reason; /* observe_only: what was refused, or NULL */
     const char *fault;  /* and the path at fault, or "" */

@@ -60,7 +60,9 @@ static enum ts_code hold_links(struct settlement *s, struct ts_err *err)
     const struct export_op *op = s->op;
     int64_t owner = op->intent.metaverse_id;
     struct ts_slice path = ts_slice_str(op->op.link_path);
-    enum ts_code code = TS_OK;
+    enum ts_code code = op->link_replaces
+                            ? reference_path_gone(s->mv, owner, path, err)
+                            : TS_OK;
     for (const int64_t *m = op->link_add_members; code == TS_OK && *m != 0;
          m++) {
         code = reference_set_held(s->mv, owner, path, *m, true, err);

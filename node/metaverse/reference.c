@@ -2,6 +2,13 @@
 
 #include <strings.h>
 
+#include "node/metaverse/intent.h"
+
+/* As REFERENCE_KEPT_WHILE spells them. */
+_Static_assert(INTENT_DEACTIVATE == 2 && INTENT_DELETE == 4 &&
+                   INTENT_CLEARED == 1 && INTENT_HELD == 3,
+               "stored by number");
+
 static const struct metaverse_reference_path *
 path_for(const struct metaverse *mv, int kind, struct ts_slice attribute)
 {
@@ -254,6 +261,20 @@ enum ts_code reference_set_held(struct metaverse *mv, int64_t owner,
     return code == TS_OK ? metaverse_run(mv, gone_sql, values, err) : code;
 }
 
+enum ts_code reference_path_gone(struct metaverse *mv, int64_t owner,
+                                 struct ts_slice path, struct ts_err *err)
+{
+    static const char lost_sql[] =
+        "UPDATE reference SET held = 0 WHERE owner_id = ?1 AND path = ?2 AND "
+        "held = 1 AND wanted > 0";
+    static const char gone_sql[] =
+        "DELETE FROM reference WHERE owner_id = ?1 AND path = ?2 AND "
+        "wanted = 0";
+    struct db_values values = DB_VALUES(DB_INT(owner), DB_TEXT(path));
+    enum ts_code code = metaverse_run(mv, lost_sql, values, err);
+    return code == TS_OK ? metaverse_run(mv, gone_sql, values, err) : code;
+}
+
 enum ts_code reference_member_gone(struct metaverse *mv, int64_t member,
                                    struct ts_err *err)
 {
@@ -313,7 +334,8 @@ enum ts_code reference_due(struct metaverse *mv, int64_t owner,
         "FROM reference r INDEXED BY reference_lost "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
         "WHERE r.owner_id = ?1 AND r.wanted = 0 AND r.held = 1 "
-        "ORDER BY r.path, r.member_id LIMIT ?2";
+        "AND NOT " REFERENCE_KEPT_WHILE(
+            "<> 1") " ORDER BY r.path, r.member_id LIMIT ?2";
     static const char wanted_sql[] =
         "SELECT r.path, r.member_id, t.target_id "
         "FROM reference r INDEXED BY reference_due "
@@ -343,6 +365,29 @@ enum ts_code reference_due(struct metaverse *mv, int64_t owner,
         due[i].add = i >= lost;
     }
     *count = n;
+    return code;
+}
+
+enum ts_code reference_pending(struct metaverse *mv, int64_t owner,
+                               bool *ret_adds, bool *ret_removes,
+                               struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT EXISTS(SELECT 1 FROM reference r INDEXED BY reference_due "
+        "JOIN target_object t ON t.metaverse_id = r.member_id "
+        "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0), "
+        "EXISTS(SELECT 1 FROM reference r INDEXED BY reference_lost "
+        "JOIN target_object t ON t.metaverse_id = r.member_id "
+        "WHERE r.owner_id = ?1 AND r.wanted = 0 AND r.held = 1 AND "
+        "NOT " REFERENCE_KEPT ")";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(owner)), &row, err);
+    if (code == TS_OK && row != NULL) {
+        *ret_adds = db_column_int(row, 0) != 0;
+        *ret_removes = db_column_int(row, 1) != 0;
+        db_reset(row);
+    }
     return code;
 }
 

@@ -18,6 +18,8 @@
  *       load is done in one pass).
  *   F2  a DN means an object of the source that says it: two directories with
  *       one base DN do not refer to each other's people.
+ *   F3  a removal that follows from something that is kept back is kept back
+ *       with it: no group loses a leaver before it is sure that he leaves.
  */
 #ifndef NODE_METAVERSE_REFERENCE_H
 #define NODE_METAVERSE_REFERENCE_H
@@ -59,6 +61,26 @@ reference_member_gone(struct metaverse *mv, int64_t member, struct ts_err *err);
 TS_MUSTUSE enum ts_code reference_owner_gone(struct metaverse *mv,
                                              int64_t owner, struct ts_err *err);
 
+/* A single value is written: nothing of that path is held any more, before
+ * reference_set_held says what is. */
+TS_MUSTUSE enum ts_code reference_path_gone(struct metaverse *mv, int64_t owner,
+                                            struct ts_slice path,
+                                            struct ts_err *err);
+
+/* SQL: the removal `r`, a row of reference, is kept back (F3), because the
+ * member's own deactivation or deletion is, or because member or owner lost an
+ * attribute together with too many others. `leave` tells which clearances of
+ * the leaver's intent (enum intent_clearance) keep. */
+#define REFERENCE_KEPT_WHILE(leave)                                          \
+    "(EXISTS(SELECT 1 FROM intent kept WHERE kept.metaverse_id = "           \
+    "r.member_id AND kept.verb IN (2, 4) AND kept.batch = 0 AND "            \
+    "kept.clearance " leave ") OR EXISTS(SELECT 1 FROM lost_attribute kept " \
+    "WHERE kept.metaverse_id IN (r.member_id, r.owner_id) AND "              \
+    "kept.confirmed = 1))"
+/* As far as decisions go: what is not checked yet, or waits for a plan, is
+ * decided together with what follows from it, so that it is seen whole. */
+#define REFERENCE_KEPT REFERENCE_KEPT_WHILE("= 3")
+
 /* A reference that the target should get (wanted) or lose, whose member has
  * the id `target_id` there. */
 struct reference_due {
@@ -67,11 +89,15 @@ struct reference_due {
     struct ts_slice target_id;
     bool add;
 };
-/* At most *count of them for `owner`, removals first. */
+/* At most *count of them for `owner`, removals first: what may be sent now. */
 TS_MUSTUSE enum ts_code reference_due(struct metaverse *mv, int64_t owner,
                                       struct ts_arena *arena,
                                       struct reference_due *due, size_t *count,
                                       struct ts_err *err);
+/* Is an addition, or a removal, to be decided for `owner`? */
+TS_MUSTUSE enum ts_code reference_pending(struct metaverse *mv, int64_t owner,
+                                          bool *ret_adds, bool *ret_removes,
+                                          struct ts_err *err);
 /* Is there an addition for `owner` whose member is in scope but not at the
  * target yet? Then it is worth waiting for. */
 TS_MUSTUSE enum ts_code reference_waits(struct metaverse *mv, int64_t owner,

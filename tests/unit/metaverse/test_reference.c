@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/metaverse/intent.h"
 #include "node/metaverse/reference.h"
 #include "tests/lib/sample.h"
 #include "tests/lib/store.h"
@@ -363,6 +364,115 @@ static void what_is_held_stays_until_the_target_has_lost_it(void **state)
     assert_int_equal(store_int(store, "SELECT count(*) FROM reference"), 0);
 }
 
+/* ---- what is kept back ---------------------------------------------------
+ */
+
+#define OWNER 1
+
+/* The owner holds the member, whom nobody wants there any more. */
+static void lose_a_member(struct store *store)
+{
+    store_exec(store,
+               "INSERT INTO reference(owner_id, path, member_id, wanted, held) "
+               "VALUES(1, 'members', 2, 0, 1); "
+               "INSERT INTO target_object(target_id, kind, anchor, "
+               "match_value, etag, metaverse_id, active, sent) "
+               "VALUES('two', 0, 'b', '', '', 2, 1, x'')");
+}
+
+static void leave_intent(struct store *store, int verb, int clearance)
+{
+    char sql[300];
+    (void) snprintf(
+        sql, sizeof sql,
+        "INSERT INTO intent(id, phase, verb, kind, metaverse_id, anchor, "
+        "target_id, before, after, batch, doubt_since, clearance) "
+        "VALUES(1, 1, %d, 0, 2, 'b', 'two', x'', x'', 0, 0, %d)",
+        verb, clearance);
+    store_exec(store, sql);
+}
+
+/* How many references may be sent, and whether a removal may be decided. */
+static size_t due(struct store *store, bool *ret_decided)
+{
+    struct reference_due list[4];
+    size_t count = 4;
+    bool adds = false;
+    struct ts_err err;
+    assert_int_equal(
+        reference_due(store->mv, OWNER, &store->arena, list, &count, &err),
+        TS_OK);
+    assert_int_equal(
+        reference_pending(store->mv, OWNER, &adds, ret_decided, &err), TS_OK);
+    assert_false(adds);
+    return count;
+}
+
+static void a_leaver_is_removed_only_when_he_may_leave(void **state)
+{
+    static const struct {
+        int verb, clearance;
+        bool decided;
+        size_t sent;
+    } cases[] = {
+        { INTENT_DELETE, INTENT_UNCHECKED, true, 0 },
+        { INTENT_DELETE, INTENT_CLEARED, true, 1 },
+        { INTENT_DELETE, INTENT_STAGED, true, 0 },
+        { INTENT_DELETE, INTENT_HELD, false, 0 },
+        { INTENT_DEACTIVATE, INTENT_HELD, false, 0 },
+        { INTENT_UPDATE, INTENT_HELD, true, 1 },
+    };
+    struct store *store = *state;
+    bool decided = false;
+    lose_a_member(store);
+    assert_int_equal(due(store, &decided), 1);
+    assert_true(decided);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        store_exec(store, "DELETE FROM intent");
+        leave_intent(store, cases[i].verb, cases[i].clearance);
+        assert_int_equal(due(store, &decided), cases[i].sent);
+        assert_int_equal(decided, cases[i].decided);
+    }
+}
+
+static void what_follows_from_a_lost_attribute_is_kept_back(void **state)
+{
+    static const char *const lost[] = { "2", "1" }; /* member, owner */
+    struct store *store = *state;
+    bool decided = false;
+    char sql[120];
+    lose_a_member(store);
+    for (size_t i = 0; i < 2; i++) {
+        (void) snprintf(sql, sizeof sql,
+                        "DELETE FROM lost_attribute; INSERT INTO "
+                        "lost_attribute VALUES(9, 'mail', %s, 0)",
+                        lost[i]);
+        store_exec(store, sql);
+        assert_int_equal(due(store, &decided), 1);
+        store_exec(store, "UPDATE lost_attribute SET confirmed = 1");
+        assert_int_equal(due(store, &decided), 0);
+        assert_false(decided);
+    }
+}
+
+static void a_single_value_takes_the_place_of_all_before(void **state)
+{
+    struct store *store = *state;
+    struct ts_err err;
+    store_exec(store,
+               "INSERT INTO reference(owner_id, path, member_id, wanted, held) "
+               "VALUES(1, 'manager', 2, 0, 1), (1, 'manager', 3, 1, 1), "
+               "(1, 'other', 2, 0, 1)");
+    assert_int_equal(
+        reference_path_gone(store->mv, 1, ts_slice_str("manager"), &err),
+        TS_OK);
+    assert_int_equal(store_int(store, "SELECT count(*) FROM reference"), 2);
+    assert_int_equal(
+        store_int(store, "SELECT wanted + held FROM reference WHERE path = "
+                         "'manager' AND member_id = 3"),
+        1);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, make, store_remove)
@@ -372,6 +482,9 @@ int main(void)
         T(a_group_is_never_its_own_member),
         T(one_may_be_ones_own_manager),
         T(what_is_held_stays_until_the_target_has_lost_it),
+        T(a_leaver_is_removed_only_when_he_may_leave),
+        T(what_follows_from_a_lost_attribute_is_kept_back),
+        T(a_single_value_takes_the_place_of_all_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
