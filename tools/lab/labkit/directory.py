@@ -34,6 +34,9 @@ threads 4
 authz-regexp "^cn=sync,o=twinsync lab$" "cn=sync,ou=service,{base}"
 authz-regexp "^gidNumber={gid}\\\\+uidNumber={uid},cn=peercred,cn=external,cn=auth$" "cn=admin,ou=service,{base}"
 
+database config
+rootdn cn=admin,ou=service,{base}
+
 {accesslog}
 database mdb
 suffix {base}
@@ -115,6 +118,11 @@ def run_tool(*argv):
         raise LabError(f"could not run {os.path.basename(argv[0])}: {done.stderr.strip()[-300:]}")
 
 
+# What slapadd makes anew for an entry that comes without it.
+OPERATIONAL = ("structuralObjectClass", "entryUUID", "entryCSN", "creatorsName", "createTimestamp", "modifiersName",
+               "modifyTimestamp", "contextCSN")
+
+
 def seed(layout):
     """Fill both databases from the generator, offline."""
     folder = layout.path("slapd")
@@ -159,3 +167,44 @@ def copy_data(source, target):
         shutil.rmtree(os.path.join(target, name), ignore_errors=True)
         if os.path.exists(os.path.join(source, name)):
             run_tool("cp", "-a", "--sparse=always", os.path.join(source, name), target)
+
+
+def dump(layout, file):
+    """The base as LDIF, as a nightly backup has it; slapd may run."""
+    run_tool("/usr/sbin/slapcat", "-b", BASE, "-f", layout.path("slapd", "slapd.conf"), "-l", file)
+
+
+def reload(layout, file, operational=True):
+    """Fill the base again from such a file; slapd must be stopped. Without
+    operational attributes every entry gets another entryUUID and entryCSN."""
+    folder = layout.path("slapd")
+    shutil.rmtree(f"{folder}/data")
+    os.makedirs(f"{folder}/data")
+    if not operational:
+        with open(file, encoding="ascii") as written:
+            text = written.read().replace("\n ", "")
+        file = f"{folder}/reload.ldif"
+        with open(file, "w", encoding="ascii") as stripped:
+            stripped.writelines(f"{line}\n" for line in text.split("\n")
+                                if line.partition(":")[0] not in OPERATIONAL)
+    run_tool("/usr/sbin/slapadd", "-q", "-w", "-b", BASE, "-f", f"{folder}/slapd.conf", "-l", file)
+
+
+def access(connection, suffix):
+    """(DN in cn=config of the database of that suffix, its access rules)."""
+    [(dn, values)] = connection.search_s("cn=config", ldap.SCOPE_ONELEVEL, f"(olcSuffix={suffix})", ["olcAccess"])
+    return dn, values.get("olcAccess", [])
+
+
+def hide(connection, account, what, suffix=BASE):
+    """Take from an account the right to read `what`, as slapd.access(5) writes it
+    after `access to`, such as attrs=title, dn.subtree="ou=x,…" or filter=(…). In
+    force at once, until the function that is returned is called, or a restart."""
+    rule = f'{{0}}to {what} by dn.exact="{account}" none by * break'.encode()
+    dn, _ = access(connection, suffix)
+    connection.modify_s(dn, [(ldap.MOD_ADD, "olcAccess", [rule])])
+    [added] = [each for each in access(connection, suffix)[1] if each == rule]
+
+    def show():
+        connection.modify_s(dn, [(ldap.MOD_DELETE, "olcAccess", [added])])
+    return show
