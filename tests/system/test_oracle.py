@@ -61,14 +61,16 @@ GROUPS = [
 ]
 
 
-class Planted(unittest.TestCase):
-    """Each test changes the equal world by `plant` and expects exactly one finding."""
+class World(unittest.TestCase):
+    """Each test changes the equal world and expects exactly one finding."""
 
     def setUp(self):
         self.entries, self.users, self.groups = (copy.deepcopy(each) for each in (ENTRIES, USERS, GROUPS))
 
+        self.tenant, self.contested = None, False
+
     def report(self):
-        return comparison.compare(self.entries, self.users, self.groups)
+        return comparison.compare(self.entries, self.users, self.groups, self.tenant, self.contested)
 
     def finds(self, difference, anchor, attribute=None):
         report = self.report()
@@ -77,10 +79,13 @@ class Planted(unittest.TestCase):
         self.assertEqual(report["mismatches"], 1)
         return report
 
+
+class Planted(World):
     def test_equal_worlds_are_equal(self):
         self.assertEqual(self.report(), {
             "source_users": 3, "target_users": 3, "source_groups": 2, "target_groups": 2, "memberships": 3,
-            "memberships_equal": True, "mismatches": 0, "duplicates": 0, "details": []})
+            "memberships_equal": True, "mismatches": 0, "duplicates": 0, "foreign": 0, "foreign_untouched": True,
+            "quarantined": 0, "details": []})
 
     def test_user_missing(self):
         del self.users[1]
@@ -201,6 +206,98 @@ class Planted(unittest.TestCase):
     def test_dummy_member_of_an_empty_group(self):
         self.groups[1]["members"] = [{"value": "h2"}]
         self.assertFalse(self.finds("member unexpected", "g-2", "members")["memberships_equal"])
+
+
+class UsedTenant(World):
+    """Objects that were there before: foreign ones, and ones that were adopted."""
+
+    def setUp(self):
+        super().setUp()
+        stranger = {"id": "f1", "userName": "hr@example.com", "externalId": "HR-1", "meta": {"version": "1"}}
+        self.users.append(stranger)
+        self.users[2]["nickName"] = "From before"
+        self.groups[1]["members"] = [{"value": "f1"}]
+        self.tenant = copy.deepcopy({"foreign": {"f1": stranger},
+                                     "adopted": {"u3": self.users[2], "h2": self.groups[1]}})
+
+    def test_equal_worlds_are_equal(self):
+        report = self.report()
+        self.assertEqual([], report["details"])
+        self.assertEqual((3, 3, 1, True), (report["source_users"], report["target_users"], report["foreign"],
+                                           report["foreign_untouched"]))
+
+    def test_a_foreign_object_that_was_touched_or_is_gone(self):
+        self.users[3]["meta"]["version"] = "2"
+        self.assertFalse(self.finds("foreign touched", "f1", "meta")["foreign_untouched"])
+        del self.users[3]
+        self.assertIn("foreign gone", {each["difference"] for each in self.report()["details"]})
+
+    def test_what_no_rule_names_is_as_it_was(self):
+        self.users[2]["nickName"] = "Other"
+        self.finds("value", "a-3", "nickName")
+
+    def test_a_stranger_in_a_group_that_was_not_adopted(self):
+        self.groups[0]["members"].append({"value": "f1"})
+        self.finds("member unexpected", "g-1", "members")
+
+    def test_attribute_that_no_rule_names(self):
+        self.users[1]["nickName"] = "B"
+        self.finds("value", "a-2", "nickName")
+
+
+class Contested(World):
+    """A name that only one can have: who is excused for lacking it, and who is not."""
+
+    def setUp(self):
+        super().setUp()
+        self.contested = True
+
+    def wants(self, index, mail):
+        """Person `index` has that address at the source, and everything of it at the target but the name."""
+        self.entries[index]["values"]["mail"] = [mail.encode()]
+        self.users[index]["emails"][0]["value"] = mail
+
+    def quarantined(self):
+        report = self.report()
+        self.assertEqual([], report["details"])
+        return report["quarantined"]
+
+    def test_of_two_who_want_one_name_one_may_lack_it(self):
+        self.wants(2, "BOB@example.org")
+        self.assertEqual(1, self.quarantined())
+
+    def test_one_who_was_never_created_for_it_is_in_no_group(self):
+        self.wants(2, "bob@example.org")
+        self.users.pop()
+        self.assertEqual({"member unexpected"}, {each["difference"] for each in self.report()["details"]})
+        self.groups[0]["members"].pop(1)
+        self.assertEqual(1, self.quarantined())
+
+    def test_whoever_waits_for_one_who_rightly_waits_is_excused_too(self):
+        self.wants(2, "bob@example.org")
+        self.wants(0, "jack@example.org")
+        self.assertEqual(2, self.quarantined())
+
+    def test_a_name_that_nobody_has_is_no_excuse(self):
+        self.wants(2, "free@example.org")
+        self.finds("value", "a-3", "userName")
+
+    def test_two_who_have_each_others_name_are_no_excuse(self):
+        self.wants(2, "bob@example.org")
+        self.wants(1, "jack@example.org")
+        self.assertEqual({"a-2", "a-3"}, {each["anchor"] for each in self.report()["details"]})
+
+    def test_a_name_that_somebody_foreign_has_is_an_excuse(self):
+        self.wants(2, "hr@example.com")
+        stranger = {"id": "f1", "userName": "HR@example.com"}
+        self.users.append(stranger)
+        self.tenant = {"foreign": {"f1": dict(stranger)}}
+        self.assertEqual(1, self.quarantined())
+
+    def test_everything_else_of_one_who_waits_is_compared(self):
+        self.wants(2, "bob@example.org")
+        self.users[2]["displayName"] = "Old"
+        self.finds("value", "a-3", "displayName")
 
 
 class Names(unittest.TestCase):

@@ -43,19 +43,37 @@ def flatten(resource):
     return flat
 
 
-class Comparison:
-    """Collects differences; each is one thing an operator would have to look at."""
+def unique_name(kind, resource):
+    """What the provider allows once per kind, as it compares it."""
+    name = resource.get("userName" if kind == "user" else "displayName", "")
+    return "" if name is mapping.AMBIGUOUS else name.casefold()
 
-    def __init__(self, entries, users, groups):
+
+class Comparison:
+    """Collects differences; each is one thing an operator would have to look at.
+
+    tenant: {"foreign": {id: resource}, "adopted": {id: resource}}, how objects were
+    before the first run: the former must still be so, of the latter what no
+    rule names, and their members who are foreign may have stayed.
+    contested: a name that somebody else rightly has may be missing, see quarantined().
+    """
+
+    def __init__(self, entries, users, groups, tenant=None, contested=False):
         self.details = []
+        self.tenant = {"foreign": {}, "adopted": {}, **(tenant or {})}
         self.duplicates = 0
         self.memberships_equal = True
         self.wanted = {entry["anchor"]: entry for entry in entries if mapping.in_scope(entry)}
         self.by_dn = {normal_dn(entry["dn"]): entry for entry in self.wanted.values()}
         self.targets = {"user": {}, "group": {}}
         self.anchor_of = {}
+        self.holders = {}
         for kind, resources in (("user", users), ("group", groups)):
             self.index(kind, resources)
+        self.excused = self.quarantined() if contested else set()
+        for anchor in self.excused:
+            if self.resource(anchor) is None:
+                del self.by_dn[normal_dn(self.wanted[anchor]["dn"])]
 
     def differ(self, what, anchor, attribute=None, source=None, target=None):
         if source is mapping.AMBIGUOUS:
@@ -66,8 +84,11 @@ class Comparison:
     def index(self, kind, resources):
         names = set()
         for resource in resources:
-            anchor = resource.get("externalId")
-            name = resource.get("userName" if kind == "user" else "displayName", "").casefold()
+            anchor, name = resource.get("externalId"), unique_name(kind, resource)
+            self.holders[kind, name] = resource["id"]
+            if resource["id"] in self.tenant["foreign"]:
+                self.compare_foreign(resource)
+                continue
             self.anchor_of[resource["id"]] = anchor
             if anchor in self.targets[kind] or name in names:
                 self.duplicates += 1
@@ -78,6 +99,46 @@ class Comparison:
                 self.targets[kind][anchor] = resource
             else:
                 self.differ("unexpected", anchor, None, None, resource["id"])
+
+    def compare_foreign(self, resource):
+        before = self.tenant["foreign"][resource["id"]]
+        for name in sorted(before.keys() | resource.keys()):
+            if before.get(name) != resource.get(name):
+                self.differ("foreign touched", resource["id"], name, before.get(name), resource.get(name))
+
+    # ---- names that only one can have ----
+
+    def resource(self, anchor):
+        return self.targets[self.wanted[anchor]["kind"]].get(anchor)
+
+    def wanted_name(self, anchor):
+        entry = self.wanted[anchor]
+        wanted = (mapping.group if entry["kind"] == "group" else mapping.user)(entry)
+        return unique_name(entry["kind"], wanted)
+
+    def has_its_name(self, anchor):
+        resource = self.resource(anchor)
+        return resource is not None and unique_name(self.wanted[anchor]["kind"], resource) == self.wanted_name(anchor)
+
+    def quarantined(self):
+        """Anchors that rightly lack their name (or are not there for want of it):
+        somebody foreign has it, or one of ours who wants it too, or one who in
+        turn rightly lacks another. Two who have each other's name are no excuse."""
+        found = set()
+        for anchor in self.wanted:
+            chain = []
+            while anchor not in chain and not self.has_its_name(anchor):
+                chain.append(anchor)
+                holder = self.holders.get((self.wanted[anchor]["kind"], self.wanted_name(anchor)))
+                if holder in self.tenant["foreign"]:
+                    found.update(chain)
+                if self.anchor_of.get(holder) not in self.wanted:
+                    break
+                anchor = self.anchor_of[holder]
+            else:
+                if chain and anchor not in chain:
+                    found.update(chain)
+        return found
 
     def resolve(self, entry, attribute):
         """Anchors of the objects in scope that the attribute's DNs name."""
@@ -102,8 +163,11 @@ class Comparison:
         manager = f"{mapping.ENTERPRISE}:manager.value"
         if manager in held:
             held[manager] = self.anchor_of.get(held[manager], held[manager])
+        before = flatten(self.tenant["adopted"].get(resource["id"], {}))
         for path in sorted(wanted.keys() | held.keys()):
-            source, target = wanted.get(path), held.get(path)
+            source, target = wanted.get(path, before.get(path) if path not in mapping.PATHS else None), held.get(path)
+            if entry["anchor"] in self.excused and path == ("displayName" if entry["kind"] == "group" else "userName"):
+                continue
             if source != target or type(source) is not type(target):
                 self.differ("value", entry["anchor"], path, source, target)
 
@@ -113,7 +177,10 @@ class Comparison:
 
     def compare_members(self, entry, resource):
         wanted = self.expected_members(entry)
-        listed = [self.anchor_of.get(member["value"], member["value"]) for member in resource.get("members", [])]
+        before = self.tenant["adopted"].get(resource["id"], {}).get("members", [])
+        kept = {member["value"] for member in before} & self.tenant["foreign"].keys()
+        listed = [self.anchor_of.get(member["value"], member["value"]) for member in resource.get("members", [])
+                  if member["value"] not in kept]
         held = set(listed)
         if wanted == held and len(listed) == len(held):
             return
@@ -129,9 +196,14 @@ class Comparison:
     def memberships(self):
         return sum(len(self.expected_members(entry)) for entry in self.wanted.values() if entry["kind"] == "group")
 
-    def run(self):
+    def run(self, present):
+        for each, before in sorted(self.tenant["foreign"].items()):
+            if each not in present:
+                self.differ("foreign gone", each, None, before.get("userName") or before.get("displayName"), None)
         for anchor, entry in sorted(self.wanted.items()):
             resource = self.targets[entry["kind"]].get(anchor)
+            if resource is None and anchor in self.excused:
+                continue
             if resource is None:
                 self.differ("missing", anchor, None, entry["dn"], None)
                 self.memberships_equal = self.memberships_equal and entry["kind"] == "user"
@@ -141,14 +213,18 @@ class Comparison:
                 self.compare_members(entry, resource)
 
 
-def compare(entries, users, groups):
+def compare(entries, users, groups, tenant=None, contested=False):
     """The report; see compare's documentation."""
-    work = Comparison(entries, users, groups)
-    work.run()
+    work = Comparison(entries, users, groups, tenant, contested)
+    foreign = work.tenant["foreign"]
+    work.run({resource["id"] for resource in [*users, *groups]})
     kinds = [entry["kind"] for entry in work.wanted.values()]
+    ours = [sum(resource["id"] not in foreign for resource in each) for each in (users, groups)]
     return {
-        "source_users": kinds.count("user"), "target_users": len(users),
-        "source_groups": kinds.count("group"), "target_groups": len(groups),
+        "source_users": kinds.count("user"), "target_users": ours[0],
+        "source_groups": kinds.count("group"), "target_groups": ours[1],
         "memberships": work.memberships(), "memberships_equal": work.memberships_equal,
-        "mismatches": len(work.details), "duplicates": work.duplicates, "details": work.details,
+        "mismatches": len(work.details), "duplicates": work.duplicates, "foreign": len(foreign),
+        "foreign_untouched": not any(each["difference"].startswith("foreign") for each in work.details),
+        "quarantined": len(work.excused), "details": work.details,
     }

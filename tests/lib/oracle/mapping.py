@@ -9,6 +9,9 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 WORK_MAIL = 'emails[type eq "work"].value'
 WORK_PHONE = 'phoneNumbers[type eq "work"].value'
 AMBIGUOUS = object()
+# What the rules name; nothing else is ever touched.
+PATHS = {"userName", "displayName", "name.givenName", "name.familyName", "title", "active", WORK_MAIL, WORK_PHONE,
+         f"{ENTERPRISE}:employeeNumber", f"{ENTERPRISE}:department", f"{ENTERPRISE}:manager.value"}
 
 
 def texts(entry, name):
