@@ -79,7 +79,8 @@ VERIFY = {"equal": False, "compared": 1060, "differences": [
 ERRORS = {"errors": [
     {"kind": "user", "anchor": ANCHOR, "name": "ada", "code": "conflict", "path": "userName",
      "text": "could not update ada: userName is taken", "fix": None,
-     "first_seen": "2026-01-02T03:04:05.678Z", "next_retry": None, "attempts": 3},
+     "first_seen": "2026-01-02T03:04:05.678Z", "next_retry": None, "attempts": 3,
+     "stage": "export"},
 ]}
 
 CYCLE = dict(STATUS["cycle"], exports=STATUS["exports"])
@@ -95,3 +96,34 @@ EVENTS = {"events": [
 EVENTS_VERIFY = {"verified": True, "count": 17, "head": "bb", "bad": None}
 PAUSED = {"paused": True, "until": None}
 RESUMED = {"paused": False, "until": None}
+
+HASH = "9b1f03ac" + "5d" * 28
+ORPHANS_HASH = "9b1f4711" + "0e" * 28
+HOLDS = {"staging": None, "holds": [
+    {"hash": HASH, "class": "deletes", "kind": "user", "detail": "", "items": 44, "limit": 5, "spent": 3,
+     "text": "44 of 50 users would be deleted, because the complete enumeration of source \"corp\" no longer "
+             "has them: if that is an accident, restore them there and the hold goes by itself",
+     "since": "2026-01-02T03:04:05.678Z", "cut": False, "approve": "twinsync approve " + HASH,
+     "objects": [{"kind": "user", "anchor": "3f0c6a52-7d2e-4f6e-9a57-0c1d2e3f%04d" % i,
+                  "name": "user%d@example.org" % i, "verb": "delete", "target_id": "2819c223-%04d" % i,
+                  "created": None, "since": "2026-01-02T03:04:05.678Z", "why": None} for i in range(44)]},
+    {"hash": ORPHANS_HASH, "class": "orphans", "kind": "user", "detail": "", "items": 1, "limit": None,
+     "spent": None, "text": "1 user at the target carries an anchor that no source has ever shown",
+     "since": "2026-01-02T03:04:05.678Z", "cut": False, "approve": "twinsync approve " + ORPHANS_HASH,
+     "objects": [{"kind": "user", "anchor": "HR-4711", "name": "kiosk@example.org", "verb": "deactivate",
+                  "target_id": "902c2460", "created": "2024-05-06T07:08:09.000Z",
+                  "since": "2026-01-02T03:04:05.678Z", "why": "no source has ever shown HR-4711"}]},
+]}
+STAGING = {"holds": [], "staging": {
+    "why": "first", "since": "2026-01-02T03:04:05.678Z", "plan": None,
+    "text": "this cluster has never written to its target: it reads and decides, and writes only a plan "
+            "that somebody has seen"}}
+APPROVED = {"hash": HASH, "released": 40, "dropped": 4, "left": 2, "class": "deletes"}
+REJECTED = {"hash": HASH, "kept": 44, "left": 0}
+RETRIED = {"retried": 1, "objects": [{"kind": "user", "anchor": ANCHOR, "name": "ada@example.org"}]}
+ADOPTED = {"groups": [{"anchor": "g", "name": "engineers", "count": 2, "strangers": [
+    {"target_id": "7", "name": "eve@example.org"}, {"target_id": "8", "name": None}]}]}
+REANCHOR = {"hash": HASH, "count": 1, "pairs": [
+    {"kind": "user", "old": "a-1", "new": "b-1", "name": "ada", "value": "ada@example.org"}],
+    "ambiguous": [{"value": "info@example.org", "old": ["a-2"], "new": ["b-2", "b-3"]}]}
+MAINTENANCE = {"maintenance": True, "staging": "maintenance"}

@@ -4,44 +4,14 @@ what it makes of a daemon's answers. The daemon is a canned one, or none."""
 
 import json
 import os
-import pty
+import pwd
 import re
-import select
 import subprocess
-import tempfile
-import time
 import unittest
 
 import control_samples as samples
+from cli_case import Case
 from fake_daemon import FakeDaemon, answer, progress
-
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.environ.get("TWINSYNC_BUILD", os.path.join(ROOT, "build", "debug"))
-TWINSYNC = os.path.join(BUILD, "twinsync")
-DEADLINE_SECONDS = 30
-
-CONFIG = """
-cluster: corp
-this-node: alpha
-state-directory: {folder}
-sources:
-  - name: corp
-    type: contentsync
-    uri: ldap://127.0.0.1:1
-    base: dc=example,dc=org
-    bind: {{method: simple, dn: "cn=sync,dc=example,dc=org", password-file: {folder}/secret}}
-    allow-plaintext-loopback: true
-rules:
-  - kind: user
-    sources: [corp]
-    when: "mail IS NOT NULL"
-    flow: {{userName: "fold(mail)"}}
-target:
-  type: scim
-  url: http://127.0.0.1:1/scim/v2
-  allow-plaintext-loopback: true
-  token-file: {folder}/secret
-"""
 
 # Every command that asks the daemon, as an operator would type it.
 DAEMON_COMMANDS = {
@@ -49,69 +19,13 @@ DAEMON_COMMANDS = {
     "preview": ["preview"], "show": ["show", "ada"], "verify": ["verify", "--all"],
     "errors": ["errors"], "history": ["history"], "events": ["events"],
     "events verify": ["events", "verify"], "pause": ["pause", "--for", "2h"], "resume": ["resume"],
+    "hold list": ["hold", "list"], "approve": ["approve", samples.HASH],
+    "reject": ["reject", samples.HASH, "--reason", "not ours"], "retry": ["retry", "ada"],
+    "members adopt": ["members", "adopt", "engineers"], "reanchor": ["reanchor", "--match", "userName"],
+    "maintenance": ["maintenance", "on", "--staging"],
 }
 
-ANSWERS = {
-    "status": answer(samples.STATUS),
-    "sync": [progress("import", 1, 10), answer({"cycle": samples.CYCLE})],
-    "preview": answer(samples.PREVIEW), "show": answer(samples.SHOW),
-    "verify": answer(samples.VERIFY, 1), "errors": answer(samples.ERRORS),
-    "history": answer(samples.HISTORY), "events": answer(samples.EVENTS),
-    "events-verify": answer(samples.EVENTS_VERIFY), "pause": answer(samples.PAUSED),
-    "resume": answer(samples.RESUMED),
-}
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory(prefix="twinsync-cli-")
-        self.addCleanup(folder.cleanup)
-        self.folder = folder.name
-        self.config = os.path.join(self.folder, "twinsync.yaml")
-        with open(self.config, "w") as file:
-            file.write(CONFIG.format(folder=self.folder))
-        with open(os.path.join(self.folder, "secret"), "w") as file:
-            file.write("secret")
-        os.chmod(os.path.join(self.folder, "secret"), 0o600)
-
-    def run_tool(self, *words, **environment):
-        env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **environment}
-        return subprocess.run([TWINSYNC, "-c", self.config, *words], capture_output=True, text=True,
-                              env=env, timeout=DEADLINE_SECONDS, check=False)
-
-    def daemon(self, **answers):
-        daemon = FakeDaemon(self.folder, {**ANSWERS, **answers})
-        daemon.__enter__()
-        self.addCleanup(daemon.__exit__)
-        return daemon
-
-    def assert_sentence(self, text):
-        """One line: who says it, and a sentence in lower case without full stop."""
-        self.assertRegex(text, r"\Atwinsync: (could not|cannot) [^\n]*[^.\n]\n\Z")
-
-    def on_terminal(self, *words, keys=b"", until=None, **environment):
-        """Everything the tool writes on a terminal, and its exit status."""
-        pid, fd = pty.fork()
-        if pid == 0:
-            os.execve(TWINSYNC, [TWINSYNC, "-c", self.config, *words],
-                      {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **environment})
-        shown, deadline = b"", time.monotonic() + DEADLINE_SECONDS
-        while time.monotonic() < deadline:
-            if until and until in shown:
-                os.write(fd, keys)
-                until = None
-            if select.select([fd], [], [], 0.1)[0]:
-                try:
-                    chunk = os.read(fd, 65536)
-                except OSError:
-                    break
-                if not chunk:
-                    break
-                shown += chunk
-        self.assertIsNone(until, f"never shown: {until} in {shown}")
-        _, status = os.waitpid(pid, 0)
-        os.close(fd)
-        return shown, os.waitstatus_to_exitcode(status)
+WHO = pwd.getpwuid(os.getuid()).pw_name
 
 
 class Words(Case):
@@ -121,7 +35,8 @@ class Words(Case):
 
     def test_help_lists_every_command_of_the_interface(self):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
-                    "rules", "errors", "history", "pause", "resume", "version", "completion"}
+                    "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
+                    "approve", "reject", "retry", "members", "reanchor", "maintenance"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):
@@ -137,7 +52,11 @@ class Words(Case):
         for words in ([], ["frob"], ["status", "now"], ["status", "--frob"], ["show"], ["verify"],
                       ["pause", "--for"], ["pause", "--for", "soon"], ["events", "wipe"],
                       ["history", "--limit", "0"], ["rules", "test"], ["completion", "fish"],
-                      ["errors", "--csv", "--json"], ["watch"]):
+                      ["errors", "--csv", "--json"], ["watch"], ["hold"], ["hold", "drop"],
+                      ["approve"], ["reject", "9b1f"], ["retry"], ["retry", "ada", "--all"], ["members"],
+                      ["members", "adopt"], ["members", "adopt", "x", "--all"], ["reanchor"],
+                      ["maintenance", "on"], ["maintenance", "off", "--staging"],
+                      ["hold", "list", "--csv", "--json"], ["approve", samples.HASH, "--only"]):
             with self.subTest(words=words):
                 done = self.run_tool(*words)
                 self.assertEqual(2, done.returncode)
@@ -219,7 +138,9 @@ class WithDaemon(Case):
                     "show": samples.SHOW, "verify": samples.VERIFY, "errors": samples.ERRORS,
                     "history": samples.HISTORY, "events": samples.EVENTS,
                     "events verify": samples.EVENTS_VERIFY, "pause": samples.PAUSED,
-                    "resume": samples.RESUMED}
+                    "resume": samples.RESUMED, "hold list": samples.HOLDS, "approve": samples.APPROVED,
+                    "reject": samples.REJECTED, "retry": samples.RETRIED, "members adopt": samples.ADOPTED,
+                    "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE}
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):
                 done = self.run_tool(*words, "--json")
@@ -235,7 +156,13 @@ class WithDaemon(Case):
             ("status", {}), ("sync", {"full": False, "wait": False}), ("sync", {"full": True, "wait": True}),
             ("preview", {}), ("show", {"object": "ada"}), ("verify", {}), ("errors", {}),
             ("history", {"limit": 20}), ("events", {"after": None, "limit": 50}), ("events-verify", {}),
-            ("pause", {"for_seconds": 7200}), ("resume", {}),
+            ("pause", {"for_seconds": 7200}), ("resume", {}), ("hold-list", {}),
+            ("approve", {"hash": samples.HASH, "only": None, "who": WHO}),
+            ("reject", {"hash": samples.HASH, "only": None, "who": WHO, "reason": "not ours"}),
+            ("retry", {"object": "ada", "who": WHO}),
+            ("members-adopt", {"group": "engineers", "dry_run": False, "who": WHO}),
+            ("reanchor", {"match": "userName", "dry_run": False, "who": WHO}),
+            ("maintenance", {"on": True, "staging": True, "who": WHO}),
             ("sync", {"full": False, "wait": False, "accept_missing": True}),
         ], [(request["command"], request["args"]) for request in daemon.requests])
         self.assertEqual({1}, {request["v"] for request in daemon.requests})
@@ -253,6 +180,13 @@ class WithDaemon(Case):
             "events": ["cycle-finished", "id=42 kind=delta", "by uid 0"],
             "events verify": ["17 events: the chain is whole, its head is bb"],
             "pause": ["paused: no cycle"], "resume": ["running: cycles"],
+            "hold list": ["deletions of users", "44 held; 5 allowed", "and 24 more",
+                          "twinsync approve " + samples.HASH, "--only TARGET-ID"],
+            "approve": ["released 40 deletions; 4 were no longer due; 2 stay held"],
+            "reject": ["44 objects stay"], "retry": ["1 object is tried again"],
+            "members adopt": ["engineers g: 2 unknown here", "eve@example.org 7"],
+            "reanchor": ["a-1", "b-1", "1 pair is held", "not clear: info@example.org"],
+            "maintenance": ["nothing is written but by twinsync sync --plan"],
         }
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):

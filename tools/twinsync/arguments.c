@@ -11,7 +11,8 @@ enum {
     OPTION_JSON = 256,
     OPTION_HELP,
     OPTION_VERSION,
-    OPTION_OWN, /* a command's own: OPTION_OWN + its place in the row */
+    OPTION_OWN,   /* a command's own: OPTION_OWN + its place in the row */
+    IN_ORDER = 1, /* what getopt_long says of a word with "-" */
     GLOBALS = 4,
     HELP_WIDTH = 80
 };
@@ -48,8 +49,58 @@ static struct option_list options_of(const struct cli_command *command)
     return list;
 }
 
-static void take_option(struct arguments *ret, int option, const char *value)
+/* Words and options in the order in which they were given. */
+struct reading {
+    struct arguments *ret;
+    struct ts_err *err;
+    bool in_list; /* the last option takes the words that follow */
+};
+
+static enum ts_code take_listed(struct reading *r, const char *value)
 {
+    struct cli_call *call = &r->ret->call;
+    if (call->list_count == CLI_LIST_MAX) {
+        return ts_fail(r->err, TS_E_CONFIG, 0,
+                       "cannot take more than %d values at once for twinsync "
+                       "%s: name them in several calls",
+                       CLI_LIST_MAX, call->command);
+    }
+    call->list[call->list_count++] = value;
+    return TS_OK;
+}
+
+static enum ts_code take_word(struct reading *r, const char *word)
+{
+    const struct cli_command *command = r->ret->command;
+    struct cli_call *call = &r->ret->call;
+    if (r->in_list) {
+        return take_listed(r, word);
+    }
+    if (call->word_count >= command->words_max) {
+        return ts_fail(r->err, TS_E_CONFIG, 0,
+                       "cannot understand \"%s\" after twinsync %s: see "
+                       "twinsync %s --help",
+                       word, command->name, command->name);
+    }
+    call->words[call->word_count++] = word;
+    return TS_OK;
+}
+
+static enum ts_code take_own(struct reading *r, int place, const char *value)
+{
+    r->ret->call.options[place] = value == NULL ? "" : value;
+    r->in_list = r->ret->command->options[place].many;
+    return r->in_list ? take_listed(r, value) : TS_OK;
+}
+
+static enum ts_code take_option(struct reading *r, int option,
+                                const char *value)
+{
+    struct arguments *ret = r->ret;
+    if (option == IN_ORDER) {
+        return take_word(r, value);
+    }
+    r->in_list = false;
     switch (option) {
     case 'c':
         ret->call.config_path = value;
@@ -65,9 +116,9 @@ static void take_option(struct arguments *ret, int option, const char *value)
         ret->version = true;
         break;
     default:
-        ret->call.options[option - OPTION_OWN] = value == NULL ? "" : value;
-        break;
+        return take_own(r, option - OPTION_OWN, value);
     }
+    return TS_OK;
 }
 
 static enum ts_code option_error(int option, char **argv,
@@ -89,20 +140,25 @@ static enum ts_code option_error(int option, char **argv,
 }
 
 /* One run of getopt_long over argv[optind...], up to the first word ("+") or
- * over everything. */
+ * over everything, words in their place ("-"). */
 static enum ts_code run_getopt(int argc, char **argv, bool to_first_word,
                                struct arguments *ret, struct ts_err *err)
 {
     const struct option_list list = options_of(ret->command);
-    const char *letters = to_first_word ? "+:c:h" : ":c:h";
-    int option;
-    while ((option = getopt_long(argc, argv, letters, list.all, NULL)) != -1) {
-        if (option == '?' || option == ':') {
-            return option_error(option, argv, ret, err);
-        }
-        take_option(ret, option, optarg);
+    const char *letters = to_first_word ? "+:c:h" : "-:c:h";
+    struct reading reading = { .ret = ret, .err = err };
+    enum ts_code code = TS_OK;
+    int option = 0;
+    while (code == TS_OK &&
+           (option = getopt_long(argc, argv, letters, list.all, NULL)) != -1) {
+        code = option == '?' || option == ':'
+                   ? option_error(option, argv, ret, err)
+                   : take_option(&reading, option, optarg);
     }
-    return TS_OK;
+    for (int i = optind; code == TS_OK && !to_first_word && i < argc; i++) {
+        code = take_word(&reading, argv[i]); // what follows "--"
+    }
+    return code;
 }
 
 static bool word_is_fixed(const struct cli_command *command, const char *word)
@@ -121,22 +177,10 @@ static bool word_is_fixed(const struct cli_command *command, const char *word)
     }
 }
 
-static enum ts_code take_words(int argc, char **argv, struct arguments *ret,
-                               struct ts_err *err)
+static enum ts_code check_words(const struct arguments *ret, struct ts_err *err)
 {
     const struct cli_command *command = ret->command;
-    int count = argc - optind;
-    if (count > command->words_max) {
-        return ts_fail(err, TS_E_CONFIG, 0,
-                       "cannot understand \"%s\" after twinsync %s: see "
-                       "twinsync %s --help",
-                       argv[optind + command->words_max], command->name,
-                       command->name);
-    }
-    for (int i = 0; i < count; i++) {
-        ret->call.words[i] = argv[optind + i];
-    }
-    ret->call.word_count = count;
+    int count = ret->call.word_count;
     if (ret->help) {
         return TS_OK;
     }
@@ -189,8 +233,7 @@ enum ts_code arguments_parse(int argc, char **argv, struct arguments *ret,
     int skipped = optind;
     optind = 0;
     code = run_getopt(argc - skipped, argv + skipped, false, ret, err);
-    return code == TS_OK ? take_words(argc - skipped, argv + skipped, ret, err)
-                         : code;
+    return code == TS_OK ? check_words(ret, err) : code;
 }
 
 /* --- numbers ------------------------------------------------------------ */
@@ -298,9 +341,10 @@ static void print_usage(FILE *out, const struct cli_command *command)
     for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name != NULL;
          i++) {
         const struct cli_option *option = &command->options[i];
-        (void) snprintf(piece, sizeof piece, "[--%s%s%s]", option->name,
+        (void) snprintf(piece, sizeof piece, "[--%s%s%s%s]", option->name,
                         option->argument != NULL ? " " : "",
-                        option->argument != NULL ? option->argument : "");
+                        option->argument != NULL ? option->argument : "",
+                        option->many ? " ..." : "");
         put_usage(out, &column, piece);
     }
     (void) putc('\n', out);

@@ -24,11 +24,14 @@
 
 #define CLI_OPTIONS_MAX 6
 #define CLI_WORDS_MAX   2
+#define CLI_LIST_MAX    1000 /* values of a repeated option */
 
 struct cli_option {
     const char *name;     /* long, without dashes; NULL ends the list */
     const char *argument; /* "FILE", "N", ...; NULL: a switch */
     const char *text;     /* for --help */
+    bool many; /* may be repeated, and takes the words that follow it as well;
+                  at most one of a command */
 };
 
 /* What a command was called with. `options` is in the order of the row. */
@@ -39,6 +42,8 @@ struct cli_call {
     int word_count;
     const char *words[CLI_WORDS_MAX];
     const char *options[CLI_OPTIONS_MAX]; /* NULL: not given; "": a switch */
+    int list_count; /* values of the option that may have many */
+    const char *list[CLI_LIST_MAX];
 };
 
 struct cli_command {

@@ -1,7 +1,6 @@
-#include <string.h>
-
 #include "node/base/time.h"
 #include "tools/twinsync/commands.h"
+#include "tools/twinsync/csv.h"
 #include "tools/twinsync/daemon.h"
 #include "tools/twinsync/output.h"
 
@@ -9,56 +8,19 @@ enum {
     OPTION_CSV
 };
 
-static const char *const csv_keys[] = { "kind", "name",       "anchor",
-                                        "code", "path",       "text",
-                                        "fix",  "first_seen", "next_retry",
-                                        NULL };
-
-/* RFC 4180, and no field that a spreadsheet would take for a formula. */
-static void put_field(const char *text)
-{
-    struct screen screen = { .out = stdout };
-    (void) putchar('"');
-    if (text[0] != 0 && strchr("=+-@\t\r", text[0]) != NULL) {
-        (void) putchar('\'');
-    }
-    while (*text != 0) {
-        size_t size = strcspn(text, "\"");
-        put_bytes(&screen, text, size);
-        text += size;
-        if (*text == '"') {
-            (void) fputs("\"\"", stdout);
-            text++;
-        }
-    }
-    (void) putchar('"');
-}
-
-static void print_csv(const json_t *errors)
-{
-    for (size_t i = 0; csv_keys[i] != NULL; i++) {
-        (void) printf("%s%s", i == 0 ? "" : ",", csv_keys[i]);
-    }
-    (void) fputs("\r\n", stdout);
-    size_t index;
-    const json_t *error;
-    json_array_foreach(errors, index, error)
-    {
-        for (size_t i = 0; csv_keys[i] != NULL; i++) {
-            (void) fputs(i == 0 ? "" : ",", stdout);
-            put_field(text_at(error, csv_keys[i]));
-        }
-        (void) fputs("\r\n", stdout);
-    }
-}
+static const char *const csv_keys[] = {
+    "kind", "name",       "anchor",     "code",     "path",  "text",
+    "fix",  "first_seen", "next_retry", "attempts", "stage", NULL,
+};
 
 static void print_table(const json_t *errors)
 {
     static const struct column columns[] = {
         { "KIND", false, false },  { "NAME", false, false },
         { "ERROR", false, false }, { "ATTRIBUTE", false, false },
-        { "SINCE", false, false }, { "RETRY", false, false },
-        { "WHY", false, true },    { NULL, false, false },
+        { "SINCE", false, false }, { "TRIED", true, false },
+        { "RETRY", false, false }, { "WHY", false, true },
+        { NULL, false, false },
     };
     struct screen screen = screen_of(stdout);
     if (json_array_size(errors) == 0) {
@@ -71,7 +33,8 @@ static void print_table(const json_t *errors)
     const json_t *error;
     json_array_foreach(errors, index, error)
     {
-        char since[TEXT_SIZE], retry[TEXT_SIZE];
+        char since[TEXT_SIZE], retry[TEXT_SIZE], tried[TEXT_SIZE];
+        int64_t attempts = count_at(error, "attempts");
         const char *next = text_at(error, "next_retry");
         const char *const cells[] = {
             text_at(error, "kind"),
@@ -79,6 +42,7 @@ static void print_table(const json_t *errors)
             text_at(error, "code"),
             text_at(error, "path"),
             ago_text(since, text_at(error, "first_seen"), now),
+            attempts > 0 ? count_text(tried, attempts) : "",
             next[0] == 0 ? "" : ago_text(retry, next, now),
             text_at(error, "text"),
         };
@@ -101,7 +65,8 @@ static enum control_exit run(const struct cli_call *call)
     enum control_exit exit_status = daemon_ask(call, &question, &result);
     const json_t *errors = json_object_get(result, "errors");
     if (result != NULL && csv) {
-        print_csv(errors);
+        csv_head(stdout, csv_keys);
+        csv_rows(stdout, csv_keys, errors);
     } else if (result != NULL) {
         print_table(errors);
     }
@@ -113,9 +78,12 @@ const struct cli_command command_errors = {
     .name = "errors",
     .words = "",
     .summary = "List the objects that could not be brought into step, and why",
+    .details = "Everything else goes on. What was refused is tried again each "
+               "hour, when the\nobject changes, and by twinsync retry.\n",
     .examples = "  twinsync errors                   what is wrong with whom\n"
                 "  twinsync errors --csv >todo.csv   for those who correct it\n"
-                "  twinsync show NAME                all about one of them\n",
+                "  twinsync show NAME                all about one of them\n"
+                "  twinsync retry NAME               try it again now\n",
     .options = { [OPTION_CSV] = { "csv", NULL,
                                   "comma-separated, for a spreadsheet" } },
     .run = run,

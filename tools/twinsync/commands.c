@@ -11,6 +11,10 @@ static const struct cli_command *const looking[] = {
     &command_show,    &command_errors, &command_verify,
     &command_history, &command_events, NULL,
 };
+static const struct cli_command *const deciding[] = {
+    &command_hold,    &command_approve,  &command_reject,      &command_retry,
+    &command_members, &command_reanchor, &command_maintenance, NULL,
+};
 static const struct cli_command *const setting_up[] = {
     &command_check,      &command_config,  &command_rules,
     &command_completion, &command_version, NULL,
@@ -19,6 +23,7 @@ static const struct cli_command *const setting_up[] = {
 const struct cli_group cli_groups[] = {
     { "How it is, and what it does", running },
     { "Why it is so", looking },
+    { "What waits for your decision", deciding },
     { "Setting up", setting_up },
     { NULL, NULL },
 };

@@ -4,15 +4,22 @@
 
 #include "tools/twinsync/command.h"
 
+extern const struct cli_command command_approve;
 extern const struct cli_command command_check;
 extern const struct cli_command command_completion;
 extern const struct cli_command command_config;
 extern const struct cli_command command_errors;
 extern const struct cli_command command_events;
 extern const struct cli_command command_history;
+extern const struct cli_command command_hold;
+extern const struct cli_command command_maintenance;
+extern const struct cli_command command_members;
 extern const struct cli_command command_pause;
 extern const struct cli_command command_preview;
+extern const struct cli_command command_reanchor;
+extern const struct cli_command command_reject;
 extern const struct cli_command command_resume;
+extern const struct cli_command command_retry;
 extern const struct cli_command command_rules;
 extern const struct cli_command command_show;
 extern const struct cli_command command_status;

@@ -1,0 +1,66 @@
+#include <string.h>
+
+#include "tools/twinsync/commands.h"
+#include "tools/twinsync/daemon.h"
+#include "tools/twinsync/operator.h"
+#include "tools/twinsync/output.h"
+
+enum {
+    OPTION_STAGING,
+    OPTION_REASON
+};
+
+static enum control_exit run(const struct cli_call *call)
+{
+    bool on = strcmp(call->words[0], "on") == 0;
+    bool staging = call->options[OPTION_STAGING] != NULL;
+    struct ts_err err;
+    if (on != staging) {
+        return cli_fail(call, CONTROL_USAGE,
+                        on ? "cannot turn maintenance on without --staging, "
+                             "the only kind there is: see twinsync maintenance "
+                             "--help"
+                           : "cannot turn maintenance off with --staging: "
+                             "leave it out");
+    }
+    json_t *args = json_pack("{s:b, s:b}", "on", on, "staging", staging);
+    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
+        json_decref(args);
+        return cli_fail_err(call, &err);
+    }
+    const struct daemon_question question = { .command = "maintenance",
+                                              .args = args,
+                                              .wait_ms =
+                                                  CONTROL_CLIENT_WAIT_MS };
+    json_t *result = NULL;
+    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    if (result != NULL && exit_status == CONTROL_DONE) {
+        (void) puts(flag_at(result, "maintenance")
+                        ? "staging: everything is read and decided, nothing is "
+                          "written but by twinsync sync --plan HASH"
+                        : "maintenance is over: the next cycle writes again");
+    }
+    json_decref(result);
+    return exit_status;
+}
+
+const struct cli_command command_maintenance = {
+    .name = "maintenance",
+    .words = "on|off",
+    .summary = "Write nothing but by a plan, while rules are being changed",
+    .details =
+        "With --staging, cycles read and decide as ever, and write nothing:\n"
+        "twinsync preview shows what is pending, twinsync sync --plan HASH "
+        "carries\n"
+        "exactly that out. It outlives a restart, until maintenance off.\n",
+    .examples =
+        "  twinsync maintenance on --staging --reason \"new naming rules\"\n"
+        "  twinsync maintenance off\n",
+    .words_min = 1,
+    .words_max = 1,
+    .words_are_fixed = true,
+    .options = { [OPTION_STAGING] = { "staging", NULL,
+                                      "read and decide, write nothing", false },
+                 [OPTION_REASON] = OPERATOR_REASON_OPTION },
+    .run = run,
+};
