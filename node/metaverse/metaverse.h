@@ -20,7 +20,7 @@
  *   object_error                 what could not be done, and why
  *
  * One header a table group: connector.h, object.h, reference.h,
- * target_space.h, intent.h, problem.h. None of them decides anything: the
+ * target_space.h, intent.h, hold.h, approval.h, problem.h. None of them decides anything: the
  * rules of synchronization are in node/engine.
  *
  * Every writing function is called within a transaction of the caller
@@ -33,7 +33,7 @@
 #include "node/base/hash.h"
 #include "node/db/db.h"
 
-#define METAVERSE_STATEMENTS_MAX 256
+#define METAVERSE_STATEMENTS_MAX 512
 
 /* Which source attribute becomes which reference path, per kind of owner. */
 struct metaverse_reference_path {

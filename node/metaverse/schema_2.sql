@@ -45,6 +45,7 @@ CREATE TABLE hold_item(
   kind INTEGER NOT NULL,
   anchor TEXT NOT NULL,
   verb INTEGER NOT NULL, -- enum intent_verb
+  amount INTEGER NOT NULL, -- of writes: members that a group loses; else 1
   seq INTEGER NOT NULL,  -- counter "item"
   since INTEGER NOT NULL,
   PRIMARY KEY(hold_id, kind, anchor)
@@ -60,12 +61,14 @@ CREATE TABLE hold_list(
   at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- What an operator released: passes the guard once, until it expires.
+-- What an operator released or the guard has counted: it passes until it is
+-- carried out, or expires.
 CREATE TABLE approval(
   kind INTEGER NOT NULL,
   anchor TEXT NOT NULL,
   verb INTEGER NOT NULL,
   hold_class INTEGER NOT NULL,
+  amount INTEGER NOT NULL, -- as of hold_item
   expires_at INTEGER NOT NULL,
   PRIMARY KEY(kind, anchor, hold_class)
 ) STRICT, WITHOUT ROWID;
