@@ -251,6 +251,61 @@ static enum ts_code configure_references(struct engine_context *engine,
     return TS_OK;
 }
 
+/* Which flowed paths the target allows every value once on. */
+static enum ts_code configure_unique(struct engine_context *engine,
+                                     struct ts_err *err)
+{
+    struct target_paths paths[CONFIG_KINDS];
+    size_t room = 0;
+    enum ts_code code = TS_OK;
+    for (int kind = 0; code == TS_OK && kind < CONFIG_KINDS; kind++) {
+        code = configure_paths(engine->config, (enum config_kind) kind,
+                               &engine->configuration, &paths[kind], err);
+        room += code == TS_OK ? paths[kind].path_count : 0;
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    struct metaverse_unique_path *rows =
+        ts_arena_array(&engine->configuration, room, sizeof *rows);
+    if (rows == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not prepare unique paths");
+    }
+    engine->unique_paths = rows;
+    engine->unique_path_count = 0;
+    for (int kind = 0; kind < CONFIG_KINDS; kind++) {
+        for (size_t i = 0; i < paths[kind].path_count; i++) {
+            struct target_attribute described;
+            const char *path = paths[kind].paths[i];
+            struct ts_err ignored;
+            if (exporter_describe(engine->exporter, (enum config_kind) kind,
+                                  path, &described, &ignored) == TS_OK &&
+                described.unique) {
+                rows[engine->unique_path_count++] =
+                    (struct metaverse_unique_path){
+                        .kind = kind,
+                        .path = path,
+                        .case_exact = described.case_exact,
+                        .required = described.required,
+                    };
+            }
+        }
+    }
+    return TS_OK;
+}
+
+void configure_store(struct engine_context *engine)
+{
+    struct metaverse *mv = engine->state.mv;
+    mv->reference_paths = engine->reference_paths;
+    mv->reference_path_count = engine->reference_path_count;
+    mv->unique_paths = engine->unique_paths;
+    mv->unique_path_count = engine->unique_path_count;
+    mv->claims_later = engine->state.building;
+    mv->change = &engine->state.numbers.change;
+    mv->group_kind = CONFIG_KIND_GROUP;
+}
+
 enum ts_code configure_rules(struct engine_context *engine, struct ts_err *err)
 {
     struct target_limits limits = { .links_max = 100 };
@@ -271,6 +326,9 @@ enum ts_code configure_rules(struct engine_context *engine, struct ts_err *err)
         engine->config, &world, &engine->configuration, &engine->rules, err);
     if (code == TS_OK) {
         code = configure_references(engine, err);
+    }
+    if (code == TS_OK) {
+        code = configure_unique(engine, err);
     }
     if (code != TS_OK) {
         configure_done(engine);

@@ -24,6 +24,8 @@ TS_MUSTUSE enum ts_code configure_paths(const struct config *config,
  * Errors   of source_schema and rules_compile. */
 TS_MUSTUSE enum ts_code configure_rules(struct engine_context *engine,
                                         struct ts_err *err);
+/* Tell the open store what the rules and the target need it to know. */
+void configure_store(struct engine_context *engine);
 void configure_done(struct engine_context *engine);
 
 /* Compile `config`'s rules against its sources' schemas, and the target as

@@ -69,6 +69,8 @@ struct engine_context {
     struct ts_arena configuration; /* what the rules borrow */
     struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;
+    struct metaverse_unique_path *unique_paths; /* at the target */
+    size_t unique_path_count;
     struct engine_base bases[ENGINE_SOURCES_MAX];
     struct cycle_counts counts;
     bool problems_known; /* object_error may have rows */

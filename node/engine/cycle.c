@@ -58,10 +58,7 @@ static enum ts_code configure_phase(struct cycle *c, struct ts_err *err)
         c->full = true;
     }
     if (code == TS_OK) {
-        struct metaverse *mv = engine->state.mv;
-        mv->reference_paths = engine->reference_paths;
-        mv->reference_path_count = engine->reference_path_count;
-        mv->group_kind = CONFIG_KIND_GROUP;
+        configure_store(engine);
     }
     return code;
 }
@@ -169,7 +166,8 @@ static enum ts_code synchronize_phase(struct cycle *c, struct ts_err *err)
     /* After a first load; all but those of intents, which come last. */
     static const char *const searched[] = { "metaverse",     "joined",
                                             "join_value",    "reference",
-                                            "target_object", "object_error" };
+                                            "target_object", "object_error",
+                                            "claim" };
     for (size_t i = 0; code == TS_OK && i < sizeof searched / sizeof *searched;
          i++) {
         code = indexes_make(engine->state.mv, searched[i], err);
@@ -278,9 +276,7 @@ static enum ts_code select_build(struct cycle *c, struct ts_err *err)
     enum ts_code code = state_select(&engine->state, err);
     TS_FAILPOINT(GENERATION_SELECTED);
     if (code == TS_OK) {
-        engine->state.mv->reference_paths = engine->reference_paths;
-        engine->state.mv->reference_path_count = engine->reference_path_count;
-        engine->state.mv->group_kind = CONFIG_KIND_GROUP;
+        configure_store(engine);
     }
     engine->counts.phase_ms[ENGINE_COMPARE] += ts_time_now().ms - begun.ms;
     return code;

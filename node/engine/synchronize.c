@@ -4,6 +4,7 @@
 
 #include "node/base/failpoint.h"
 #include "node/engine/flow.h"
+#include "node/metaverse/claim.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/problem.h"
 #include "node/metaverse/reference.h"
@@ -428,6 +429,52 @@ static bool recount_due(struct engine_context *engine)
             size == 1 && flag[0] == 1);
 }
 
+/* Which paths are unique, and how their values are compared. */
+static struct ts_hash unique_stamp(const struct engine_context *engine)
+{
+    struct ts_hasher *hasher = ts_hasher_new();
+    ts_hasher_begin(hasher);
+    for (size_t i = 0; i < engine->unique_path_count; i++) {
+        const struct metaverse_unique_path *path = &engine->unique_paths[i];
+        const uint8_t how[2] = { (uint8_t) path->kind, path->case_exact };
+        ts_hasher_add(hasher, ts_slice(how, sizeof how));
+        ts_hasher_add_field(hasher, ts_slice_str(path->path));
+    }
+    struct ts_hash stamp = ts_hasher_end(hasher);
+    ts_hasher_free(hasher);
+    return stamp;
+}
+
+/* After a first load, and when the target began to see uniqueness otherwise. */
+static enum ts_code recount_claims(struct engine_context *engine,
+                                   struct ts_err *err)
+{
+    struct metaverse *mv = engine->state.mv;
+    struct ts_hash now = unique_stamp(engine);
+    struct ts_hash then;
+    size_t size = 0;
+    enum ts_code code = metaverse_setting(mv, "unique", then.bytes,
+                                          sizeof then.bytes, &size, err);
+    bool same =
+        code == TS_OK && size == sizeof then.bytes && ts_hash_equal(now, then);
+    if (same || (code != TS_OK && code != TS_E_NOT_FOUND)) {
+        return code;
+    }
+    code = state_begin(&engine->state, err);
+    if (code == TS_OK) {
+        code = claim_recount(mv, err);
+    }
+    if (code == TS_OK) {
+        code = metaverse_set_setting(
+            mv, "unique", ts_slice(now.bytes, sizeof now.bytes), err);
+    }
+    if (code != TS_OK) {
+        state_rollback(&engine->state);
+        return code;
+    }
+    return state_commit(&engine->state, err);
+}
+
 enum ts_code synchronize_due(struct engine_context *engine, struct ts_err *err)
 {
     struct chunk c = { .engine = engine, .mv = engine->state.mv };
@@ -451,7 +498,7 @@ enum ts_code synchronize_due(struct engine_context *engine, struct ts_err *err)
     if (code == TS_OK && c.recount) {
         code = recount(engine, err);
     }
-    return code;
+    return code == TS_OK ? recount_claims(engine, err) : code;
 }
 
 enum ts_code synchronize_restart(struct engine_context *engine,

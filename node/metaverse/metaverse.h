@@ -19,9 +19,9 @@
  *   appointment                  objects to look at when their time has come
  *   object_error                 what could not be done, and why
  *
- * One header a table group: connector.h, object.h, reference.h,
- * target_space.h, intent.h, hold.h, approval.h, problem.h. None of them decides anything: the
- * rules of synchronization are in node/engine.
+ * One header a table group: connector.h, object.h, reference.h, claim.h,
+ * target_space.h, intent.h, hold.h, approval.h, problem.h. None of them
+ * decides anything: the rules of synchronization are in node/engine.
  *
  * Every writing function is called within a transaction of the caller
  * (replication/journal.h, or db_begin for a generation that is being built).
@@ -45,6 +45,14 @@ struct metaverse_reference_path {
     bool additive;      /* what somebody else added there is left alone */
 };
 
+/* A path of which the target allows every value once, per kind; claim.h. */
+struct metaverse_unique_path {
+    int kind;
+    const char *path;
+    bool case_exact; /* else values are compared without regard to case */
+    bool required;   /* no object of the kind can be without it */
+};
+
 /* A prepared statement, found again by the address of its text. */
 struct metaverse_statement {
     const char *sql;
@@ -63,6 +71,10 @@ struct metaverse {
     /* Set by the engine before the first write; borrowed. */
     const struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;
+    const struct metaverse_unique_path *unique_paths;
+    size_t unique_path_count;
+    bool claims_later; /* claims are counted at once, when all is loaded */
+    int64_t *change;   /* where change numbers are drawn; NULL: none are */
     int group_kind;
     size_t statement_count;
     struct metaverse_statement statements[METAVERSE_STATEMENTS_MAX];

@@ -1,5 +1,7 @@
 #include "node/metaverse/object.h"
 
+#include "node/metaverse/claim.h"
+
 enum ts_code object_get(struct metaverse *mv, int64_t id,
                         struct ts_arena *arena,
                         struct metaverse_object *ret_object, struct ts_err *err)
@@ -85,6 +87,16 @@ enum ts_code object_joined_to(struct metaverse *mv, int64_t source_object_id,
     return first_id(mv, sql, DB_VALUES(DB_INT(source_object_id)), ret_id, err);
 }
 
+/* Only what is in scope is wanted at the target. */
+static enum ts_code claim(struct metaverse *mv,
+                          const struct metaverse_object *object,
+                          struct ts_err *err)
+{
+    return claim_want(
+        mv, object->id, object->kind,
+        object->presence == OBJECT_IN ? object->packed : TS_SLICE_NONE, err);
+}
+
 enum ts_code object_insert(struct metaverse *mv,
                            const struct metaverse_object *object,
                            struct ts_err *err)
@@ -92,13 +104,14 @@ enum ts_code object_insert(struct metaverse *mv,
     static const char sql[] =
         "INSERT INTO metaverse(id, kind, anchor, presence, packed, once, "
         "changed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    return metaverse_run(
+    enum ts_code code = metaverse_run(
         mv, sql,
         DB_VALUES(DB_INT(object->id), DB_INT(object->kind),
                   DB_TEXT(object->anchor), DB_INT(object->presence),
                   DB_BLOB(object->packed), DB_BLOB(object->once),
                   DB_INT(object->changed)),
         err);
+    return code == TS_OK ? claim(mv, object, err) : code;
 }
 
 enum ts_code object_update(struct metaverse *mv,
@@ -108,12 +121,13 @@ enum ts_code object_update(struct metaverse *mv,
     static const char sql[] =
         "UPDATE metaverse SET presence = ?2, packed = ?3, "
         "once = ?4, changed = ?5 WHERE id = ?1";
-    return metaverse_run(mv, sql,
-                         DB_VALUES(DB_INT(object->id), DB_INT(object->presence),
-                                   DB_BLOB(object->packed),
-                                   DB_BLOB(object->once),
-                                   DB_INT(object->changed)),
-                         err);
+    enum ts_code code =
+        metaverse_run(mv, sql,
+                      DB_VALUES(DB_INT(object->id), DB_INT(object->presence),
+                                DB_BLOB(object->packed), DB_BLOB(object->once),
+                                DB_INT(object->changed)),
+                      err);
+    return code == TS_OK ? claim(mv, object, err) : code;
 }
 
 enum ts_code object_remove(struct metaverse *mv, int64_t id, struct ts_err *err)
@@ -123,9 +137,16 @@ enum ts_code object_remove(struct metaverse *mv, int64_t id, struct ts_err *err)
     static const char owner_sql[] = "DELETE FROM reference WHERE owner_id = ?1";
     static const char member_sql[] =
         "DELETE FROM reference WHERE member_id = ?1";
+    static const char claim_sql[] = "DELETE FROM claim WHERE metaverse_id = ?1";
     static const char sql[] = "DELETE FROM metaverse WHERE id = ?1";
-    const char *const all[] = { values_sql, owner_sql, member_sql, sql };
-    enum ts_code code = TS_OK;
+    const char *const all[] = { values_sql, owner_sql, member_sql, claim_sql,
+                                sql };
+    static const struct claim_shown nothing = { .kind = 0 };
+    /* First whoever waits for what it lets go of becomes due. */
+    enum ts_code code = claim_want(mv, id, 0, TS_SLICE_NONE, err);
+    if (code == TS_OK) {
+        code = claim_hold(mv, id, &nothing, err);
+    }
     for (size_t i = 0; code == TS_OK && i < sizeof all / sizeof all[0]; i++) {
         code = metaverse_run(mv, all[i], DB_VALUES(DB_INT(id)), err);
     }

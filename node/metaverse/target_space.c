@@ -1,6 +1,7 @@
 #include "node/metaverse/target_space.h"
 
 #include "node/base/time.h"
+#include "node/metaverse/claim.h"
 
 /* Stands for "as sent" in the column `seen`; no packed entry begins so. */
 static const uint8_t as_sent[1] = { 0 };
@@ -139,7 +140,7 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
     struct ts_slice seen = ts_slice_equal(row->seen, row->sent)
                                ? ts_slice(as_sent, sizeof as_sent)
                                : row->seen;
-    return metaverse_run(
+    enum ts_code code = metaverse_run(
         mv, sql,
         DB_VALUES(DB_TEXT(row->target_id), DB_INT(row->kind),
                   DB_TEXT(row->anchor), DB_TEXT(row->etag),
@@ -148,13 +149,36 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
                   row->seen.data == NULL ? DB_NULL : DB_BLOB(seen),
                   DB_TEXT(row->match_value)),
         err);
+    if (code != TS_OK || row->metaverse_id == 0 ||
+        sqlite3_changes(mv->db.handle) == 0) {
+        return code;
+    }
+    const struct claim_shown shown = { row->kind, row->sent, row->seen };
+    return claim_hold(mv, row->metaverse_id, &shown, err);
 }
 
 enum ts_code target_row_remove(struct metaverse *mv, struct ts_slice target_id,
                                struct ts_err *err)
 {
+    static const char owner_sql[] =
+        "SELECT metaverse_id FROM target_object WHERE target_id = ?1 AND "
+        "metaverse_id IS NOT NULL";
     static const char sql[] = "DELETE FROM target_object WHERE target_id = ?1";
-    return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
+    static const struct claim_shown nothing = { .kind = 0 };
+    sqlite3_stmt *owner = NULL;
+    enum ts_code code = metaverse_row(
+        mv, owner_sql, DB_VALUES(DB_TEXT(target_id)), &owner, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    int64_t metaverse_id = owner == NULL ? 0 : db_column_int(owner, 0);
+    if (owner != NULL) {
+        db_reset(owner);
+    }
+    code = metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
+    return code == TS_OK && metaverse_id > 0
+               ? claim_hold(mv, metaverse_id, &nothing, err)
+               : code;
 }
 
 enum ts_code ledger_put(struct metaverse *mv, int kind, struct ts_slice anchor,

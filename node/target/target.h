@@ -169,6 +169,7 @@ struct target_attribute {
     bool multi_valued;
     bool unique; /* the service refuses two objects with one value */
     bool case_exact;
+    bool required; /* no object of the kind can be without it */
 };
 TS_MUSTUSE enum ts_code target_describe(const struct target *target,
                                         enum config_kind kind, const char *path,

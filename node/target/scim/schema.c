@@ -162,6 +162,7 @@ static struct scim_attribute *add_attribute(struct scim_schema *schema,
     row.unique = unique != NULL && (strcasecmp(unique, "server") == 0 ||
                                     strcasecmp(unique, "global") == 0);
     row.case_exact = ts_json_flag(json, "caseExact", false);
+    row.required = outer == NULL && ts_json_flag(json, "required", false);
     row.returned = returned == NULL || strcasecmp(returned, "default") == 0 ||
                    strcasecmp(returned, "always") == 0;
     if (strcasecmp(urn, SCIM_URN_USER) == 0 ||

@@ -32,6 +32,7 @@ struct scim_attribute {
     bool multi_valued;  /* of the attribute, not the sub-attribute */
     bool unique;
     bool case_exact;
+    bool required;
     bool returned; /* by default: absent means empty */
 };
 

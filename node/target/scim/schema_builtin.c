@@ -20,7 +20,7 @@
 
 const struct scim_attribute scim_builtin[] = {
     USER("externalId", "", TEXT, .case_exact = true),
-    USER("userName", "", TEXT, .unique = true),
+    USER("userName", "", TEXT, .unique = true, .required = true),
     USER("name", "", JSON, .case_exact = false),
     USER("name", "formatted", TEXT, .case_exact = false),
     USER("name", "familyName", TEXT, .case_exact = false),
@@ -62,7 +62,7 @@ const struct scim_attribute scim_builtin[] = {
     ROW(E, "manager", "value", USER, TEXT, .case_exact = true),
     ROW(E, "manager", "displayName", USER, TEXT, .case_exact = false),
     ROW("", "externalId", "", GROUP, TEXT, .case_exact = true),
-    ROW("", "displayName", "", GROUP, TEXT, .case_exact = false),
+    ROW("", "displayName", "", GROUP, TEXT, .required = true),
     ROW("", "members", "", GROUP, JSON, .multi_valued = true),
     ROW("", "members", "value", GROUP, TEXT, .multi_valued = true),
 };

@@ -133,6 +133,7 @@ static enum ts_code scim_describe(const struct target *target,
             .multi_valued = row->multi_valued && row->sub[0] == '\0',
             .unique = row->unique,
             .case_exact = row->case_exact,
+            .required = row->required,
         };
     }
     return rc;
