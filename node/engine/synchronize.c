@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/base/failpoint.h"
+#include "node/base/time.h"
 #include "node/engine/flow.h"
 #include "node/metaverse/claim.h"
 #include "node/metaverse/object.h"
@@ -62,16 +63,26 @@ static enum ts_code note_join_problem(struct chunk *c,
 /* ---- leaving --------------------------------------------------------------
  */
 
+/* Why an object leaves: OUT, by a term of `when` that became false (or NULL),
+ * or GONE. */
+struct leaving {
+    enum object_presence presence;
+    const char *term;
+};
+static const struct leaving gone = { .presence = OBJECT_GONE };
+
 static enum ts_code set_presence(struct chunk *c, int64_t id,
-                                 enum object_presence presence,
+                                 const struct leaving *leaving,
                                  struct ts_err *err)
 {
     struct metaverse_object object;
     enum ts_code code = object_get(c->mv, id, &c->arena, &object, err);
-    if (code != TS_OK || object.presence == presence) {
+    if (code != TS_OK || object.presence == leaving->presence) {
         return code;
     }
-    object.presence = presence;
+    object.presence = leaving->presence;
+    object.left_at = ts_wall_seconds();
+    object.left_by = ts_slice_str(leaving->term);
     object.changed = draw_change(c);
     return object_update(c->mv, &object, err);
 }
@@ -80,10 +91,10 @@ static enum ts_code flow_joined(struct chunk *c, int64_t id,
                                 struct ts_err *err);
 
 /* The object no longer contributes: undo its join; what is left of the
- * metaverse object flows anew, or leaves with `presence`. */
+ * metaverse object flows anew, or leaves. */
 static enum ts_code leave(struct chunk *c,
                           const struct connector_object *source_object,
-                          enum object_presence presence, struct ts_err *err)
+                          const struct leaving *leaving, struct ts_err *err)
 {
     int64_t ids[1];
     int64_t id = 0;
@@ -103,7 +114,7 @@ static enum ts_code leave(struct chunk *c,
         if (code == TS_OK && id > 0) {
             code = object_contributors(c->mv, id, ids, &others, err);
             if (code == TS_OK && others == 0) {
-                code = set_presence(c, id, presence, err);
+                code = set_presence(c, id, leaving, err);
             }
         }
         return code;
@@ -121,7 +132,7 @@ static enum ts_code leave(struct chunk *c,
         return code;
     }
     return others > 0 ? flow_joined(c, id, err)
-                      : set_presence(c, id, presence, err);
+                      : set_presence(c, id, leaving, err);
 }
 
 /* ---- flowing --------------------------------------------------------------
@@ -176,6 +187,8 @@ static enum ts_code store_flow(struct chunk *c, int64_t id,
         return TS_OK;
     }
     object.presence = OBJECT_IN;
+    object.left_at = 0;
+    object.left_by = TS_SLICE_NONE;
     object.packed = merged.packed;
     object.once = merged.once;
     object.changed = draw_change(c);
@@ -312,7 +325,8 @@ static enum ts_code stay(struct chunk *c, struct flow_part *part, int64_t id,
     }
     if (object.kind != (int) rule_of(c, part)->kind) {
         /* Another kind is another object: the old one leaves. */
-        code = leave(c, &part->object, OBJECT_OUT, err);
+        static const struct leaving changed = { .presence = OBJECT_OUT };
+        code = leave(c, &part->object, &changed, err);
         return code == TS_OK ? enter(c, part, err) : code;
     }
     return c->engine->config->sources_count == 1
@@ -334,7 +348,9 @@ static enum ts_code synchronize_live(struct chunk *c,
         return code;
     }
     if (part.result.scope == RULES_OUT) {
-        return c->first_load ? TS_OK : leave(c, object, OBJECT_OUT, err);
+        const struct leaving out = { .presence = OBJECT_OUT,
+                                     .term = part.result.false_term };
+        return c->first_load ? TS_OK : leave(c, object, &out, err);
     }
     int kind = part.result.scope == RULES_IN ? (int) rule_of(c, &part)->kind
                                              : (int) CONFIG_KIND_USER;
@@ -361,7 +377,7 @@ static enum ts_code synchronize_one(struct chunk *c,
     if (!object->gone) {
         return synchronize_live(c, object, err);
     }
-    enum ts_code code = leave(c, object, OBJECT_GONE, err);
+    enum ts_code code = leave(c, object, &gone, err);
     return code == TS_OK ? connector_remove(c->mv, object->id, err) : code;
 }
 

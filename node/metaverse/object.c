@@ -8,7 +8,7 @@ enum ts_code object_get(struct metaverse *mv, int64_t id,
 {
     static const char sql[] =
         "SELECT id, kind, anchor, presence, packed, once, "
-        "changed FROM metaverse WHERE id = ?1";
+        "changed, left_at, left_by FROM metaverse WHERE id = ?1";
     sqlite3_stmt *row = NULL;
     enum ts_code code =
         metaverse_row(mv, sql, DB_VALUES(DB_INT(id)), &row, err);
@@ -27,10 +27,12 @@ enum ts_code object_get(struct metaverse *mv, int64_t id,
         .packed = ts_arena_copy(arena, db_column(row, 4)),
         .once = ts_arena_copy(arena, db_column(row, 5)),
         .changed = db_column_int(row, 6),
+        .left_at = db_column_int(row, 7),
+        .left_by = ts_arena_copy(arena, db_column(row, 8)),
     };
     db_reset(row);
     if (object.anchor.data == NULL || object.packed.data == NULL ||
-        object.once.data == NULL) {
+        object.once.data == NULL || object.left_by.data == NULL) {
         return ts_fail(err, TS_E_LIMIT, 0,
                        "could not read object %lld: it is too large",
                        (long long) id);
@@ -119,14 +121,15 @@ enum ts_code object_update(struct metaverse *mv,
                            struct ts_err *err)
 {
     static const char sql[] =
-        "UPDATE metaverse SET presence = ?2, packed = ?3, "
-        "once = ?4, changed = ?5 WHERE id = ?1";
-    enum ts_code code =
-        metaverse_run(mv, sql,
-                      DB_VALUES(DB_INT(object->id), DB_INT(object->presence),
-                                DB_BLOB(object->packed), DB_BLOB(object->once),
-                                DB_INT(object->changed)),
-                      err);
+        "UPDATE metaverse SET presence = ?2, packed = ?3, once = ?4, "
+        "changed = ?5, left_at = ?6, left_by = ?7 WHERE id = ?1";
+    enum ts_code code = metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(object->id), DB_INT(object->presence),
+                  DB_BLOB(object->packed), DB_BLOB(object->once),
+                  DB_INT(object->changed), DB_INT(object->left_at),
+                  DB_TEXT(object->left_by)),
+        err);
     return code == TS_OK ? claim(mv, object, err) : code;
 }
 

@@ -25,6 +25,8 @@ struct metaverse_object {
     enum object_presence presence;
     struct ts_slice packed, once; /* proto Entry */
     int64_t changed;
+    int64_t left_at;         /* OUT, GONE: since when; else 0 */
+    struct ts_slice left_by; /* OUT: the term of `when` that became false */
 };
 
 /* Copies live in `arena`. TS_E_NOT_FOUND when there is none. */
