@@ -9,7 +9,8 @@
 
 enum extent {
     EVERYTHING,
-    SHARED /* without what is local to a node */
+    SHARED, /* without what is local to a node */
+    EFFECT  /* only what decides writes */
 };
 
 static json_t *section_json(const struct config_section *section,
@@ -137,7 +138,8 @@ static bool is_shown(const struct config_section *section,
                      const struct config_option *option, const void *data,
                      enum extent extent)
 {
-    if (option->type == CONFIG_LINE || (option->local && extent == SHARED)) {
+    if (option->type == CONFIG_LINE || (option->local && extent == SHARED) ||
+        (!option->effect && extent == EFFECT)) {
         return false;
     }
     if ((option->type == CONFIG_TEXT ||
@@ -179,10 +181,10 @@ static int add_to_hash(const char *bytes, size_t size, void *hasher)
 
 /* Hashed as it is written: json_dumps of jansson 2.14 may return a text with a
  * hole when memory runs out on the way. */
-enum ts_code config_fingerprint(const struct config *config,
-                                struct ts_hash *ret_hash, struct ts_err *err)
+static enum ts_code hash_of(const struct config *config, enum extent extent,
+                            struct ts_hash *ret_hash, struct ts_err *err)
 {
-    json_t *json = section_json(&config_table, config, SHARED);
+    json_t *json = section_json(&config_table, config, extent);
     struct ts_hasher *hasher = ts_hasher_new();
     ts_hasher_begin(hasher);
     bool good =
@@ -197,6 +199,18 @@ enum ts_code config_fingerprint(const struct config *config,
     }
     *ret_hash = hash;
     return TS_OK;
+}
+
+enum ts_code config_fingerprint(const struct config *config,
+                                struct ts_hash *ret_hash, struct ts_err *err)
+{
+    return hash_of(config, SHARED, ret_hash, err);
+}
+
+enum ts_code config_effect(const struct config *config,
+                           struct ts_hash *ret_hash, struct ts_err *err)
+{
+    return hash_of(config, EFFECT, ret_hash, err);
 }
 
 /* ---- JSON to YAML ------------------------------------------------------- */

@@ -29,4 +29,12 @@ TS_MUSTUSE enum ts_code config_fingerprint(const struct config *config,
                                            struct ts_hash *ret_hash,
                                            struct ts_err *err);
 
+/* Equal for two configurations that decide the same writes, however often,
+ * fast or carefully: over the options of the table that say `effect`. What was
+ * previewed under one is not carried out under another.
+ * Errors   TS_E_NOMEM. */
+TS_MUSTUSE enum ts_code config_effect(const struct config *config,
+                                      struct ts_hash *ret_hash,
+                                      struct ts_err *err);
+
 #endif

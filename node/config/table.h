@@ -59,8 +59,10 @@ struct config_option {
     enum config_option_type type;
     enum config_format format; /* of a text, or of each of several */
     bool required;
-    bool local; /* says where something is on this computer, not
-                   what is done: not part of the fingerprint */
+    bool local;  /* says where something is on this computer, not
+                    what is done: not part of the fingerprint */
+    bool effect; /* decides what is written: part of config_effect(), with
+                    the sections around it */
     uint32_t offset, count_offset;
     uint32_t min, max;    /* NUMBER: value; texts: bytes; lists: items */
     const char *fallback; /* the default, as one would write it */

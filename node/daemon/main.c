@@ -28,8 +28,9 @@ static void keep_to_itself(void)
 static int work(void *context, int lifeline_fd)
 {
     const struct daemon_options *options = context;
-    const struct worker_options worker = { .config_path =
-                                               options->config_path };
+    const struct worker_options worker = { .config_path = options->config_path,
+                                           .approve_first =
+                                               options->approve_first };
     return worker_run(&worker, lifeline_fd);
 }
 

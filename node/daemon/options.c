@@ -9,7 +9,8 @@
 enum {
     EXIT_DONE = 0,
     EXIT_USAGE = 2,
-    OPTION_FAILPOINTS = 256,
+    OPTION_APPROVE_FIRST = 256,
+    OPTION_FAILPOINTS,
     OPTION_FOREGROUND,
     OPTION_VERSION,
     OPTION_HELP
@@ -21,6 +22,9 @@ static const char help[] =
     "Usage: twinsyncd [-c FILE]\n"
     "\n"
     "  -c, --config FILE  configuration (default " DAEMON_CONFIG_PATH ")\n"
+    "      --approve-first\n"
+    "                     a store that never exported writes without waiting\n"
+    "                     for twinsync sync --plan: for tests and demos\n"
     "      --foreground   stay in the foreground; it always does, a service\n"
     "                     manager decides about the rest\n"
     "      --failpoints   print the places where a test may kill this build\n"
@@ -51,6 +55,7 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
 {
     static const struct option options[] = {
         { "config", required_argument, NULL, 'c' },
+        { "approve-first", no_argument, NULL, OPTION_APPROVE_FIRST },
         { "foreground", no_argument, NULL, OPTION_FOREGROUND },
         { "failpoints", no_argument, NULL, OPTION_FAILPOINTS },
         { "version", no_argument, NULL, OPTION_VERSION },
@@ -63,6 +68,9 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
         switch (option) {
         case 'c':
             ret->config_path = optarg;
+            break;
+        case OPTION_APPROVE_FIRST:
+            ret->approve_first = true;
             break;
         case OPTION_FOREGROUND:
             break;

@@ -2,10 +2,13 @@
 #ifndef NODE_DAEMON_OPTIONS_H
 #define NODE_DAEMON_OPTIONS_H
 
+#include <stdbool.h>
+
 #define DAEMON_CONFIG_PATH "/etc/twinsync/twinsync.yaml"
 
 struct daemon_options {
     const char *config_path;
+    bool approve_first;
 };
 
 /* Returns -1 when the daemon is to run with *ret; else the exit status with

@@ -15,7 +15,10 @@ enum ts_code wiring_start(const struct wiring_options *options,
     if (wiring == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not start");
     }
-    enum ts_code code = engine_start(options->config, &wiring->engine, err);
+    const struct engine_options engine = { .config = options->config,
+                                           .approve_first =
+                                               options->approve_first };
+    enum ts_code code = engine_start(&engine, &wiring->engine, err);
     if (code != TS_OK) {
         free(wiring);
         return code;

@@ -30,6 +30,7 @@ struct wiring;
 struct wiring_options {
     const struct config *config; /* borrowed until _free */
     const char *config_path;
+    bool approve_first; /* see engine.h */
 };
 
 /* Owns     free with _free.

@@ -126,9 +126,11 @@ static enum ts_code start(struct worker *self,
         code = reactor_new(&self->reactor, err);
     }
     if (code == TS_OK) {
-        const struct wiring_options wiring = { .config = self->config,
-                                               .config_path =
-                                                   options->config_path };
+        const struct wiring_options wiring = {
+            .config = self->config,
+            .config_path = options->config_path,
+            .approve_first = options->approve_first,
+        };
         code = wiring_start(&wiring, &self->wiring, err);
     }
     if (code == TS_OK) {

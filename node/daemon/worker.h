@@ -8,8 +8,11 @@
 #ifndef NODE_DAEMON_WORKER_H
 #define NODE_DAEMON_WORKER_H
 
+#include <stdbool.h>
+
 struct worker_options {
     const char *config_path;
+    bool approve_first; /* see node/engine/engine.h */
 };
 
 #define WORKER_ALIVE_MS 1000 /* between two signs of life */

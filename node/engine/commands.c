@@ -29,12 +29,16 @@ static void run_sync(struct engine *engine, struct request *request)
     bool full = json_is_true(json_object_get(request->args, "full"));
     engine->context.accept_missing =
         json_is_true(json_object_get(request->args, "accept_missing"));
+    engine->context.approve_first =
+        engine->approve_first ||
+        json_is_true(json_object_get(request->args, "approve_first"));
     if (json_is_true(json_object_get(request->args, "wait"))) {
         (void) keep(engine->in_cycle, &engine->in_cycle_count, request);
     } else {
         engine->to_begin = request;
     }
     engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
+    engine->context.approve_first = engine->approve_first;
     engine->due = ts_time_after(
         ts_time_now(), (int64_t) engine->config->schedule.every_seconds * 1000);
 }
@@ -119,7 +123,7 @@ struct command {
 
 static const char *const none[] = { NULL };
 static const char *const sync_args[] = { "full", "wait", "accept_missing",
-                                         NULL };
+                                         "approve_first", NULL };
 static const char *const show_args[] = { "object", NULL };
 static const char *const limit_args[] = { "limit", NULL };
 static const char *const events_args[] = { "after", "limit", NULL };

@@ -79,6 +79,7 @@ struct engine_context {
     int64_t started_at;  /* of this process, seconds since 1970 */
     bool accept_missing; /* the operator vouches for a shrunken source */
     enum staging staging;  /* nothing is written but by a plan */
+    int64_t staging_since; /* seconds since 1970 */
     bool approve_first;    /* the first plan is approved before it is known */
     struct plan *plan;     /* in force: only its writes; else NULL */
     bool losses_known;     /* lost_attribute may have confirmed rows */

@@ -75,6 +75,7 @@ static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
         code = import_source(c->engine, i, c->full, &imported, err);
         if (code == TS_OK && imported.missing_held) {
             c->outcome->result = CYCLE_HELD;
+            c->outcome->hold = CYCLE_HOLD_MISSING;
             (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0,
                            "%llu objects that source \"%s\" did not show are "
                            "kept: %s",
@@ -199,6 +200,23 @@ static enum ts_code guard_phase(struct cycle *c, struct ts_err *err)
     return code == TS_OK ? staging_decided(c->engine, err) : code;
 }
 
+/* Everything else was done; what waits for a plan is for an operator. */
+static enum ts_code judge_staging(struct cycle *c, struct ts_err *err)
+{
+    struct staging_view view;
+    enum ts_code code = staging_view(c->engine, &view, err);
+    if (code == TS_OK && view.waiting > 0 &&
+        c->outcome->result == CYCLE_SUCCESS) {
+        c->outcome->result = CYCLE_HELD;
+        c->outcome->hold = CYCLE_HOLD_STAGED;
+        (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0,
+                       "%s; look with twinsync preview, then twinsync sync "
+                       "--plan HASH",
+                       view.text);
+    }
+    return code;
+}
+
 static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
 {
     enum export_end end = EXPORT_COMPLETE;
@@ -219,7 +237,7 @@ static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
                        "some exports are not confirmed yet; they are looked up "
                        "in the next cycle");
     }
-    return code;
+    return code == TS_OK ? judge_staging(c, err) : code;
 }
 
 /* ---- the whole

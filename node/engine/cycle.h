@@ -21,8 +21,15 @@ enum cycle_kind {
 enum cycle_result {
     CYCLE_SUCCESS,
     CYCLE_PARTIAL, /* something could not be exported, or is in doubt */
-    CYCLE_HELD,    /* deletions were not believed */
+    CYCLE_HELD,    /* something waits for an operator: see cycle_hold */
     CYCLE_FAILED
+};
+
+/* What it is that waits. */
+enum cycle_hold {
+    CYCLE_HOLD_NONE,
+    CYCLE_HOLD_MISSING, /* deletions were not believed */
+    CYCLE_HOLD_STAGED   /* what is to be written waits for a plan */
 };
 
 const char *cycle_kind_name(enum cycle_kind kind);
@@ -30,6 +37,7 @@ const char *cycle_result_name(enum cycle_result result);
 
 struct cycle_outcome {
     enum cycle_result result;
+    enum cycle_hold hold;
     enum engine_phase failed_in;
     struct ts_err err; /* FAILED, PARTIAL, HELD: why */
     char source[64];   /* of the source it is about, or "" */

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "node/base/log.h"
+#include "node/config/print.h"
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
+#include "node/engine/staging.h"
 
 /* Progress is published, and operators answered, at most so often. */
 #define BREATH_MS     50
@@ -27,54 +29,6 @@ void engine_unlock(struct engine *engine)
 }
 
 /* ---- requests ----------------------------------------------------------- */
-
-void request_free(struct request *request)
-{
-    if (request != NULL) {
-        json_decref(request->args);
-        free(request);
-    }
-}
-
-void request_finish(struct request *request, int exit_status, json_t *result,
-                    const char *error)
-{
-    request->reply.finish(request->reply.context, exit_status, result, error);
-    request_free(request);
-}
-
-int request_exit_of(enum ts_code code)
-{
-    switch (code) {
-    case TS_OK:
-        return 0;
-    case TS_E_CONFIG:
-        return 2;
-    case TS_E_REFUSED:
-    case TS_E_VERSION:
-        return 3;
-    case TS_E_UNREACHABLE:
-    case TS_E_TIMEOUT:
-        return 4;
-    case TS_E_NOMEM:
-    case TS_E_IO:
-    case TS_E_CORRUPT:
-    case TS_E_LIMIT:
-    case TS_E_PROTOCOL:
-    case TS_E_AUTH:
-    case TS_E_CANCELLED:
-    case TS_E_NOT_FOUND:
-    case TS_E_CONFLICT:
-    case TS_E_RULE:
-        break;
-    }
-    return 1;
-}
-
-void request_fail(struct request *request, const struct ts_err *err)
-{
-    request_finish(request, request_exit_of(err->code), NULL, err->text);
-}
 
 static void destroy_request(void *item)
 {
@@ -165,41 +119,6 @@ static bool may_export(void *context, struct ts_time deadline)
 }
 
 /* ---- cycles ------------------------------------------------------------- */
-
-void engine_recount(struct engine *engine)
-{
-    static const char *const sql[] = {
-        "SELECT count(*) FROM source_object",
-        "SELECT count(*) FROM metaverse",
-        "SELECT count(*) FROM target_object",
-        "SELECT count(*) FROM ledger",
-        "SELECT count(*) FROM intent",
-        "SELECT count(*) FROM object_error",
-    };
-    int64_t n[6] = { 0 };
-    struct ts_err ignored;
-    struct metaverse *mv = engine->context.state.mv;
-    for (size_t i = 0; mv != NULL && i < 6; i++) {
-        if (db_query_int(&mv->db, sql[i], &n[i], &ignored) != TS_OK) {
-            n[i] = 0;
-        }
-    }
-    engine_lock(engine);
-    engine->snapshot.counts = (struct snapshot_counts){
-        .source = n[0],
-        .metaverse = n[1],
-        .target = n[2],
-        .ledger = n[3],
-        .pending = n[4],
-        .errors = n[5],
-    };
-    if (mv != NULL) {
-        engine->snapshot.position =
-            journal_position(engine->context.state.journal);
-    }
-    engine_unlock(engine);
-    engine->context.problems_known = n[5] > 0;
-}
 
 static enum ts_code note_begin(struct engine *engine, enum cycle_kind kind,
                                struct ts_err *err)
@@ -486,6 +405,9 @@ static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
                                      .node = config->this_node };
     enum ts_code code = capture_setup(err);
     if (code == TS_OK) {
+        code = config_effect(config, &engine->context.effect, err);
+    }
+    if (code == TS_OK) {
         code = local_open(&options, &engine->local, err);
     }
     if (code == TS_OK) {
@@ -496,6 +418,9 @@ static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
     if (code == TS_OK) {
         code =
             local_raise_epoch(engine->local, engine->context.state.epoch, err);
+    }
+    if (code == TS_OK) {
+        code = staging_recall(&engine->context, err);
     }
     if (code == TS_OK) {
         code = open_target(engine, err);
@@ -527,15 +452,17 @@ static void close_parts(struct engine *engine)
     free(engine);
 }
 
-enum ts_code engine_start(const struct config *config,
+enum ts_code engine_start(const struct engine_options *options,
                           struct engine **ret_engine, struct ts_err *err)
 {
     struct engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not start the engine");
     }
-    engine->config = config;
-    engine->context.config = config;
+    engine->config = options->config;
+    engine->context.config = options->config;
+    engine->approve_first = options->approve_first;
+    engine->context.approve_first = options->approve_first;
     engine->context.breathe = breathe;
     engine->context.rest = rest;
     engine->context.owner = engine;

@@ -37,10 +37,15 @@ struct engine_reply {
 
 struct engine;
 
+struct engine_options {
+    const struct config *config; /* borrowed until engine_free */
+    bool approve_first; /* carry out a first plan that nobody looked at */
+};
+
 /* Opens the state (blocks: quick_check) and starts the threads.
- * Owns     free with engine_free. `config` is borrowed until then.
+ * Owns     free with engine_free.
  * Errors   TS_E_CORRUPT, TS_E_VERSION, TS_E_IO of the state; of target_open. */
-TS_MUSTUSE enum ts_code engine_start(const struct config *config,
+TS_MUSTUSE enum ts_code engine_start(const struct engine_options *options,
                                      struct engine **ret_engine,
                                      struct ts_err *err);
 

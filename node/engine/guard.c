@@ -1,19 +1,16 @@
 #include "node/engine/guard.h"
 
+#include "node/engine/staging.h"
+
 enum ts_code guard_clearance(struct engine_context *engine,
                              const struct metaverse_object *object,
                              struct intent *intent, struct ts_err *err)
 {
-    (void) object;
-    (void) err;
-    if (engine->staging != STAGING_NONE && !engine->approve_first) {
-        intent->clearance = INTENT_STAGED;
-    } else {
-        intent->clearance =
-            intent->classes == 0 || engine->staging != STAGING_NONE
-                ? INTENT_CLEARED
-                : INTENT_UNCHECKED;
+    if (staging_governs(engine)) {
+        return staging_clearance(engine, object, intent, err);
     }
+    intent->clearance =
+        intent->classes == 0 ? INTENT_CLEARED : INTENT_UNCHECKED;
     return TS_OK;
 }
 

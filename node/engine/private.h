@@ -31,6 +31,7 @@ int request_exit_of(enum ts_code code);
 struct engine {
     struct engine_context context;
     const struct config *config;
+    bool approve_first;  /* as the daemon was started */
     struct local *local; /* runs, events, what outlives a restart */
     struct target_gate gate;
     struct target_options target;

@@ -61,8 +61,9 @@ void snapshot_set_outcome(struct snapshot *snapshot,
 {
     struct snapshot_problem *problem = &snapshot->problems[0];
     snapshot->problem_count = 0;
-    if (outcome->result == CYCLE_SUCCESS) {
-        return;
+    if (outcome->result == CYCLE_SUCCESS ||
+        outcome->hold == CYCLE_HOLD_STAGED) {
+        return; /* staging is a problem of its own */
     }
     const char *name = "cycle-failed";
     const char *fix = "see the text; the next cycle tries again by itself";
@@ -117,6 +118,14 @@ static json_t *problems_document(const struct snapshot *s)
             list, json_pack("{s:s, s:s, s:s, s:s}", "code", p->code, "severity",
                             p->error ? "error" : "warning", "text", p->text,
                             "fix", p->fix));
+    }
+    if (s->staging.waiting > 0 || s->staging.why == STAGING_MAINTENANCE) {
+        (void) json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:s}", "code", "staging", "severity",
+                      "warning", "text", s->staging.text, "fix",
+                      "twinsync preview, then twinsync sync --plan "
+                      "HASH"));
     }
     if (s->paused) {
         (void) json_array_append_new(

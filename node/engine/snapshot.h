@@ -7,6 +7,7 @@
 
 #include "node/base/time.h"
 #include "node/engine/cycle.h"
+#include "node/engine/staging.h"
 #include "replication/journal.h"
 
 #define SNAPSHOT_PROBLEMS_MAX 8
@@ -41,6 +42,7 @@ struct snapshot {
         struct cycle_counts did;
     } cycle;
     struct snapshot_counts counts;
+    struct staging_view staging;
     bool paused;
     int64_t paused_until; /* seconds since 1970; 0: until resumed */
     size_t problem_count;

@@ -1,22 +1,280 @@
 #include "node/engine/staging.h"
 
+#include <stdio.h>
+
+#define STORED_SIZE 9 /* why, then since when, big-endian */
+/* Whatever a plan says: the guard holds these, and only an approval that names
+ * them lets them go. */
+#define NEVER_BY_PLAN ((unsigned) INTENT_CLASS_ORPHAN | INTENT_CLASS_LOST)
+
+/* ---- what is stored ----------------------------------------------------- */
+
+struct stored {
+    bool known, effect_known;
+    enum staging why;
+    int64_t since;
+    struct ts_hash effect;
+};
+
+static enum ts_code read_why(struct metaverse *mv, struct stored *stored,
+                             struct ts_err *err)
+{
+    uint8_t bytes[STORED_SIZE] = { 0 };
+    size_t size = 0;
+    enum ts_code code =
+        metaverse_setting(mv, "staging", bytes, sizeof bytes, &size, err);
+    if (code == TS_E_NOT_FOUND) {
+        return TS_OK;
+    }
+    stored->known = true;
+    stored->why = (enum staging) bytes[0];
+    for (size_t i = 1; i < size; i++) {
+        stored->since = stored->since << 8 | bytes[i];
+    }
+    return code;
+}
+
+static enum ts_code read_effect(struct metaverse *mv, struct stored *stored,
+                                struct ts_err *err)
+{
+    size_t size = 0;
+    enum ts_code code =
+        metaverse_setting(mv, "effect", stored->effect.bytes,
+                          sizeof stored->effect.bytes, &size, err);
+    stored->effect_known = code == TS_OK && size == TS_HASH_SIZE;
+    return code == TS_E_NOT_FOUND ? TS_OK : code;
+}
+
+static enum ts_code write_stored(struct engine_context *engine,
+                                 const struct stored *stored,
+                                 struct ts_err *err)
+{
+    uint8_t bytes[STORED_SIZE] = { (uint8_t) stored->why };
+    struct metaverse *mv = engine->state.mv;
+    for (int i = 1; i < STORED_SIZE; i++) {
+        bytes[i] =
+            (uint8_t) ((uint64_t) stored->since >> (8 * (STORED_SIZE - 1 - i)));
+    }
+    enum ts_code code = metaverse_set_setting(
+        mv, "staging", ts_slice(bytes, sizeof bytes), err);
+    return code == TS_OK
+               ? metaverse_set_setting(
+                     mv, "effect", ts_slice(stored->effect.bytes, TS_HASH_SIZE),
+                     err)
+               : code;
+}
+
+/* `anew`: nothing that was compared counts any more (S3). */
+static enum ts_code store(struct engine_context *engine,
+                          const struct stored *stored, bool anew,
+                          struct ts_err *err)
+{
+    enum ts_code code = state_begin(&engine->state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    if (anew) {
+        engine->state.numbers.compared = 0;
+    }
+    code = write_stored(engine, stored, err);
+    if (code != TS_OK) {
+        state_rollback(&engine->state);
+        return code;
+    }
+    code = state_commit(&engine->state, err);
+    if (code == TS_OK) {
+        engine->staging = stored->why;
+        engine->staging_since = stored->since;
+    }
+    return code;
+}
+
+static enum ts_code enter(struct engine_context *engine, enum staging why,
+                          struct ts_err *err)
+{
+    struct stored stored = { .why = why,
+                             .since = ts_wall_seconds(),
+                             .effect = engine->effect };
+    return store(engine, &stored, false, err);
+}
+
+/* ---- clearances --------------------------------------------------------- */
+
+bool staging_governs(const struct engine_context *engine)
+{
+    return engine->staging != STAGING_NONE;
+}
+
+static bool approved_first(const struct engine_context *engine)
+{
+    return engine->staging == STAGING_FIRST && engine->approve_first;
+}
+
+enum ts_code staging_clearance(struct engine_context *engine,
+                               const struct metaverse_object *object,
+                               struct intent *intent, struct ts_err *err)
+{
+    (void) object;
+    (void) err;
+    if ((intent->classes & NEVER_BY_PLAN) != 0) {
+        intent->clearance = INTENT_UNCHECKED;
+    } else {
+        intent->clearance =
+            approved_first(engine) ? INTENT_CLEARED : INTENT_STAGED;
+    }
+    return TS_OK;
+}
+
+static enum ts_code clear_ids(struct engine_context *engine, const int64_t *ids,
+                              size_t count, enum intent_clearance to,
+                              struct ts_err *err)
+{
+    enum ts_code code = state_begin(&engine->state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        code = intent_clear(engine->state.mv, ids[i], to, err);
+    }
+    if (code != TS_OK) {
+        state_rollback(&engine->state);
+        return code;
+    }
+    return state_commit(&engine->state, err);
+}
+
+/* What was decided before, from one clearance to another. */
+static enum ts_code move(struct engine_context *engine,
+                         enum intent_clearance from, enum intent_clearance to,
+                         struct ts_err *err)
+{
+    struct intent_range range = { .clearance = from, .spared = NEVER_BY_PLAN };
+    int64_t ids[ENGINE_CHUNK];
+    size_t count = 0;
+    enum ts_code code = TS_OK;
+    do {
+        count = ENGINE_CHUNK;
+        code = intent_ids(engine->state.mv, &range, ids, &count, err);
+        if (code == TS_OK && count > 0) {
+            range.after = ids[count - 1];
+            code = clear_ids(engine, ids, count, to, err);
+        }
+    } while (code == TS_OK && count > 0);
+    return code;
+}
+
+static enum ts_code clear_again(struct engine_context *engine,
+                                struct ts_err *err)
+{
+    if (!staging_governs(engine)) {
+        return move(engine, INTENT_STAGED, INTENT_UNCHECKED, err);
+    }
+    if (approved_first(engine)) {
+        return move(engine, INTENT_STAGED, INTENT_CLEARED, err);
+    }
+    enum ts_code code = move(engine, INTENT_CLEARED, INTENT_STAGED, err);
+    return code == TS_OK ? move(engine, INTENT_UNCHECKED, INTENT_STAGED, err)
+                         : code;
+}
+
+/* ---- the cycle's three moments ------------------------------------------ */
+
 enum ts_code staging_begin(struct engine_context *engine, struct ts_err *err)
 {
-    (void) engine;
-    (void) err;
-    return TS_OK;
+    struct stored stored = { .why = STAGING_FIRST };
+    enum ts_code code = read_why(engine->state.mv, &stored, err);
+    if (code == TS_OK) {
+        code = read_effect(engine->state.mv, &stored, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    bool other =
+        stored.effect_known && !ts_hash_equal(stored.effect, engine->effect);
+    engine->staging = stored.why;
+    engine->staging_since = stored.since;
+    if (!stored.known || !stored.effect_known || other) {
+        if (!stored.known) {
+            stored.since = ts_wall_seconds();
+        } else if (other && stored.why == STAGING_NONE) {
+            stored.why = STAGING_RULES;
+            stored.since = ts_wall_seconds();
+        }
+        stored.effect = engine->effect;
+        code = store(engine, &stored, other, err);
+    }
+    return code == TS_OK ? clear_again(engine, err) : code;
+}
+
+static enum ts_code nothing_to_do(struct engine_context *engine, bool *ret_idle,
+                                  struct ts_err *err)
+{
+    struct intent_counts counts;
+    int64_t ours = 1;
+    enum ts_code code = intent_count(engine->state.mv, &counts, err);
+    if (code == TS_OK && engine->staging == STAGING_FIRST) {
+        code = db_query_int(&engine->state.mv->db,
+                            "SELECT EXISTS(SELECT 1 FROM ledger)", &ours, err);
+    }
+    *ret_idle = code == TS_OK && ours != 0 &&
+                counts.due + counts.staged + counts.held + counts.doubt == 0;
+    return code;
 }
 
 enum ts_code staging_decided(struct engine_context *engine, struct ts_err *err)
 {
-    (void) engine;
-    (void) err;
-    return TS_OK;
+    bool idle = false;
+    if (engine->staging != STAGING_FIRST && engine->staging != STAGING_RULES) {
+        return TS_OK;
+    }
+    enum ts_code code = nothing_to_do(engine, &idle, err);
+    return code == TS_OK && idle ? enter(engine, STAGING_NONE, err) : code;
 }
 
 enum ts_code staging_exported(struct engine_context *engine, struct ts_err *err)
 {
-    (void) engine;
-    (void) err;
-    return TS_OK;
+    if (!approved_first(engine)) {
+        return TS_OK;
+    }
+    enum ts_code code = enter(engine, STAGING_NONE, err);
+    return code == TS_OK ? clear_again(engine, err) : code;
+}
+
+/* ---- apart from cycles -------------------------------------------------- */
+
+enum ts_code staging_recall(struct engine_context *engine, struct ts_err *err)
+{
+    struct stored stored = { .why = STAGING_FIRST };
+    if (engine->state.mv == NULL) {
+        engine->staging = STAGING_FIRST;
+        return TS_OK;
+    }
+    enum ts_code code = read_why(engine->state.mv, &stored, err);
+    engine->staging = stored.why;
+    engine->staging_since = stored.since;
+    return code;
+}
+
+enum ts_code staging_maintenance(struct engine_context *engine, bool on,
+                                 struct ts_err *err)
+{
+    if (engine->state.mv == NULL) {
+        return ts_fail(err, TS_E_NOT_FOUND, 0,
+                       "could not change staging: nothing was read yet, and "
+                       "the first cycle stages by itself; try again after it");
+    }
+    enum staging now = engine->staging;
+    if (!on && (now == STAGING_FIRST || now == STAGING_RULES)) {
+        return ts_fail(err, TS_E_REFUSED, 0,
+                       "cannot end staging: %s; look with twinsync preview, "
+                       "then twinsync sync --plan HASH",
+                       now == STAGING_FIRST ? "this store never exported"
+                                            : "rules or scope changed");
+    }
+    if (on == (now != STAGING_NONE)) {
+        return TS_OK;
+    }
+    enum ts_code code =
+        enter(engine, on ? STAGING_MAINTENANCE : STAGING_NONE, err);
+    return code == TS_OK ? clear_again(engine, err) : code;
 }

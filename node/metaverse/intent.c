@@ -157,6 +157,34 @@ enum ts_code intent_unchecked(struct metaverse *mv, int64_t after,
                          : code;
 }
 
+enum ts_code intent_ids(struct metaverse *mv, const struct intent_range *range,
+                        int64_t *ids, size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT id FROM intent WHERE id > ?1 AND batch = 0 AND clearance = ?2 "
+        "AND classes & ?3 = 0 ORDER BY id LIMIT ?4";
+    sqlite3_stmt *stmt = NULL;
+    bool row = true;
+    size_t n = 0;
+    enum ts_code code = metaverse_query(
+        mv, sql,
+        DB_VALUES(DB_INT(range->after), DB_INT(range->clearance),
+                  DB_INT(range->spared), DB_INT((int64_t) *count)),
+        &stmt, err);
+    while (code == TS_OK && n < *count) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        ids[n++] = db_column_int(stmt, 0);
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *count = n;
+    return code;
+}
+
 enum ts_code intent_clear(struct metaverse *mv, int64_t id,
                           enum intent_clearance clearance, struct ts_err *err)
 {

@@ -107,6 +107,17 @@ TS_MUSTUSE enum ts_code intent_unchecked(struct metaverse *mv, int64_t after,
                                          struct ts_arena *arena,
                                          struct intent *intents, size_t *count,
                                          struct ts_err *err);
+/* The ids of unsent intents of one clearance, with ids above `after` and none
+ * of the classes in `spared`, in order, at most *count. */
+struct intent_range {
+    enum intent_clearance clearance;
+    unsigned spared;
+    int64_t after;
+};
+TS_MUSTUSE enum ts_code intent_ids(struct metaverse *mv,
+                                   const struct intent_range *range,
+                                   int64_t *ids, size_t *count,
+                                   struct ts_err *err);
 /* Only of an intent that was not sent. */
 TS_MUSTUSE enum ts_code intent_clear(struct metaverse *mv, int64_t id,
                                      enum intent_clearance clearance,

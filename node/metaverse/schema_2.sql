@@ -169,5 +169,8 @@ CREATE INDEX appointment_at ON appointment(at);
 
 ALTER TABLE object_error ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
 
+-- A store that has exported is not staged for its first export; see staging.h.
+INSERT INTO setting SELECT 'staging', x'00' WHERE EXISTS(SELECT 1 FROM ledger);
+
 INSERT INTO counter VALUES('hold', 0), ('item', 0), ('plan', 0),
   ('decision', 0);

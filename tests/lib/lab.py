@@ -41,6 +41,9 @@ USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+# What a change storm of a test needs; tests of the guard ask for guard=None.
+LAX_GUARD = ("guard: {deletes: 1000000, deactivations: 1000000, creates: 1000000, key-changes: 1000000, percent: 100, "
+             "attribute-loss-percent: 100, member-loss-percent: 100, always-allowed: 1000000}\n")
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
@@ -256,11 +259,12 @@ class Lab:
 class Node:
     """The product: a configuration, a state directory, a daemon, a command line.
 
-    edit: a function that changes the configuration's text. As a context manager
-    it runs the daemon.
+    edit: a function that changes the configuration's text. approve_first: the
+    first export is not staged. guard: "lax" lets everything pass, None is the
+    product's own. As a context manager it runs the daemon.
     """
 
-    def __init__(self, lab, folder, edit=None, environment=None):
+    def __init__(self, lab, folder, edit=None, environment=None, approve_first=True, guard="lax"):
         self.lab = lab
         self.folder = folder
         self.state = os.path.join(folder, "state")
@@ -269,7 +273,8 @@ class Node:
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
         os.makedirs(self.state, mode=0o700)
-        text = lab.config(self.state)
+        self.approve_first = approve_first
+        text = lab.config(self.state) + (LAX_GUARD if guard == "lax" else "")
         self.write_config(edit(text) if edit else text)
 
     def __enter__(self):
@@ -287,7 +292,8 @@ class Node:
         """Start the daemon; with `wait`, until it answers `status`."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "twinsyncd"), "-c", self.config_file], stdin=subprocess.DEVNULL,
+                [os.path.join(BUILD, "twinsyncd"), "-c", self.config_file,
+                 *(["--approve-first"] if self.approve_first else [])], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env={**self.environment, **environment}, start_new_session=True)
         if wait:
             wait_until(self.answers, "the daemon answers")

@@ -93,7 +93,7 @@ class Daemon:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARIES + "/twinsyncd", "--config", self.config], stdin=subprocess.DEVNULL,
+                [BINARIES + "/twinsyncd", "--config", self.config, "--approve-first"], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 20
         while True:

@@ -8,7 +8,8 @@
 enum {
     OPTION_FULL,
     OPTION_WAIT,
-    OPTION_ACCEPT_MISSING
+    OPTION_ACCEPT_MISSING,
+    OPTION_APPROVE_FIRST
 };
 
 static void on_progress(void *context, const struct control_progress *progress)
@@ -56,6 +57,9 @@ static enum control_exit run(const struct cli_call *call)
     if (call->options[OPTION_ACCEPT_MISSING] != NULL) {
         (void) json_object_set_new(args, "accept_missing", json_true());
     }
+    if (call->options[OPTION_APPROVE_FIRST] != NULL) {
+        (void) json_object_set_new(args, "approve_first", json_true());
+    }
     struct bar bar;
     bar_init(&bar);
     const struct daemon_question question = {
@@ -96,6 +100,8 @@ const struct cli_command command_sync = {
                  [OPTION_WAIT] = { "wait", NULL,
                                    "show progress and wait for the end" },
                  [OPTION_ACCEPT_MISSING] = { "accept-missing", NULL,
-                                             "objects are really gone" } },
+                                             "objects are really gone" },
+                 [OPTION_APPROVE_FIRST] = { "approve-first", NULL,
+                                            "write a first plan unseen" } },
     .run = run,
 };

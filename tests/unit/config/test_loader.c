@@ -237,7 +237,11 @@ static void every_option_survives_printing(void **state)
     free(printed);
 }
 
-static struct ts_hash fingerprint(const char *old, const char *new)
+typedef enum ts_code hash_fn(const struct config *config,
+                             struct ts_hash *ret_hash, struct ts_err *err);
+
+static struct ts_hash hash_with(hash_fn *hash_of, const char *old,
+                                const char *new)
 {
     char text[sizeof base_yaml + 200];
     const char *at = strstr(base_yaml, old);
@@ -246,9 +250,51 @@ static struct ts_hash fingerprint(const char *old, const char *new)
     (void) snprintf(text, sizeof text, "%.*s%s%s", (int) (at - base_yaml),
                     base_yaml, new, at + strlen(old));
     struct config *config = parse(text);
-    assert_int_equal(config_fingerprint(config, &hash, NULL), TS_OK);
+    assert_int_equal(hash_of(config, &hash, NULL), TS_OK);
     config_free(config);
     return hash;
+}
+
+static struct ts_hash fingerprint(const char *old, const char *new)
+{
+    return hash_with(config_fingerprint, old, new);
+}
+
+static void the_effect_is_of_what_decides_writes(void **state)
+{
+    (void) state;
+    struct ts_hash base = hash_with(config_effect, "corp", "corp");
+    static const char *const same[][2] = {
+        { "this-node: alpha", "this-node: beta" },
+        { "cluster: corp", "cluster: other" },
+        { "/etc/twinsync/bind", "/etc/elsewhere" },
+        { "every-seconds: 60", "every-seconds: 61" },
+        { "cluster: corp", "cluster: corp\nguard: {deletes: 7}" },
+        { "    base:", "    canaries: ['cn=x']\n    base:" },
+        { "    base:", "    operation-timeout-seconds: 7\n    base:" },
+        { "  url:", "  connections-max: 3\n  url:" },
+        { "  url:", "  bulk: never\n  url:" },
+    };
+    static const char *const different[][2] = {
+        { "mail IS NOT NULL", "mail IS NULL" },
+        { "    base:", "    anchor: other\n    base:" },
+        { "    base:", "    filter: (cn=*)\n    base:" },
+        { "[member, uniqueMember]", "[uniqueMember, member]" },
+        { "url: https://scim", "url: https://scin" },
+        { "userName: mail", "userName: uid" },
+        { "cluster: corp", "cluster: corp\ndeprovision: {user: keep}" },
+        { "  url:", "  block-soft-match: true\n  url:" },
+        { "  url:", "  never-match: [admin]\n  url:" },
+        { "  url:", "  foreign-edits: report\n  url:" },
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        assert_true(ts_hash_equal(
+            base, hash_with(config_effect, same[i][0], same[i][1])));
+    }
+    for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
+        assert_false(ts_hash_equal(
+            base, hash_with(config_effect, different[i][0], different[i][1])));
+    }
 }
 
 static void the_fingerprint_is_of_what_is_done(void **state)
@@ -416,6 +462,7 @@ int main(void)
         cmocka_unit_test(what_is_printed_loads_to_the_same),
         cmocka_unit_test(every_option_survives_printing),
         cmocka_unit_test(the_fingerprint_is_of_what_is_done),
+        cmocka_unit_test(the_effect_is_of_what_decides_writes),
         IN_FOLDER(files_that_are_named_are_looked_at),
         IN_FOLDER(the_file_itself),
     };

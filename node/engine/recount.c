@@ -1,0 +1,44 @@
+/* What `status` shows of the store, read between cycles. */
+#include "node/engine/private.h"
+
+#include "node/engine/staging.h"
+
+void engine_recount(struct engine *engine)
+{
+    static const char *const sql[] = {
+        "SELECT count(*) FROM source_object",
+        "SELECT count(*) FROM metaverse",
+        "SELECT count(*) FROM target_object",
+        "SELECT count(*) FROM ledger",
+        "SELECT count(*) FROM intent",
+        "SELECT count(*) FROM object_error",
+    };
+    int64_t n[6] = { 0 };
+    struct ts_err ignored;
+    struct metaverse *mv = engine->context.state.mv;
+    for (size_t i = 0; mv != NULL && i < 6; i++) {
+        if (db_query_int(&mv->db, sql[i], &n[i], &ignored) != TS_OK) {
+            n[i] = 0;
+        }
+    }
+    struct staging_view staging = { .why = STAGING_NONE };
+    if (staging_view(&engine->context, &staging, &ignored) != TS_OK) {
+        staging.why = STAGING_NONE;
+    }
+    engine_lock(engine);
+    engine->snapshot.staging = staging;
+    engine->snapshot.counts = (struct snapshot_counts){
+        .source = n[0],
+        .metaverse = n[1],
+        .target = n[2],
+        .ledger = n[3],
+        .pending = n[4],
+        .errors = n[5],
+    };
+    if (mv != NULL) {
+        engine->snapshot.position =
+            journal_position(engine->context.state.journal);
+    }
+    engine_unlock(engine);
+    engine->context.problems_known = n[5] > 0;
+}
