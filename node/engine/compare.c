@@ -1,6 +1,7 @@
 #include "node/engine/compare.h"
 
 #include "node/base/failpoint.h"
+#include "node/engine/contest.h"
 #include "node/engine/difference.h"
 #include "node/engine/guard.h"
 #include "node/engine/match.h"
@@ -71,19 +72,24 @@ static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
 {
     struct ts_entry wanted;
     bool user = c->object.kind == CONFIG_KIND_USER;
-    bool found = false;
+    enum match_verdict verdict = MATCH_NONE;
     enum ts_code code = TS_OK;
     if (c->engine->free_objects) {
         code = entry_unpack(c->object.packed, c->arena, &wanted, err);
         if (code == TS_OK) {
             code = match_free(c->engine, &c->object, &wanted, c->arena, &c->row,
-                              &found, err);
+                              &verdict, err);
         }
+    } else {
+        code = contest_over(c->engine, &c->object, NULL, err);
     }
     if (code != TS_OK) {
         return code;
     }
-    if (found) {
+    if (verdict == MATCH_REFUSED) {
+        return revoke(c, err);
+    }
+    if (verdict != MATCH_NONE) {
         return decide(c, INTENT_ADOPT,
                       user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE,
                       c->object.packed, err);
@@ -209,6 +215,10 @@ enum ts_code compare_one(struct engine_context *engine, int64_t metaverse_id,
     if (code == TS_OK && !engine->target_empty) {
         code = target_row_by_metaverse(c.mv, metaverse_id, arena, &c.row,
                                        &c.at_target, err);
+    }
+    bool matches = c.object.presence == OBJECT_IN && !c.at_target;
+    if (code == TS_OK && !matches) {
+        code = contest_over(engine, &c.object, NULL, err);
     }
     if (code != TS_OK) {
         return code;

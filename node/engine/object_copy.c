@@ -52,6 +52,7 @@ bool object_copy(struct ts_arena *arena, const struct target_object *object,
     bool ok = copy_slice(arena, object->id, &copy.id) &&
               copy_slice(arena, object->etag, &copy.etag) &&
               copy_slice(arena, object->anchor, &copy.anchor) &&
+              copy_slice(arena, object->created, &copy.created) &&
               copy_entry(arena, &object->values, &copy.values) &&
               copy_slices(arena, object->links, object->link_count, &links);
     copy.links = links;

@@ -1,5 +1,6 @@
 #include "node/engine/observe.h"
 
+#include "node/engine/contest.h"
 #include "node/engine/difference.h"
 #include "node/engine/match.h"
 #include "node/engine/seen.h"
@@ -170,6 +171,7 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
             .active = shown_active(object),
             .sent = packed,
             .seen = packed,
+            .created = object->created,
         };
         code = target_row_put(engine->state.mv, &row, err);
     }
@@ -226,6 +228,7 @@ enum ts_code observe_again(struct engine_context *engine,
     }
     now.seen = packed;
     now.etag = object->etag;
+    now.created = object->created;
     if (object->anchor.size > 0) {
         now.anchor = object->anchor; /* else the target does not show it */
     }
@@ -234,14 +237,39 @@ enum ts_code observe_again(struct engine_context *engine,
                          : code;
 }
 
+/* Would it be matched as before? */
+static bool same_candidate(const struct target_row *a,
+                           const struct target_row *b)
+{
+    return a->kind == b->kind && a->shielded == b->shielded &&
+           ts_slice_equal(a->anchor, b->anchor) &&
+           ts_slice_equal(a->match_value, b->match_value);
+}
+
+/* Who contends for it, as it was or as it is, is looked at again. */
+static enum ts_code stir(struct engine_context *engine,
+                         const struct target_row *before,
+                         const struct target_row *now, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    if (before != NULL && same_candidate(before, now)) {
+        return TS_OK;
+    }
+    if (before != NULL) {
+        code = contest_stir(engine, before, err);
+    }
+    return code == TS_OK ? contest_stir(engine, now, err) : code;
+}
+
 enum ts_code observe_foreign(struct engine_context *engine,
                              const struct target_object *object,
+                             const struct target_row *before,
                              struct ts_arena *arena, struct ts_err *err)
 {
     struct ts_slice packed = TS_SLICE_NONE;
     struct ts_slice match_value = TS_SLICE_NONE;
     enum ts_code code = entry_pack(&object->values, arena, &packed, err);
-    if (code == TS_OK && object->anchor.size == 0) {
+    if (code == TS_OK) {
         code = match_value_of(engine, object->kind, &object->values, arena,
                               &match_value, err);
     }
@@ -256,8 +284,12 @@ enum ts_code observe_foreign(struct engine_context *engine,
         .etag = object->etag,
         .active = true,
         .seen = packed,
+        .created = object->created,
+        .shielded = object->shielded || match_is_never(engine, match_value),
     };
-    return target_row_put(engine->state.mv, &row, err);
+    engine->free_objects = true;
+    code = target_row_put(engine->state.mv, &row, err);
+    return code == TS_OK ? stir(engine, before, &row, err) : code;
 }
 
 enum ts_code observe_gone(struct engine_context *engine,

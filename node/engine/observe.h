@@ -27,9 +27,11 @@ TS_MUSTUSE enum ts_code observe_again(struct engine_context *engine,
                                       struct ts_arena *arena, bool *ret_edited,
                                       struct ts_err *err);
 
-/* Somebody else's object: remembered for matching. */
+/* Somebody else's object: remembered for matching. `before` is its row, NULL
+ * when there was none. */
 TS_MUSTUSE enum ts_code observe_foreign(struct engine_context *engine,
                                         const struct target_object *object,
+                                        const struct target_row *before,
                                         struct ts_arena *arena,
                                         struct ts_err *err);
 

@@ -1,6 +1,8 @@
 #include "node/engine/reconcile.h"
 
+#include "node/engine/contest.h"
 #include "node/engine/observe.h"
+#include "node/engine/touch.h"
 
 struct reconciliation {
     struct engine_context *engine;
@@ -26,17 +28,6 @@ static enum ts_code shown_add(struct metaverse *mv, struct ts_slice id,
 {
     static const char sql[] = "INSERT OR IGNORE INTO temp.shown VALUES(?1)";
     return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(id)), err);
-}
-
-/* Due for comparison again: the values did not change, the target did. */
-static enum ts_code touch(struct engine_context *engine, int64_t metaverse_id,
-                          struct ts_err *err)
-{
-    static const char sql[] = "UPDATE metaverse SET changed = ?2 WHERE id = ?1";
-    return metaverse_run(
-        engine->state.mv, sql,
-        DB_VALUES(DB_INT(metaverse_id), DB_INT(++engine->state.numbers.change)),
-        err);
 }
 
 static enum ts_code turn_over(struct reconciliation *r, struct ts_err *err)
@@ -70,13 +61,14 @@ static enum ts_code believe(struct reconciliation *r,
     }
     if (!known || row.metaverse_id == 0) {
         r->outcome.found += !known;
-        return observe_foreign(engine, object, &r->arena, err);
+        return observe_foreign(engine, object, known ? &row : NULL, &r->arena,
+                               err);
     }
     code = observe_again(engine, &row, object, &r->arena, &edited, err);
     if (code == TS_OK && edited) {
         r->outcome.edited++;
         engine->counts.foreign_edits++;
-        code = touch(engine, row.metaverse_id, err);
+        code = touch_one(engine, row.metaverse_id, err);
     }
     return code;
 }
@@ -105,15 +97,33 @@ static enum ts_code sink(void *context, const struct target_object *object,
     return code;
 }
 
+/* The target has it no more: decide anew, or let others have its place. */
+static enum ts_code lose(struct reconciliation *r, struct ts_slice target_id,
+                         struct ts_err *err)
+{
+    struct target_row row;
+    bool found = false;
+    enum ts_code code = target_row_by_id(r->engine->state.mv, target_id,
+                                         &r->arena, &row, &found, err);
+    if (code == TS_OK) {
+        code = observe_gone(r->engine, target_id, found ? row.metaverse_id : 0,
+                            err);
+    }
+    if (code != TS_OK || !found) {
+        return code;
+    }
+    return row.metaverse_id > 0 ? touch_one(r->engine, row.metaverse_id, err)
+                                : contest_stir(r->engine, &row, err);
+}
+
 /* The next row after `*last` that was not shown; *ret_more: there was one. */
 static enum ts_code drop_unshown(struct reconciliation *r,
                                  struct ts_slice *last, bool *ret_more,
                                  struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT target_id, metaverse_id FROM target_object WHERE target_id > "
-        "?1 "
-        "AND target_id NOT IN (SELECT target_id FROM temp.shown) "
+        "SELECT target_id FROM target_object WHERE target_id > ?1 AND "
+        "target_id NOT IN (SELECT target_id FROM temp.shown) "
         "ORDER BY target_id LIMIT 1";
     struct metaverse *mv = r->engine->state.mv;
     sqlite3_stmt *row = NULL;
@@ -124,7 +134,6 @@ static enum ts_code drop_unshown(struct reconciliation *r,
         return code;
     }
     *last = ts_arena_copy(&r->arena, db_column(row, 0));
-    int64_t metaverse_id = db_column_int(row, 1);
     db_reset(row);
     if (last->data == NULL) {
         return ts_fail(err, TS_E_LIMIT, 0,
@@ -132,10 +141,7 @@ static enum ts_code drop_unshown(struct reconciliation *r,
                        "of memory");
     }
     r->outcome.gone++;
-    code = observe_gone(r->engine, *last, metaverse_id, err);
-    return code == TS_OK && metaverse_id > 0
-               ? touch(r->engine, metaverse_id, err)
-               : code;
+    return lose(r, *last, err);
 }
 
 static enum ts_code conclude(struct reconciliation *r, struct ts_err *err)
@@ -160,8 +166,15 @@ enum ts_code reconcile_target(struct engine_context *engine,
                               struct ts_err *err)
 {
     struct reconciliation r = { .engine = engine };
+    int64_t problems = 0;
     ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = shown_reset(engine->state.mv, err);
+    if (code == TS_OK) {
+        code = db_query_int(&engine->state.mv->db,
+                            "SELECT EXISTS(SELECT 1 FROM object_error)",
+                            &problems, err);
+        engine->problems_known = problems != 0;
+    }
     for (int kind = 0; code == TS_OK && kind < CONFIG_KINDS; kind++) {
         code = exporter_enumerate(engine->exporter, (enum config_kind) kind,
                                   sink, &r, err);

@@ -171,16 +171,72 @@ static enum ts_code deleted(struct settlement *s, struct ts_err *err)
     return code == TS_OK ? decide_anew(s, err) : code;
 }
 
-static enum ts_code adopted(struct settlement *s,
-                            enum ledger_provenance provenance,
-                            struct ts_err *err)
+static enum ts_code take(struct settlement *s,
+                         const struct target_object *object,
+                         enum ledger_provenance provenance, struct ts_err *err)
 {
     enum ts_code code = observe_ours(s->engine, s->op->intent.metaverse_id,
-                                     &s->op->objects[0], provenance, err);
+                                     object, provenance, err);
     if (code == TS_OK) {
         code = clear_problems(s, err);
     }
     return code == TS_OK ? decide_anew(s, err) : code;
+}
+
+/* Somebody else's, as it is now; of one that is ours nothing is learned. */
+static enum ts_code learn(struct settlement *s,
+                          const struct target_object *object,
+                          struct ts_err *err)
+{
+    struct target_row row;
+    bool known = false;
+    enum ts_code code =
+        target_row_by_id(s->mv, object->id, &s->arena, &row, &known, err);
+    if (code != TS_OK || (known && row.metaverse_id > 0)) {
+        return code;
+    }
+    return observe_foreign(s->engine, object, known ? &row : NULL, &s->arena,
+                           err);
+}
+
+/* Match again, knowing who is there (match.h). Where that says that it must be
+ * created, which was just refused, it is a problem. */
+static enum ts_code match_anew(struct settlement *s, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT 1 FROM intent WHERE metaverse_id = ?1 AND verb = ?2";
+    sqlite3_stmt *row = NULL;
+    int64_t id = s->op->intent.metaverse_id;
+    enum ts_code code = TS_OK;
+    for (size_t i = 0; code == TS_OK && i < s->op->object_count; i++) {
+        code = learn(s, &s->op->objects[i], err);
+    }
+    if (code == TS_OK) {
+        code = decide_anew(s, err);
+    }
+    if (code == TS_OK) {
+        code = metaverse_row(s->mv, sql,
+                             DB_VALUES(DB_INT(id), DB_INT(INTENT_CREATE)), &row,
+                             err);
+    }
+    if (code != TS_OK || row == NULL) {
+        return code;
+    }
+    db_reset(row);
+    code = intent_revoke(s->mv, id, err);
+    return code == TS_OK
+               ? note(s, ts_wall_seconds() + ENGINE_RETRY_SECONDS, err)
+               : code;
+}
+
+/* It was read once more: is it still what was decided to be adopted? */
+static enum ts_code adopted(struct settlement *s, struct ts_err *err)
+{
+    const struct target_object *object = &s->op->objects[0];
+    bool free_one = object->anchor.size == 0 ||
+                    ts_slice_equal(object->anchor, s->op->intent.anchor);
+    return free_one && !object->shielded ? take(s, object, LEDGER_ADOPTED, err)
+                                         : match_anew(s, err);
 }
 
 static enum ts_code done(struct settlement *s, struct ts_err *err)
@@ -199,7 +255,7 @@ static enum ts_code done(struct settlement *s, struct ts_err *err)
     case INTENT_DELETE:
         return deleted(s, err);
     case INTENT_ADOPT:
-        return adopted(s, LEDGER_ADOPTED, err);
+        return adopted(s, err);
     case INTENT_VERBS:
         break;
     }
@@ -223,44 +279,50 @@ static enum ts_code missing(struct settlement *s, struct ts_err *err)
     return code == TS_OK ? decide_anew(s, err) : code;
 }
 
-/* Which of at most two found objects is ours: the one with our anchor, else
- * the only one without any (a soft match). NULL: none is. */
-static const struct target_object *ours(const struct export_op *op)
+/* The one that carries our anchor, or NULL. */
+static const struct target_object *with_our_anchor(const struct export_op *op)
 {
-    const struct target_object *free_one = NULL;
     for (size_t i = 0; i < op->object_count; i++) {
         if (ts_slice_equal(op->objects[i].anchor, op->intent.anchor)) {
             return &op->objects[i];
         }
-        if (op->objects[i].anchor.size == 0 && op->object_count == 1) {
-            free_one = &op->objects[i];
-        }
     }
-    return free_one;
+    return NULL;
+}
+
+/* After a creation without an answer, or one that met a conflict: `reason`. */
+static enum ts_code looked_for_new(struct settlement *s, struct ts_err *err)
+{
+    const struct export_op *op = s->op;
+    const struct target_object *object = with_our_anchor(op);
+    bool was_there = op->reason != NULL;
+    if (object == NULL ||
+        (was_there && (object->shielded ||
+                       s->engine->config->target.block_hard_match_takeover))) {
+        return match_anew(s, err);
+    }
+    return take(s, object, LEDGER_CREATED, err);
 }
 
 static enum ts_code looked(struct settlement *s, struct ts_err *err)
 {
     const struct export_op *op = s->op;
-    const struct intent *intent = &op->intent;
     if (op->object_count == 0) {
         return missing(s, err);
     }
-    const struct target_object *object =
-        intent->target_id.size > 0 ? &op->objects[0] : ours(op);
-    if (object == NULL) {
-        /* Somebody else has the value that we want. */
-        return note(s, ts_wall_seconds() + ENGINE_RETRY_SECONDS, err);
+    switch (op->intent.verb) {
+    case INTENT_CREATE:
+        return looked_for_new(s, err);
+    case INTENT_ADOPT:
+        return adopted(s, err);
+    case INTENT_UPDATE:
+    case INTENT_DEACTIVATE:
+    case INTENT_REACTIVATE:
+    case INTENT_DELETE:
+    case INTENT_VERBS:
+        break;
     }
-    bool created_by_us = intent->verb == INTENT_CREATE &&
-                         ts_slice_equal(object->anchor, intent->anchor);
-    enum ts_code code =
-        observe_ours(s->engine, intent->metaverse_id, object,
-                     created_by_us ? LEDGER_CREATED : LEDGER_ADOPTED, err);
-    if (code == TS_OK) {
-        code = clear_problems(s, err);
-    }
-    return code == TS_OK ? decide_anew(s, err) : code;
+    return take(s, &op->objects[0], LEDGER_ADOPTED, err);
 }
 
 /* ---- everything else --------------------------------------------------------

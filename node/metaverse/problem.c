@@ -64,12 +64,14 @@ enum ts_code problem_retry(struct metaverse *mv, int64_t now,
     static const char find_sql[] =
         "SELECT m.id FROM object_error e JOIN metaverse m "
         "ON m.anchor = e.anchor AND m.kind = e.kind "
-        "WHERE e.stage = 'export' AND e.retry_at > 0 AND e.retry_at <= ?1 "
+        "WHERE e.stage IN ('export', 'match') AND e.retry_at > 0 AND "
+        "e.retry_at <= ?1 "
         "LIMIT 1";
     static const char touch_sql[] =
         "UPDATE metaverse SET changed = ?2 WHERE id = ?1";
     static const char mark_sql[] =
-        "UPDATE object_error SET retry_at = 0 WHERE stage = 'export' AND "
+        "UPDATE object_error SET retry_at = 0 WHERE stage IN ('export', "
+        "'match') AND "
         "(kind, anchor) = (SELECT kind, anchor FROM metaverse WHERE id = ?1)";
     for (;;) {
         sqlite3_stmt *row = NULL;

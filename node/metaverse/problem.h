@@ -13,9 +13,10 @@
 struct problem {
     int kind;
     struct ts_slice anchor;
-    const char *stage; /* "rules", "join", "export" */
+    const char *stage; /* "rules", "join", "match", "export" */
     struct ts_slice path, text;
-    struct ts_hash after; /* "export": the wanted state that was refused */
+    struct ts_hash after; /* "export": the wanted state that was refused;
+                             "match": what is contended for (contest.h) */
     int64_t retry_at;     /* seconds since 1970 */
 };
 

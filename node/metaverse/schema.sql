@@ -109,7 +109,7 @@ CREATE TABLE target_object(
   target_id TEXT NOT NULL PRIMARY KEY,
   kind INTEGER NOT NULL,
   anchor TEXT NOT NULL, -- externalId; '' when it carries none
-  match_value TEXT NOT NULL, -- folded, of one without anchor; '' when of no use
+  match_value TEXT NOT NULL, -- folded, of one that is not ours; '' when of no use
   etag TEXT NOT NULL,
   metaverse_id INTEGER, -- NULL: not ours, known for matching
   active INTEGER NOT NULL, -- 0: deactivated by us

@@ -168,6 +168,8 @@ CREATE TABLE appointment(
 CREATE INDEX appointment_at ON appointment(at);
 
 ALTER TABLE object_error ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+-- Who else contends for an object of the target.
+CREATE INDEX object_error_match ON object_error(after) WHERE stage = 'match';
 
 -- A store that has exported is not staged for its first export; see staging.h.
 INSERT INTO setting SELECT 'staging', x'00' WHERE EXISTS(SELECT 1 FROM ledger);

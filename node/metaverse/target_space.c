@@ -8,7 +8,7 @@ static const uint8_t as_sent[1] = { 0 };
 
 #define COLUMNS                                                         \
     "target_id, kind, anchor, etag, metaverse_id, active, sent, seen, " \
-    "match_value"
+    "match_value, created, shielded, disowned"
 
 static enum ts_code read_row(sqlite3_stmt *stmt, struct ts_arena *arena,
                              struct target_row *ret_row, bool *ret_found,
@@ -27,10 +27,13 @@ static enum ts_code read_row(sqlite3_stmt *stmt, struct ts_arena *arena,
         .active = db_column_int(stmt, 5) != 0,
         .sent = ts_arena_copy(arena, db_column(stmt, 6)),
         .match_value = ts_arena_copy(arena, db_column(stmt, 8)),
+        .created = ts_arena_copy(arena, db_column(stmt, 9)),
+        .shielded = db_column_int(stmt, 10) != 0,
+        .disowned = db_column_int(stmt, 11) != 0,
     };
     bool fits = row.target_id.data != NULL && row.anchor.data != NULL &&
                 row.etag.data != NULL && row.sent.data != NULL &&
-                row.match_value.data != NULL;
+                row.match_value.data != NULL && row.created.data != NULL;
     if (fits && !db_column_is_null(stmt, 7)) {
         struct ts_slice seen = db_column(stmt, 7);
         bool same = ts_slice_equal(seen, ts_slice(as_sent, sizeof as_sent));
@@ -75,68 +78,94 @@ enum ts_code target_row_by_id(struct metaverse *mv, struct ts_slice target_id,
                          : code;
 }
 
-enum ts_code target_row_free_by_anchor(struct metaverse *mv, int kind,
-                                       struct ts_slice anchor,
-                                       struct ts_arena *arena,
-                                       struct target_row *ret_row,
-                                       bool *ret_found, struct ts_err *err)
+/* Counts of those that `sql` selects, and the id of the usable one. */
+static enum ts_code candidates(struct metaverse *mv, const char *sql,
+                               struct db_values values, struct ts_arena *arena,
+                               struct target_candidates *ret,
+                               struct ts_err *err)
 {
-    static const char sql[] =
-        "SELECT " COLUMNS " FROM target_object WHERE anchor = ?1 AND "
-        "anchor <> '' AND kind = ?2 AND metaverse_id IS NULL LIMIT 1";
     sqlite3_stmt *stmt = NULL;
-    enum ts_code code = metaverse_row(
-        mv, sql, DB_VALUES(DB_TEXT(anchor), DB_INT(kind)), &stmt, err);
-    return code == TS_OK ? read_row(stmt, arena, ret_row, ret_found, err)
-                         : code;
-}
-
-enum ts_code target_row_free_by_match(struct metaverse *mv, int kind,
-                                      struct ts_slice match_value,
-                                      struct ts_arena *arena,
-                                      struct target_row *ret_row,
-                                      int64_t *ret_count, struct ts_err *err)
-{
-    static const char count_sql[] =
-        "SELECT count(*) FROM target_object WHERE match_value = ?1 AND "
-        "match_value <> '' AND metaverse_id IS NULL AND kind = ?2 AND "
-        "anchor = ''";
-    static const char sql[] =
-        "SELECT " COLUMNS " FROM target_object WHERE match_value = ?1 AND "
-        "match_value <> '' AND metaverse_id IS NULL AND kind = ?2 AND "
-        "anchor = ''";
-    struct db_values values = DB_VALUES(DB_TEXT(match_value), DB_INT(kind));
-    sqlite3_stmt *stmt = NULL;
-    enum ts_code code = metaverse_row(mv, count_sql, values, &stmt, err);
+    *ret = (struct target_candidates){ .usable = 0 };
+    enum ts_code code = metaverse_row(mv, sql, values, &stmt, err);
     if (code != TS_OK) {
         return code;
     }
-    *ret_count = db_column_int(stmt, 0);
+    ret->usable = db_column_int(stmt, 0);
+    ret->shielded = db_column_int(stmt, 1);
+    ret->anchored = db_column_int(stmt, 2);
+    ret->of_other_kind = db_column_int(stmt, 3);
+    ret->target_id = ts_arena_copy(arena, db_column(stmt, 4));
     db_reset(stmt);
-    if (*ret_count != 1) {
-        return TS_OK;
+    if (ret->target_id.data == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not find a match");
     }
     bool found = false;
-    code = metaverse_row(mv, sql, values, &stmt, err);
-    return code == TS_OK ? read_row(stmt, arena, ret_row, &found, err) : code;
+    return ret->usable == 1 ? target_row_by_id(mv, ret->target_id, arena,
+                                               &ret->row, &found, err)
+                            : TS_OK;
+}
+
+enum ts_code target_candidates_by_anchor(struct metaverse *mv, int kind,
+                                         struct ts_slice anchor,
+                                         struct ts_arena *arena,
+                                         struct target_candidates *ret,
+                                         struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT count(*) FILTER (WHERE kind = ?2 AND NOT shielded), "
+        "count(*) FILTER (WHERE kind = ?2 AND shielded), 0, "
+        "count(*) FILTER (WHERE kind <> ?2), "
+        "coalesce(min(target_id) FILTER (WHERE kind = ?2 AND NOT shielded), "
+        "min(target_id) FILTER (WHERE kind = ?2), min(target_id)) "
+        "FROM target_object WHERE anchor = ?1 AND anchor <> '' AND "
+        "metaverse_id IS NULL";
+    return candidates(mv, sql, DB_VALUES(DB_TEXT(anchor), DB_INT(kind)), arena,
+                      ret, err);
+}
+
+enum ts_code target_candidates_by_match(struct metaverse *mv, int kind,
+                                        struct ts_slice match_value,
+                                        struct ts_arena *arena,
+                                        struct target_candidates *ret,
+                                        struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT count(*) FILTER (WHERE kind = ?2 AND NOT shielded AND "
+        "anchor = ''), count(*) FILTER (WHERE kind = ?2 AND shielded), "
+        "count(*) FILTER (WHERE kind = ?2 AND NOT shielded AND anchor <> ''), "
+        "count(*) FILTER (WHERE kind <> ?2), "
+        "coalesce(min(target_id) FILTER (WHERE kind = ?2 AND NOT shielded AND "
+        "anchor = ''), min(target_id) FILTER (WHERE kind = ?2 AND shielded), "
+        "min(target_id) FILTER (WHERE kind = ?2), min(target_id)) "
+        "FROM target_object WHERE match_value = ?1 AND match_value <> '' AND "
+        "metaverse_id IS NULL";
+    return candidates(mv, sql, DB_VALUES(DB_TEXT(match_value), DB_INT(kind)),
+                      arena, ret, err);
 }
 
 enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
                             struct ts_err *err)
 {
     /* Unchanged rows are not written, so that reading a target again and
-     * finding what we knew costs nothing. */
+     * finding what we knew costs nothing. An answer to a write may leave out
+     * when the object was created, and only an operator disowns: what becomes
+     * ours is not disowned any more. */
     static const char sql[] =
         "INSERT INTO target_object(" COLUMNS ") "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(target_id) DO "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 0) "
+        "ON CONFLICT(target_id) DO "
         "UPDATE SET kind = excluded.kind, anchor = excluded.anchor, "
         "etag = excluded.etag, metaverse_id = excluded.metaverse_id, "
         "active = excluded.active, sent = excluded.sent, seen = excluded.seen, "
-        "match_value = excluded.match_value "
+        "match_value = excluded.match_value, "
+        "created = iif(excluded.created = '', created, excluded.created), "
+        "shielded = excluded.shielded, "
+        "disowned = disowned AND excluded.metaverse_id IS NULL "
         "WHERE (kind, anchor, etag, metaverse_id, active, sent, seen, "
-        "match_value) IS NOT (excluded.kind, excluded.anchor, excluded.etag, "
-        "excluded.metaverse_id, excluded.active, excluded.sent, excluded.seen, "
-        "excluded.match_value)";
+        "match_value, shielded) IS NOT (excluded.kind, excluded.anchor, "
+        "excluded.etag, excluded.metaverse_id, excluded.active, excluded.sent, "
+        "excluded.seen, excluded.match_value, excluded.shielded) "
+        "OR excluded.created NOT IN ('', created)";
     struct ts_slice seen = ts_slice_equal(row->seen, row->sent)
                                ? ts_slice(as_sent, sizeof as_sent)
                                : row->seen;
@@ -147,7 +176,8 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
                   row->metaverse_id == 0 ? DB_NULL : DB_INT(row->metaverse_id),
                   DB_INT(row->active), DB_BLOB(row->sent),
                   row->seen.data == NULL ? DB_NULL : DB_BLOB(seen),
-                  DB_TEXT(row->match_value)),
+                  DB_TEXT(row->match_value), DB_TEXT(row->created),
+                  DB_INT(row->shielded)),
         err);
     if (code != TS_OK || row->metaverse_id == 0 ||
         sqlite3_changes(mv->db.handle) == 0) {
@@ -155,6 +185,14 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
     }
     const struct claim_shown shown = { row->kind, row->sent, row->seen };
     return claim_hold(mv, row->metaverse_id, &shown, err);
+}
+
+enum ts_code target_row_disown(struct metaverse *mv, struct ts_slice target_id,
+                               struct ts_err *err)
+{
+    static const char sql[] = "UPDATE target_object SET metaverse_id = NULL, "
+                              "disowned = 1 WHERE target_id = ?1";
+    return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
 }
 
 enum ts_code target_row_remove(struct metaverse *mv, struct ts_slice target_id,
@@ -189,7 +227,8 @@ enum ts_code ledger_put(struct metaverse *mv, int kind, struct ts_slice anchor,
         "INSERT INTO ledger(kind, anchor, target_id, provenance, since) "
         "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(kind, anchor) DO UPDATE SET "
         "target_id = excluded.target_id, provenance = excluded.provenance, "
-        "since = excluded.since WHERE target_id <> excluded.target_id";
+        "since = excluded.since WHERE target_id <> excluded.target_id OR "
+        "(provenance = 2 AND excluded.provenance <> 2)"; /* LEDGER_FOUND */
     return metaverse_run(mv, sql,
                          DB_VALUES(DB_INT(kind), DB_TEXT(anchor),
                                    DB_TEXT(target_id), DB_INT(provenance),
@@ -206,19 +245,29 @@ enum ts_code ledger_remove(struct metaverse *mv, int kind,
                          err);
 }
 
-enum ts_code ledger_has(struct metaverse *mv, int kind, struct ts_slice anchor,
-                        bool *ret_has, struct ts_err *err)
+enum ts_code ledger_get(struct metaverse *mv, int kind, struct ts_slice anchor,
+                        bool *ret_has, enum ledger_provenance *ret_provenance,
+                        struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT 1 FROM ledger WHERE kind = ?1 AND anchor = ?2";
+        "SELECT provenance FROM ledger WHERE kind = ?1 AND anchor = ?2";
     sqlite3_stmt *row = NULL;
     enum ts_code code = metaverse_row(
         mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)), &row, err);
     if (code == TS_OK) {
         *ret_has = row != NULL;
+        *ret_provenance = LEDGER_CREATED;
         if (row != NULL) {
+            *ret_provenance = (enum ledger_provenance) db_column_int(row, 0);
             db_reset(row);
         }
     }
     return code;
+}
+
+enum ts_code ledger_has(struct metaverse *mv, int kind, struct ts_slice anchor,
+                        bool *ret_has, struct ts_err *err)
+{
+    enum ledger_provenance ignored;
+    return ledger_get(mv, kind, anchor, ret_has, &ignored, err);
 }

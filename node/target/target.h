@@ -105,6 +105,8 @@ enum target_result {
 struct target_object {
     enum config_kind kind;
     struct ts_slice id, etag, anchor;
+    struct ts_slice created; /* when, in the service's words; empty: unknown */
+    bool shielded; /* an administrator, a service identity, or ourselves */
     struct ts_entry values; /* normalised */
     bool values_known; /* false: a write was confirmed without a body (Bulk);
                           `values` are as they were sent, not as stored */

@@ -142,6 +142,7 @@ static enum ts_code decode(struct scim_send *send, const struct scim_task *task,
         .kind = task->op->kind,
         .origin =
             is_write(scim_act_of(task)) ? SCIM_FROM_WRITE : SCIM_FROM_READ,
+        .self = scim_self(send->scim),
         .arena = &send->arena
     };
     return scim_decode_object(&reader, json, ret, err);

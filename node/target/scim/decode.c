@@ -283,6 +283,40 @@ static enum ts_code decode_links(const struct scim_reader *reader, json_t *json,
                : decode_manager(reader, value, object, err);
 }
 
+/* -- who is never taken over ----------------------------------------------- */
+
+static bool is_word(const json_t *value, const char *word)
+{
+    return word != NULL && json_is_string(value) &&
+           strcasecmp(json_string_value(value), word) == 0;
+}
+
+/* {"value": "..."} as RFC 7643 has it, or the bare text of some services. */
+static bool is_administrative(json_t *role)
+{
+    const json_t *value =
+        json_is_object(role) ? scim_member(role, ts_slice_str("value")) : role;
+    return json_is_string(value) &&
+           strcasestr(json_string_value(value), "admin") != NULL;
+}
+
+static bool is_shielded(const struct scim_reader *reader, json_t *json)
+{
+    json_t *roles = scim_member(json, ts_slice_str("roles"));
+    const json_t *type = scim_member(json, ts_slice_str("userType"));
+    const json_t *name = scim_member(json, ts_slice_str("userName"));
+    if (reader->kind != CONFIG_KIND_USER) {
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(roles); i++) {
+        if (is_administrative(json_array_get(roles, i))) {
+            return true;
+        }
+    }
+    return is_administrative(roles) || is_word(type, "service") ||
+           is_word(type, "admin") || is_word(name, reader->self);
+}
+
 /* -- objects, pages, complaints ------------------------------------------- */
 
 static enum ts_code decode_head(const struct scim_reader *reader, json_t *json,
@@ -293,6 +327,7 @@ static enum ts_code decode_head(const struct scim_reader *reader, json_t *json,
     json_t *anchor = scim_member(json, ts_slice_str("externalId"));
     json_t *meta = scim_member(json, ts_slice_str("meta"));
     json_t *version = scim_member(meta, ts_slice_str("version"));
+    json_t *created = scim_member(meta, ts_slice_str("created"));
 
     if (!json_is_object(json) || !is_id(id)) {
         return ts_fail(err, TS_E_PROTOCOL, 0,
@@ -309,6 +344,10 @@ static enum ts_code decode_head(const struct scim_reader *reader, json_t *json,
     if (is_id(version)) {
         object->etag = copy_text(reader->arena, version);
     }
+    if (is_id(created)) {
+        object->created = copy_text(reader->arena, created);
+    }
+    object->shielded = is_shielded(reader, json);
     return object->id.data == NULL ? no_memory(err) : TS_OK;
 }
 

@@ -1,7 +1,9 @@
 /*
  * decode -- a service's JSON into what the engine compares.
  *
- * Only the paths that are flowed are read. A value of another type than the
+ * Only the paths that are flowed are read, and what tells whether an object is
+ * an administrator or a service identity (`roles`, `userType`), which is never
+ * taken over; those are guessed at, and of no use when of another shape. A value of another type than the
  * schema says is an error of that answer, not a guess: a number where a text
  * belongs would otherwise be "corrected" for ever.
  *
@@ -30,6 +32,7 @@ struct scim_reader {
     const struct target_paths *paths;
     enum config_kind kind;
     enum scim_origin origin;
+    const char *self;       /* the userName of our own account, or NULL */
     struct ts_arena *arena; /* what is returned lives here */
 };
 

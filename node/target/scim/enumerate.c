@@ -101,6 +101,7 @@ static enum ts_code take_page(struct walk *walk, const struct scim_page *page,
         .paths = &walk->scim->options.paths[walk->kind],
         .kind = walk->kind,
         .origin = SCIM_FROM_READ,
+        .self = scim_self(walk->scim),
         .arena = &walk->arena
     };
     for (size_t i = 0; i < page->count; i++) {

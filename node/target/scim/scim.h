@@ -107,6 +107,13 @@ static inline struct scim *scim_of(struct target *target)
     return (struct scim *) (void *) target;
 }
 
+/* The userName of the account that we log on with, or NULL. */
+static inline const char *scim_self(const struct scim *scim)
+{
+    const struct config_oauth *oauth = scim->options.config->oauth;
+    return oauth == NULL ? NULL : oauth->client_id;
+}
+
 /* -- queue.c: tasks and what becomes of them ------------------------------- */
 
 /* NULL: out of memory. */

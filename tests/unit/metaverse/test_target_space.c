@@ -88,15 +88,15 @@ static void a_row_is_found_by_whom_it_stands_for(void **state)
     assert_true(ts_slice_equal(row.target_id, ts_slice_str("id-1")));
 }
 
-static bool free_by_anchor(struct store *store, int kind, const char *anchor)
+static struct target_candidates by_anchor(struct store *store, int kind,
+                                          const char *anchor)
 {
-    struct target_row row;
+    struct target_candidates found;
     struct ts_err err;
-    bool found = false;
-    assert_int_equal(
-        target_row_free_by_anchor(store->mv, kind, ts_slice_str(anchor),
-                                  &store->arena, &row, &found, &err),
-        TS_OK);
+    assert_int_equal(target_candidates_by_anchor(store->mv, kind,
+                                                 ts_slice_str(anchor),
+                                                 &store->arena, &found, &err),
+                     TS_OK);
     return found;
 }
 
@@ -107,39 +107,97 @@ static void only_a_free_object_of_the_kind_is_taken_by_anchor(void **state)
     struct target_row free_one = row_of("id-2", "free", 0);
     put(store, &mine);
     put(store, &free_one);
-    assert_true(free_by_anchor(store, 0, "free"));
-    assert_false(free_by_anchor(store, 1, "free"));
-    assert_false(free_by_anchor(store, 0, "taken"));
-    assert_false(free_by_anchor(store, 0, ""));
+    struct target_candidates found = by_anchor(store, 0, "free");
+    assert_int_equal(found.usable, 1);
+    assert_true(ts_slice_equal(found.row.target_id, ts_slice_str("id-2")));
+    assert_int_equal(by_anchor(store, 1, "free").usable, 0);
+    assert_int_equal(by_anchor(store, 1, "free").of_other_kind, 1);
+    assert_int_equal(by_anchor(store, 0, "taken").usable, 0);
+    assert_int_equal(by_anchor(store, 0, "").usable, 0);
 }
 
-static int64_t free_by_match(struct store *store, const char *value)
+static struct target_candidates by_match(struct store *store, const char *value)
 {
-    struct target_row row;
+    struct target_candidates found;
     struct ts_err err;
-    int64_t count = 0;
-    assert_int_equal(target_row_free_by_match(store->mv, 0, ts_slice_str(value),
-                                              &store->arena, &row, &count,
-                                              &err),
+    assert_int_equal(target_candidates_by_match(store->mv, 0,
+                                                ts_slice_str(value),
+                                                &store->arena, &found, &err),
                      TS_OK);
-    return count;
+    return found;
 }
 
-static void a_match_counts_only_free_objects_without_an_anchor(void **state)
+static void a_match_tells_what_is_free_from_what_is_not(void **state)
 {
     struct store *store = *state;
-    struct target_row rows[] = { row_of("id-1", "", 0), row_of("id-2", "", 0),
-                                 row_of("id-3", "theirs", 0),
-                                 row_of("id-4", "", 9), row_of("id-5", "", 0) };
-    static const char *const values[] = { "ada", "bob", "ada", "ada", "bob" };
-    for (size_t i = 0; i < 5; i++) {
+    struct target_row rows[] = {
+        row_of("id-1", "", 0),       row_of("id-2", "", 0),
+        row_of("id-3", "theirs", 0), row_of("id-4", "", 9),
+        row_of("id-5", "", 0),       row_of("id-6", "", 0)
+    };
+    static const char *const values[] = { "ada", "bob", "ada",
+                                          "ada", "bob", "ada" };
+    rows[5].kind = 1;
+    for (size_t i = 0; i < 6; i++) {
         rows[i].match_value = ts_slice_str(values[i]);
         put(store, &rows[i]);
     }
-    assert_int_equal(free_by_match(store, "ada"), 1);
-    assert_int_equal(free_by_match(store, "bob"), 2);
-    assert_int_equal(free_by_match(store, "eve"), 0);
-    assert_int_equal(free_by_match(store, ""), 0);
+    struct target_candidates ada = by_match(store, "ada");
+    assert_int_equal(ada.usable, 1);
+    assert_int_equal(ada.anchored, 1);
+    assert_int_equal(ada.of_other_kind, 1);
+    assert_true(ts_slice_equal(ada.row.target_id, ts_slice_str("id-1")));
+    assert_int_equal(by_match(store, "bob").usable, 2);
+    assert_int_equal(by_match(store, "eve").usable, 0);
+    assert_int_equal(by_match(store, "").usable, 0);
+}
+
+static void what_is_shielded_is_no_candidate(void **state)
+{
+    struct store *store = *state;
+    struct target_row row = row_of("id-1", "", 0);
+    struct target_row anchored = row_of("id-2", "a", 0);
+    row.match_value = ts_slice_str("root");
+    row.shielded = anchored.shielded = true;
+    put(store, &row);
+    put(store, &anchored);
+    assert_int_equal(by_match(store, "root").usable, 0);
+    assert_int_equal(by_match(store, "root").shielded, 1);
+    assert_int_equal(by_anchor(store, 0, "a").usable, 0);
+    assert_int_equal(by_anchor(store, 0, "a").shielded, 1);
+    row.shielded = false; /* its role was taken away */
+    put(store, &row);
+    assert_int_equal(by_match(store, "root").usable, 1);
+}
+
+static void
+when_it_was_created_is_kept_when_an_answer_leaves_it_out(void **state)
+{
+    struct store *store = *state;
+    struct target_row row = row_of("id-1", "a", 7);
+    row.created = ts_slice_str("2026-01-02T03:04:05Z");
+    put(store, &row);
+    row.created = TS_SLICE_NONE;
+    row.etag = ts_slice_str("W/2");
+    put(store, &row);
+    assert_true(ts_slice_equal(get(store, "id-1").created,
+                               ts_slice_str("2026-01-02T03:04:05Z")));
+}
+
+static void what_is_disowned_stays_so_until_it_is_ours(void **state)
+{
+    struct store *store = *state;
+    struct target_row row = row_of("id-1", "a", 7);
+    struct ts_err err;
+    put(store, &row);
+    assert_int_equal(target_row_disown(store->mv, row.target_id, &err), TS_OK);
+    row.metaverse_id = 0;
+    row.etag = ts_slice_str("W/2");
+    put(store, &row);
+    assert_true(get(store, "id-1").disowned);
+    row.metaverse_id = 8;
+    put(store, &row);
+    assert_false(get(store, "id-1").disowned);
 }
 
 static bool ledger_knows(struct store *store, int kind, const char *anchor)
@@ -181,6 +239,24 @@ static void provenance_stays_while_the_object_is_the_same(void **state)
                      LEDGER_CREATED);
 }
 
+static void what_was_found_gives_way_to_what_is_known(void **state)
+{
+    struct store *store = *state;
+    struct ts_slice anchor = ts_slice_str("a");
+    struct ts_slice id = ts_slice_str("id-1");
+    struct ts_err err;
+    assert_int_equal(ledger_put(store->mv, 0, anchor, id, LEDGER_FOUND, &err),
+                     TS_OK);
+    assert_int_equal(ledger_put(store->mv, 0, anchor, id, LEDGER_ADOPTED, &err),
+                     TS_OK);
+    assert_int_equal(store_int(store, "SELECT provenance FROM ledger"),
+                     LEDGER_ADOPTED);
+    assert_int_equal(ledger_put(store->mv, 0, anchor, id, LEDGER_FOUND, &err),
+                     TS_OK);
+    assert_int_equal(store_int(store, "SELECT provenance FROM ledger"),
+                     LEDGER_ADOPTED);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, store_make, store_remove)
@@ -189,9 +265,13 @@ int main(void)
         T(seen_is_unknown_as_sent_or_otherwise),
         T(a_row_is_found_by_whom_it_stands_for),
         T(only_a_free_object_of_the_kind_is_taken_by_anchor),
-        T(a_match_counts_only_free_objects_without_an_anchor),
+        T(a_match_tells_what_is_free_from_what_is_not),
+        T(what_is_shielded_is_no_candidate),
+        T(when_it_was_created_is_kept_when_an_answer_leaves_it_out),
+        T(what_is_disowned_stays_so_until_it_is_ours),
         T(the_ledger_outlives_the_row),
         T(provenance_stays_while_the_object_is_the_same),
+        T(what_was_found_gives_way_to_what_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,7 @@ static enum ts_code decode(enum config_kind kind, enum scim_origin origin,
                                                      : &groups,
                                         .kind = kind,
                                         .origin = origin,
+                                        .self = "twinsync-alpha",
                                         .arena = &arena };
     json_t *json = NULL;
     assert_int_equal(ts_json_parse(ts_slice_str(text), &json, NULL), TS_OK);
@@ -98,6 +99,43 @@ static void absent_null_and_empty_are_no_value(void **state)
                   "\"emails\":[],\"name\":{},\"roles\":null}");
     assert_int_equal(object.values.count, 0);
     assert_int_equal(object.anchor.size, 0);
+}
+
+static void administrators_services_and_ourselves_are_shielded(void **state)
+{
+    (void) state;
+    static const char *const shielded[] = {
+        "{\"id\":\"i\",\"roles\":[{\"value\":\"r\"},{\"value\":\"Global "
+        "ADMINistrator\"}]}",
+        "{\"id\":\"i\",\"roles\":[\"admin\"]}",
+        "{\"id\":\"i\",\"USERTYPE\":\"Service\"}",
+        "{\"id\":\"i\",\"userType\":\"admin\"}",
+        "{\"id\":\"i\",\"userName\":\"Twinsync-Alpha\"}",
+    };
+    static const char *const open[] = {
+        "{\"id\":\"i\",\"roles\":[{\"value\":\"r\",\"display\":\"admin\"}]}",
+        "{\"id\":\"i\",\"userType\":\"Employee\"}",
+        "{\"id\":\"i\",\"userName\":\"administrator\"}",
+        "{\"id\":\"i\",\"userType\":7}",
+    };
+    for (size_t i = 0; i < sizeof shielded / sizeof shielded[0]; i++) {
+        assert_true(
+            object_of(CONFIG_KIND_USER, SCIM_FROM_READ, shielded[i]).shielded);
+    }
+    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++) {
+        assert_false(
+            object_of(CONFIG_KIND_USER, SCIM_FROM_READ, open[i]).shielded);
+    }
+}
+
+static void when_it_was_created_is_read(void **state)
+{
+    (void) state;
+    struct target_object object = object_of(
+        CONFIG_KIND_USER, SCIM_FROM_READ,
+        "{\"id\":\"i\",\"meta\":{\"created\":\"2026-01-02T03:04:05Z\"}}");
+    assert_true(
+        ts_slice_equal(object.created, ts_slice_str("2026-01-02T03:04:05Z")));
 }
 
 static void wrong_types_are_errors(void **state)
@@ -407,6 +445,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_flowed_paths_and_nothing_else),
         cmocka_unit_test(absent_null_and_empty_are_no_value),
+        cmocka_unit_test(administrators_services_and_ourselves_are_shielded),
+        cmocka_unit_test(when_it_was_created_is_read),
         cmocka_unit_test(wrong_types_are_errors),
         cmocka_unit_test(members_are_sorted_and_counted_once),
         cmocka_unit_test(absent_members_mean_none_only_when_read),
