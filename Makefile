@@ -67,7 +67,7 @@ BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations demo bench \
+.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm demo bench \
         lab-up lab-down install deb setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
@@ -156,6 +156,11 @@ tsan:                                ## all unit tests under the thread sanitize
 	@tests/run tsan
 mutations: setup                     ## break each rule on purpose; its test must fail
 	@tests/mutations/run
+
+SEEDS ?= 100
+storm: setup                         ## SEEDS=100 random storms of changes with kills in between; SEED=first of them
+	@$(MAKE) --no-print-directory V=debug all
+	@tests/storm --seeds $(SEEDS) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
 
 SECONDS ?= 60
 fuzz:                                ## run each fuzz target for SECONDS=60

@@ -4,6 +4,7 @@
  *
  *   POST /faults RULE -> the rule with its id      GET /faults -> all, with hits
  *   DELETE /faults[/ID]     GET, PATCH /options     POST /reset
+ *   and what a server adds to these
  */
 import http from "node:http";
 
@@ -18,9 +19,10 @@ async function readJson(request) {
     return JSON.parse(text || "{}");
 }
 
-/* options: {get(), set(changes), reset()} */
-export function listenControl(port, faults, options) {
+/* options: {get(), set(changes), reset()}; more: {"METHOD /path": (body) => …} */
+export function listenControl(port, faults, options, more = {}) {
     const actions = {
+        ...more,
         "GET /faults": () => faults.list(),
         "POST /faults": (body) => faults.add(body),
         "DELETE /faults": () => faults.remove(),
@@ -40,7 +42,7 @@ export function listenControl(port, faults, options) {
                 : actions[`${request.method} ${request.url}`];
             if (!action) throw new Error(`no such action: ${request.method} ${request.url}`);
             response.setHeader("Content-Type", "application/json");
-            response.end(JSON.stringify(action(body) ?? { done: true }));
+            response.end(JSON.stringify((await action(body)) ?? { done: true }));
         } catch (error) {
             response.statusCode = 400;
             response.end(JSON.stringify({ error: error.message }));

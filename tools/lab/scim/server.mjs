@@ -172,6 +172,10 @@ async function handle(request, response) {
     }
 }
 
-await listenControl(settings.control_port, server.faults, options);
+const empty = async () => {
+    store.empty();
+    await store.durable();
+};
+await listenControl(settings.control_port, server.faults, options, { "DELETE /resources": empty });
 await listen(settings, handle);
 console.log("ready");

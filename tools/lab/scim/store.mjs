@@ -156,6 +156,11 @@ export class Store {
         this.#journal.append({ type, id, gone: 1 });
     }
 
+    /** Removes everything, groups first: each then goes with its members at once. */
+    empty() {
+        for (const type of ["Group", "User"]) this.all(type).forEach((row) => this.remove(type, row.id));
+    }
+
     /** Adds and removes what is not there yet or still is; true when any was. */
     changeMembers(group, add, remove) {
         const { members } = this.get("Group", group);
