@@ -1,6 +1,8 @@
 #include "node/base/time.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 static struct ts_time read_clock(clockid_t clock)
@@ -30,9 +32,31 @@ int64_t ts_time_left(struct ts_time deadline)
     return left > 0 ? left : 0;
 }
 
+#ifdef TS_FAILPOINTS
+static pthread_once_t offset_once = PTHREAD_ONCE_INIT;
+static int64_t offset_seconds;
+
+static void read_offset(void)
+{
+    const char *text = getenv("TWINSYNC_TEST_CLOCK_OFFSET");
+    offset_seconds = text == NULL ? 0 : strtoll(text, NULL, 10);
+}
+
+static int64_t test_offset(void)
+{
+    (void) pthread_once(&offset_once, read_offset);
+    return offset_seconds;
+}
+#else
+static int64_t test_offset(void)
+{
+    return 0;
+}
+#endif
+
 int64_t ts_wall_seconds(void)
 {
-    return (int64_t) time(NULL);
+    return (int64_t) time(NULL) + test_offset();
 }
 
 void ts_wall_text(char text[static TS_WALL_TEXT_SIZE])
@@ -40,6 +64,7 @@ void ts_wall_text(char text[static TS_WALL_TEXT_SIZE])
     struct timespec now;
     struct tm utc;
     (void) clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_sec += test_offset();
     (void) gmtime_r(&now.tv_sec, &utc);
     size_t used = strftime(text, TS_WALL_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
     (void) snprintf(text + used, TS_WALL_TEXT_SIZE - used, ".%03dZ",

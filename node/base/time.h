@@ -35,7 +35,11 @@ static inline bool ts_time_reached(struct ts_time now, struct ts_time deadline)
 int64_t ts_time_left(struct ts_time deadline);
 
 /* Seconds since 1970 in UTC, for what people read and for stored expiry dates;
- * never for measuring. */
+ * never for measuring.
+ *
+ * So that a test sees what happens in 30 days without waiting for it, a build
+ * with TS_FAILPOINTS adds TWINSYNC_TEST_CLOCK_OFFSET (seconds, read once) here
+ * and in ts_wall_text(). The release build does not know that name. */
 int64_t ts_wall_seconds(void);
 
 #define TS_WALL_TEXT_SIZE 32
