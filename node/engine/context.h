@@ -72,6 +72,7 @@ struct engine_context {
     struct metaverse_unique_path *unique_paths; /* at the target */
     size_t unique_path_count;
     struct engine_base bases[ENGINE_SOURCES_MAX];
+    int64_t import_ms[ENGINE_SOURCES_MAX]; /* of the last complete reading */
     struct cycle_counts counts;
     bool problems_known; /* object_error may have rows */
     bool target_empty;   /* a first load, and neither objects nor intents yet */

@@ -13,6 +13,7 @@
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
 #include "node/metaverse/indexes.h"
+#include "node/metaverse/loss.h"
 #include "node/metaverse/problem.h"
 
 const char *engine_phase_name(enum engine_phase phase)
@@ -82,6 +83,9 @@ static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
                            (unsigned long long) imported.missing, name,
                            imported.because);
         }
+    }
+    if (code == TS_OK) {
+        code = loss_any(c->engine->state.mv, &c->engine->losses_known, err);
     }
     /* After a first load; synchronize searches these. */
     static const char *const searched[] = { "source_object", "source_link" };

@@ -1,11 +1,16 @@
 #include "node/engine/guard.h"
 
 #include "node/engine/staging.h"
+#include "node/engine/vanished.h"
 
 enum ts_code guard_clearance(struct engine_context *engine,
                              const struct metaverse_object *object,
                              struct intent *intent, struct ts_err *err)
 {
+    enum ts_code code = vanished_clearance(engine, object->id, intent, err);
+    if (code != TS_OK) {
+        return code;
+    }
     if (staging_governs(engine)) {
         return staging_clearance(engine, object, intent, err);
     }

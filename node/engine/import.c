@@ -7,6 +7,7 @@
 
 #include "node/base/failpoint.h"
 #include "node/base/queue.h"
+#include "node/engine/absence.h"
 #include "node/engine/seen.h"
 #include "node/ldap/dn.h"
 #include "node/metaverse/connector.h"
@@ -28,7 +29,9 @@ struct reader {
 
 struct importer {
     struct engine_context *engine;
+    const struct config_source *config;
     struct connector_writer writer;
+    struct loss_watch watch;
     struct reader reader;
     struct seen seen;
     struct anchors anchors;       /* a first load */
@@ -83,51 +86,120 @@ static void *reader_thread(void *context)
 
 /* ---- the watermark ------------------------------------------------------ */
 
-static enum ts_code watermark_load(struct importer *im, const char *name,
-                                   bool full, struct ts_err *err)
+/* A source's rows are kept under its place in the configuration, so one that
+ * moved would be taken for another that lost all its objects (P4). `stored` is
+ * the name at its place; empty: none yet. */
+static enum ts_code same_place(struct importer *im, struct ts_slice stored,
+                               struct ts_err *err)
+{
+    static const char sql[] = "SELECT id FROM source WHERE name = ?1";
+    const struct config *config = im->engine->config;
+    struct ts_slice name = ts_slice_str(im->config->name);
+    sqlite3_stmt *row = NULL;
+    if (ts_slice_equal(stored, name)) {
+        return TS_OK;
+    }
+    enum ts_code code = metaverse_row(im->engine->state.mv, sql,
+                                      DB_VALUES(DB_TEXT(name)), &row, err);
+    bool moved = code == TS_OK && row != NULL;
+    if (moved) {
+        db_reset(row);
+    }
+    for (uint32_t i = 0; i < config->sources_count; i++) {
+        moved = moved ||
+                ts_slice_equal(ts_slice_str(config->sources[i].name), stored);
+    }
+    return code != TS_OK || !moved
+               ? code
+               : ts_fail(err, TS_E_CONFIG, 0,
+                         "cannot import source \"%s\" from another place among "
+                         "the sources than before: what it showed would be "
+                         "taken for gone; keep their order, and add new ones "
+                         "at the end",
+                         im->config->name);
+}
+
+static enum ts_code source_insert(struct importer *im, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT cookie, fingerprint, object_count FROM source WHERE id = ?1";
-    static const char insert_sql[] =
         "INSERT INTO source(id, name, cookie, fingerprint, object_count, "
         "complete_at) VALUES(?1, ?2, x'', x'', 0, 0)";
-    struct metaverse *mv = im->engine->state.mv;
+    struct state *state = &im->engine->state;
+    enum ts_code code = same_place(im, TS_SLICE_NONE, err);
+    if (code == TS_OK) {
+        code = state_begin(state, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    code = metaverse_run(state->mv, sql,
+                         DB_VALUES(DB_INT(im->writer.source_id),
+                                   DB_TEXT(ts_slice_str(im->config->name))),
+                         err);
+    if (code != TS_OK) {
+        state_rollback(state);
+        return code;
+    }
+    return state_commit(state, err);
+}
+
+/* While it is open whether the source lost a right, only a full reading can
+ * tell that it has it back. */
+static enum ts_code recheck_due(struct importer *im, int64_t complete_at,
+                                bool *ret_due, struct ts_err *err)
+{
+    int64_t wait = im->engine->import_ms[im->writer.source_id - 1] *
+                   IMPORT_RECHECK_SHARE / 1000;
+    wait = wait < IMPORT_RECHECK_SECONDS ? wait : IMPORT_RECHECK_SECONDS;
+    *ret_due = false;
+    return ts_wall_seconds() - complete_at < wait
+               ? TS_OK
+               : loss_of_source(im->engine->state.mv, im->writer.source_id,
+                                ret_due, err);
+}
+
+static enum ts_code watermark_load(struct importer *im, bool full,
+                                   struct ts_err *err)
+{
+    static const char sql[] = "SELECT cookie, fingerprint, object_count, name, "
+                              "complete_at FROM source WHERE id = ?1";
     sqlite3_stmt *row = NULL;
-    enum ts_code code = metaverse_row(
-        mv, sql, DB_VALUES(DB_INT(im->writer.source_id)), &row, err);
+    bool recheck = false;
+    enum ts_code code =
+        metaverse_row(im->engine->state.mv, sql,
+                      DB_VALUES(DB_INT(im->writer.source_id)), &row, err);
     if (code != TS_OK) {
         return code;
     }
     if (row == NULL) {
-        code = state_begin(&im->engine->state, err);
-        if (code == TS_OK) {
-            code = metaverse_run(mv, insert_sql,
-                                 DB_VALUES(DB_INT(im->writer.source_id),
-                                           DB_TEXT(ts_slice_str(name))),
-                                 err);
-        }
-        return code == TS_OK ? state_commit(&im->engine->state, err) : code;
+        return source_insert(im, err);
     }
     struct ts_slice fingerprint = db_column(row, 1);
     im->had_fingerprint = fingerprint.size == TS_HASH_SIZE;
     if (im->had_fingerprint) {
         memcpy(im->last_fingerprint.bytes, fingerprint.data, TS_HASH_SIZE);
         im->reader.from.fingerprint = im->last_fingerprint;
-        if (!full) {
-            im->reader.from.cookie =
-                ts_arena_copy(&im->reader.arena, db_column(row, 0));
-        }
+        im->reader.from.cookie =
+            ts_arena_copy(&im->reader.arena, db_column(row, 0));
     }
     im->last_count = db_column_int(row, 2);
+    code = same_place(im, db_column(row, 3), err);
+    int64_t complete_at = db_column_int(row, 4);
     db_reset(row);
-    return TS_OK;
+    if (code == TS_OK) {
+        code = recheck_due(im, complete_at, &recheck, err);
+    }
+    if (full || recheck) {
+        im->reader.from.cookie = TS_SLICE_NONE;
+    }
+    return code;
 }
 
 static enum ts_code watermark_store(struct importer *im, struct ts_err *err)
 {
     static const char sql[] =
-        "UPDATE source SET cookie = ?2, fingerprint = ?3 WHERE id = ?1 AND "
-        "(cookie, fingerprint) IS NOT (?2, ?3)";
+        "UPDATE source SET cookie = ?2, fingerprint = ?3, name = ?4 WHERE id = "
+        "?1 AND (cookie, fingerprint, name) IS NOT (?2, ?3, ?4)";
     static const char complete_sql[] =
         "UPDATE source SET object_count = ?2, complete_at = ?3 WHERE id = ?1";
     const struct source_result *result = &im->reader.result;
@@ -139,7 +211,8 @@ static enum ts_code watermark_store(struct importer *im, struct ts_err *err)
     enum ts_code code = metaverse_run(
         mv, sql,
         DB_VALUES(DB_INT(im->writer.source_id), DB_BLOB(cookie),
-                  DB_BLOB(ts_slice(result->fingerprint.bytes, TS_HASH_SIZE))),
+                  DB_BLOB(ts_slice(result->fingerprint.bytes, TS_HASH_SIZE)),
+                  DB_TEXT(ts_slice_str(im->config->name))),
         err);
     if (code == TS_OK && im->outcome.complete && !im->outcome.missing_held) {
         code = metaverse_run(mv, complete_sql,
@@ -199,6 +272,7 @@ static enum ts_code store_put(struct importer *im, const struct source_row *row,
     };
     code = connector_put(&im->writer, &stored, ret_id, &change, err);
     im->outcome.put++;
+    im->outcome.added += change == CONNECTOR_NEW;
     im->outcome.changed += change != CONNECTOR_SAME;
     return code;
 }
@@ -284,85 +358,46 @@ static enum ts_code store_batches(struct importer *im, struct ts_err *err)
     return code;
 }
 
-/* ---- what did not come --------------------------------------------------- */
+/* ---- the end
+ * ------------------------------------------------------------- */
 
-/* P1: may absence be believed? Says why not in outcome.because. */
-static bool absence_counts(struct importer *im)
+/* Draw the conclusions from what was not seen (absence.h). */
+static enum ts_code absent(struct importer *im, struct ts_err *err)
 {
     struct import_outcome *outcome = &im->outcome;
-    uint64_t came = im->seen.count;
-    uint64_t least = (uint64_t) im->last_count * IMPORT_SHARE_MIN;
-    if (im->had_fingerprint &&
-        !ts_hash_equal(im->last_fingerprint, im->reader.result.fingerprint)) {
-        (void) snprintf(outcome->because, sizeof outcome->because,
-                        "the source was read with other attributes, filter or "
-                        "identity than before: absence proves nothing yet");
-        return false;
+    struct absence absence = {
+        .engine = im->engine,
+        .writer = &im->writer,
+        .config = im->config,
+        .seen = &im->seen,
+        .added = outcome->added,
+        .same_reading =
+            !im->had_fingerprint ||
+            ts_hash_equal(im->last_fingerprint, im->reader.result.fingerprint),
+    };
+    enum ts_code code = absence_judge(&absence, err);
+    outcome->missing = absence.missing;
+    if (code != TS_OK || absence.missing == 0) {
+        return code;
     }
-    if (came * 100 < least && !im->engine->accept_missing) {
-        (void) snprintf(outcome->because, sizeof outcome->because,
-                        "only %llu of %lld objects came, which is below %d %%: "
-                        "the source may be damaged or its rights reduced",
-                        (unsigned long long) came, (long long) im->last_count,
-                        IMPORT_SHARE_MIN);
-        return false;
+    if (!absence.believed) {
+        outcome->missing_held = true;
+        (void) snprintf(outcome->because, sizeof outcome->because, "%s",
+                        absence.because);
+        return TS_OK;
     }
-    return true;
-}
-
-/* The objects of this source that were not seen, up to *count of them. */
-static enum ts_code unseen(struct importer *im, int64_t after, int64_t *ids,
-                           size_t *count, int64_t *ret_last, struct ts_err *err)
-{
-    static const char sql[] = "SELECT id FROM source_object WHERE id > ?1 AND "
-                              "source_id = ?2 AND gone = 0 ORDER BY id";
-    struct metaverse *mv = im->engine->state.mv;
-    sqlite3_stmt *stmt = NULL;
-    bool row = false;
-    size_t n = 0;
-    enum ts_code code = metaverse_query(
-        mv, sql, DB_VALUES(DB_INT(after), DB_INT(im->writer.source_id)), &stmt,
-        err);
-    while (code == TS_OK && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
-        *ret_last = db_column_int(stmt, 0);
-        if (!seen_has(&im->seen, *ret_last)) {
-            ids[n++] = *ret_last;
-        }
-    }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
-    *count = n;
-    return code;
-}
-
-static enum ts_code mark_missing(struct importer *im, bool believed,
-                                 struct ts_err *err)
-{
-    int64_t ids[ENGINE_CHUNK];
-    int64_t last = 0;
-    size_t count;
-    enum ts_code code;
-    do {
-        count = ENGINE_CHUNK;
-        code = unseen(im, last, ids, &count, &last, err);
-        im->outcome.missing += count;
-        for (size_t i = 0; code == TS_OK && believed && i < count; i++) {
-            code = connector_mark_gone(&im->writer, ids[i], err);
-            im->outcome.gone++;
-        }
-    } while (code == TS_OK && count == ENGINE_CHUNK);
-    return code;
+    outcome->gone += absence.missing;
+    return absence_mark(&absence, err);
 }
 
 static enum ts_code conclude(struct importer *im, struct ts_err *err)
 {
     struct state *state = &im->engine->state;
     const struct source_result *result = &im->reader.result;
+    const struct config_guard *guard = &im->engine->config->guard;
+    struct loss_limit limit = { .source_id = im->writer.source_id,
+                                .always_allowed = guard->always_allowed,
+                                .percent = guard->attribute_loss_percent };
     im->outcome.complete = result->extent == SOURCE_COMPLETE;
     if (result->full_because != NULL) {
         (void) snprintf(im->outcome.because, sizeof im->outcome.because, "%s",
@@ -375,11 +410,12 @@ static enum ts_code conclude(struct importer *im, struct ts_err *err)
     }
     numbers_out(im);
     if (im->outcome.complete) {
-        bool believed = absence_counts(im);
-        code = mark_missing(im, believed, err);
-        im->outcome.missing_held = !believed && im->outcome.missing > 0;
+        code = absent(im, err);
     }
     numbers_back(im);
+    if (code == TS_OK) {
+        code = loss_conclude(state->mv, &limit, err);
+    }
     if (code == TS_OK) {
         code = watermark_store(im, err);
     }
@@ -430,6 +466,34 @@ static size_t reference_attributes(const struct config *config,
 
 #define REFERENCES_MAX 64
 
+static enum ts_code read_source(struct importer *im,
+                                const struct source_options *options, bool full,
+                                struct ts_err *err)
+{
+    struct ts_time begun = ts_time_now();
+    enum ts_code code = watermark_load(im, full, err);
+    if (code == TS_OK) {
+        code = loss_watch(&im->watch, im->writer.mv, err);
+    }
+    if (code == TS_OK && im->writer.child_key_context == NULL) {
+        code = ts_fail(err, TS_E_NOMEM, 0, "could not import");
+    }
+    if (code == TS_OK) {
+        code = source_open(options, &im->reader.source, err);
+    }
+    if (code == TS_OK) {
+        im->reader.batches = ts_queue_new(TS_QUEUE_IMPORT_DEPTH, destroy_batch);
+        code = im->reader.batches == NULL
+                   ? ts_fail(err, TS_E_NOMEM, 0, "could not import")
+                   : run(im, err);
+    }
+    if (code == TS_OK && im->outcome.complete) {
+        im->engine->import_ms[im->writer.source_id - 1] =
+            ts_time_now().ms - begun.ms;
+    }
+    return code;
+}
+
 enum ts_code import_source(struct engine_context *engine, size_t index,
                            bool full, struct import_outcome *ret_outcome,
                            struct ts_err *err)
@@ -438,6 +502,7 @@ enum ts_code import_source(struct engine_context *engine, size_t index,
     const char *references[REFERENCES_MAX];
     struct importer im = {
         .engine = engine,
+        .config = config,
         .writer = { .mv = engine->state.mv,
                     .source_id = (int64_t) index + 1,
                     .child_key = child_key,
@@ -451,30 +516,26 @@ enum ts_code import_source(struct engine_context *engine, size_t index,
     };
     options.attribute_count =
         rules_attributes_read(engine->rules, config->name, &options.attributes);
-
+    im.watch = (struct loss_watch){
+        .attributes = options.attributes,
+        .attribute_count = options.attribute_count,
+        .references = options.references,
+        .reference_count = options.reference_count,
+    };
     if (engine->state.building) {
-        im.writer.anchors = &im.anchors;
+        im.writer.anchors = &im.anchors; /* nobody is joined: nothing is lost */
+    } else {
+        im.writer.watch = &im.watch;
     }
     TS_FAILPOINT(IMPORT_BEGUN);
     ts_arena_init(&im.reader.arena, COOKIE_MEMORY);
-    enum ts_code code = watermark_load(&im, config->name, full, err);
-    if (code == TS_OK && im.writer.child_key_context == NULL) {
-        code = ts_fail(err, TS_E_NOMEM, 0, "could not import");
-    }
-    if (code == TS_OK) {
-        code = source_open(&options, &im.reader.source, err);
-    }
-    if (code == TS_OK) {
-        im.reader.batches = ts_queue_new(TS_QUEUE_IMPORT_DEPTH, destroy_batch);
-        code = im.reader.batches == NULL
-                   ? ts_fail(err, TS_E_NOMEM, 0, "could not import")
-                   : run(&im, err);
-    }
+    enum ts_code code = read_source(&im, &options, full, err);
     *ret_outcome = im.outcome;
     engine->counts.imported += im.outcome.changed;
     engine->counts.deleted += im.outcome.gone;
     ts_queue_free(im.reader.batches);
     source_close(im.reader.source);
+    loss_watch_done(&im.watch);
     ldap_dn_keys_free(im.writer.child_key_context);
     ts_arena_done(&im.reader.arena);
     seen_done(&im.seen);

@@ -10,25 +10,33 @@
  *
  * Invariants (DESIGN: I9):
  *   P1  what is missing is marked gone only when the source said that it was
- *       read to its end, under the same fingerprint (identity, base, filter,
- *       attributes) as the time before, and at least IMPORT_SHARE_MIN percent
- *       of the last complete count came, or the operator vouches for it.
- *   P2  the watermark is committed with, or after, the last row it covers.
+ *       read to its end, and nothing speaks against it (absence.h).
+ *   P2  the watermark is committed with, or after, the last row it covers, and
+ *       with the verdict on attributes that were lost (metaverse/loss.h).
  *   P3  rows that are as before are not written.
+ *   P4  a source keeps its place in the configuration, by which its rows are
+ *       known; another name at that place is the same source renamed, or one
+ *       that is read with another fingerprint.
+ *
+ * While a loss of attributes is confirmed, its source is read whole by itself
+ * (a right that is given back changes no entry, so that no delta tells): not
+ * more often than it takes IMPORT_RECHECK_SHARE times over, and at least every
+ * IMPORT_RECHECK_SECONDS in which a cycle runs. `sync --full` does it at once.
  */
 #ifndef NODE_ENGINE_IMPORT_H
 #define NODE_ENGINE_IMPORT_H
 
 #include "node/engine/context.h"
 
-#define IMPORT_SHARE_MIN 90
+#define IMPORT_RECHECK_SHARE   20
+#define IMPORT_RECHECK_SECONDS 3600
 
 struct import_outcome {
-    uint64_t put, changed, gone;
+    uint64_t put, added, changed, gone;
     bool complete;
     uint64_t missing;  /* complete: not seen, whether or not acted on */
     bool missing_held; /* P1 kept them */
-    char because[160]; /* why a delta became a full import, or P1's reason */
+    char because[500]; /* why a delta became a full import, or P1's reason */
 };
 
 /* Read source number `index` of the config; `full` ignores the watermark.

@@ -319,8 +319,9 @@ static enum ts_code update(struct connector_writer *w, int64_t id,
         "packed = ?5, hash = ?6, gone = 0, changed = ?7 WHERE id = ?1";
     struct ts_slice old = ts_slice(old_key, CONNECTOR_KEY_SIZE);
     bool moved = !ts_slice_equal(row->key, old);
-    enum ts_code code = TS_OK;
-    if (moved) {
+    enum ts_code code =
+        w->watch == NULL ? TS_OK : loss_take(w->watch, id, row, err);
+    if (code == TS_OK && moved) {
         code = reference_dn_left(w->mv, id, old, err);
     }
     if (code == TS_OK) {
@@ -512,6 +513,9 @@ enum ts_code connector_remove(struct metaverse *mv, int64_t id,
     static const char sql[] = "DELETE FROM source_object WHERE id = ?1";
     enum ts_code code =
         metaverse_run(mv, links_sql, DB_VALUES(DB_INT(id)), err);
+    if (code == TS_OK) {
+        code = loss_object_gone(mv, id, err);
+    }
     return code == TS_OK ? metaverse_run(mv, sql, DB_VALUES(DB_INT(id)), err)
                          : code;
 }

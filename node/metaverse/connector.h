@@ -11,13 +11,15 @@
  *   C3  the keys of descendants follow when an ancestor is renamed, although
  *       the directory does not re-send them.
  *   C4  every change of a link or of an object's DN is passed on to the
- *       references (reference.h) in the same transaction.
+ *       references (reference.h) in the same transaction; what an object loses
+ *       is noted (loss.h) likewise.
  */
 #ifndef NODE_METAVERSE_CONNECTOR_H
 #define NODE_METAVERSE_CONNECTOR_H
 
 #include "node/base/arena.h"
 #include "node/metaverse/anchors.h"
+#include "node/metaverse/loss.h"
 #include "node/metaverse/metaverse.h"
 
 #define CONNECTOR_KEY_SIZE 16
@@ -56,6 +58,7 @@ struct connector_writer {
     connector_child_key_fn *child_key;
     void *child_key_context;
     struct anchors *anchors; /* a first load: instead of the index; else NULL */
+    struct loss_watch *watch; /* for attributes that are lost; NULL: do not */
 };
 
 enum connector_change {
