@@ -6,8 +6,8 @@
 #include "node/engine/guard.h"
 #include "node/engine/settle.h"
 
-#define ROUNDS_MAX 12 /* of decide and export in one cycle */
-#define PASSES_MAX 16 /* through creations that wait for each other */
+#define ROUNDS_MAX 12   /* of decide and export in one cycle */
+#define PASSES_MAX 8192 /* in one phase; the next cycle goes on */
 #define SETTLE_MAX 256
 /* How long outcomes are gathered for one transaction. */
 #define GATHER_MS 20
@@ -266,22 +266,24 @@ static enum ts_code pass(struct export_run *run, enum intent_phase phase,
     return code == TS_OK ? drain(run, 0, err) : code;
 }
 
+/* Again and again while it gets on: what comes back may decide the next step
+ * of the same object, as with a group whose members take many requests, or be
+ * what others waited for. */
 static enum ts_code export_phase(struct export_run *run,
                                  enum intent_phase phase, struct ts_err *err)
 {
     size_t waiting = 0;
+    bool force = false;
     enum ts_code code = TS_OK;
-    for (int i = 0; i < PASSES_MAX; i++) {
+    for (int i = 0; code == TS_OK && i < PASSES_MAX && !run->ended; i++) {
         run->progress = false;
-        code = pass(run, phase, i == PASSES_MAX - 1, &waiting, err);
-        if (code != TS_OK || waiting == 0 || run->ended) {
-            return code;
+        code = pass(run, phase, force, &waiting, err);
+        if (!run->progress && (waiting == 0 || force)) {
+            break;
         }
-        if (!run->progress) {
-            break; /* they wait for each other */
-        }
+        force = !run->progress; /* they wait for each other */
     }
-    return waiting > 0 ? pass(run, phase, true, &waiting, err) : code;
+    return code;
 }
 
 /* ---- doubts ----------------------------------------------------------------

@@ -251,12 +251,12 @@ static enum ts_code search_by_value(struct search *s,
 {
     struct ts_slice value = TS_SLICE_NONE;
     enum config_kind kind = (enum config_kind) s->object->kind;
+    const struct config_rule *rule = match_rule(s->engine, kind);
     enum ts_code code =
         match_value_of(s->engine, kind, wanted, s->arena, &value, err);
-    if (code != TS_OK || value.size == 0) {
+    if (code != TS_OK || value.size == 0 || rule == NULL) {
         return code;
     }
-    const struct config_rule *rule = match_rule(s->engine, kind);
     (void) snprintf(s->by, sizeof s->by, "%.50s%s", rule->match[0],
                     rule->match_count > 1 ? " and others" : "");
     s->contest.key = contest_key_of_value(value);
