@@ -158,3 +158,22 @@ def run(layout, seed, count):
             changer.count(kind)
     changer.server.unbind_s()
     return {"seed": seed, "changes": count, **changer.done}
+
+
+def set_value(layout, dn, attribute, value):
+    """Replace one attribute of one entry."""
+    changer = Changer(layout, 0)
+    changer.server.modify_s(dn, [(ldap.MOD_REPLACE, attribute, [value.encode()])])
+    changer.server.unbind_s()
+    return {"changed": dn}
+
+
+def delete_people(layout, query):
+    """Delete the people that a filter finds and that the demo's rules send; their anchors."""
+    changer = Changer(layout, 0)
+    found = changer.server.search_s(BASE, ldap.SCOPE_SUBTREE, f"(&(objectClass=inetOrgPerson)(mail=*){query})",
+                                    ["entryUUID"])
+    for dn, _ in found:
+        changer.server.delete_s(dn)
+    changer.server.unbind_s()
+    return {"deleted": sorted(values["entryUUID"][0].decode() for _, values in found)}

@@ -9,7 +9,8 @@
 name): what is to be found again there is made after them.
 
     hard          carries our anchor, as if we had made it
-    soft          no externalId; the userName of a person in the directory
+    soft          no externalId; the userName of a person in the directory, and a
+                  nickname, which nobody may touch
     other         externalId of another system; unknown to the directory
     administrator no externalId, roles and userType; one of them, who is in the
                   way, has the userName of a person in the directory
@@ -24,6 +25,11 @@ import ssl
 import urllib.error
 import urllib.request
 
+import ldap
+
+from . import population
+from .changes import Changer
+from .layout import write_private
 from .services import token
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -92,9 +98,10 @@ class Tenant:
 
     def prefill(self, people, groups, others=20, each=3):
         """Fill an empty provider. Returns {"hard", "soft", "in_the_way": {id:
-        anchor}, "groups": those with our anchor, "foreign": {id: resource}}."""
+        anchor}, "groups": those with our anchor, "foreign": {id: resource},
+        "adopted": {id: resource}}, resources as they are then."""
         ours = iter(people)
-        hard = [self.person(name, externalId=anchor, title="From before")["id"]
+        hard = [self.person(name, externalId=anchor)["id"]
                 for anchor, name, _ in (next(ours) for _ in range(each))]
         soft = [self.person(name.upper(), nickName="Kept")["id"]
                 for _, name, _ in (next(ours) for _ in range(each))]
@@ -107,7 +114,27 @@ class Tenant:
         known = [self.group(name, [*hard, foreign[2]], externalId=anchor)["id"] for anchor, name, _ in groups[:1]]
         now = self.objects()
         return {"hard": hard, "soft": soft, "in_the_way": in_the_way, "groups": known,
-                "foreign": {each: now[each] for each in foreign}}
+                "foreign": {each: now[each] for each in foreign},
+                "adopted": {each: now[each] for each in [*hard, *soft, *known]}}
+
+    def prefill_from_directory(self, others):
+        """The same after a lab's own people and groups; remembered in its folder."""
+        changer = Changer(self.layout, 0)
+        found = {}
+        for kind, query in (("people", "(&(objectClass=inetOrgPerson)(mail=*)(employeeNumber=*5))"),
+                            ("groups", "(&(objectClass=groupOfNames)(cn=group*))")):
+            entries = changer.server.search_s(population.BASE, ldap.SCOPE_SUBTREE, query, ["entryUUID", "mail", "cn"])
+            found[kind] = [(values["entryUUID"][0].decode(), values.get("mail", values["cn"])[0].decode().casefold(), dn)
+                           for dn, values in sorted(entries)]
+        changer.server.unbind_s()
+        made = self.prefill(found["people"], found["groups"], others)
+        write_private(self.layout.path("tenant.json"), json.dumps(made))
+        return made
+
+    def remembered(self):
+        """What prefill_from_directory() returned."""
+        with open(self.layout.path("tenant.json"), encoding="utf-8") as file:
+            return json.load(file)
 
     # ---- left in peace? ----
 
