@@ -8,7 +8,7 @@
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/problem.h"
-#include "node/metaverse/reference.h"
+#include "node/metaverse/stranger.h"
 #include "node/metaverse/target_space.h"
 #include "proto/entry_codec.h"
 
@@ -120,6 +120,11 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     }
     if (code == TS_OK) {
         code = reference_pending(c->mv, c->object.id, &adds, &removes, err);
+    }
+    if (code == TS_OK && c->object.kind == CONFIG_KIND_GROUP) {
+        int64_t strangers = 0;
+        code = stranger_count_due(c->mv, c->object.id, &strangers, err);
+        removes = removes || strangers > 0;
     }
     if (code != TS_OK) {
         return code;

@@ -4,7 +4,7 @@
 
 #include "node/engine/difference.h"
 #include "node/engine/match.h"
-#include "node/metaverse/reference.h"
+#include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
 
 struct composition {
@@ -92,6 +92,7 @@ static void fill_links(struct composition *c, const struct reference_due *due,
     struct target_op *op = &c->op->op;
     const struct metaverse_reference_path *path =
         path_named(c->engine->state.mv, c->object.kind, due[0].path);
+    size_t known = 0;
     for (size_t i = 0; i < count; i++) {
         if (!ts_slice_equal(due[i].path, due[0].path)) {
             continue;
@@ -100,8 +101,9 @@ static void fill_links(struct composition *c, const struct reference_due *due,
             lists->add[lists->add_count] = due[i].target_id;
             lists->add_members[lists->add_count++] = due[i].member;
         } else {
-            lists->remove[lists->remove_count] = due[i].target_id;
-            lists->remove_members[lists->remove_count++] = due[i].member;
+            lists->remove[lists->remove_count++] = due[i].target_id;
+            lists->remove_members[known] = due[i].member;
+            known += due[i].member > 0; /* the list ends in 0 */
         }
     }
     op->link_path = (const char *) due[0].path.data;
@@ -128,6 +130,12 @@ static enum ts_code compose_links(struct composition *c, struct ts_err *err)
     }
     enum ts_code code = reference_due(c->engine->state.mv, c->object.id, arena,
                                       due, &count, err);
+    if (code == TS_OK && c->object.kind == CONFIG_KIND_GROUP) {
+        size_t strangers = c->engine->links_max - count;
+        code = stranger_due(c->engine->state.mv, c->object.id, arena,
+                            due + count, &strangers, err);
+        count += strangers;
+    }
     if (code != TS_OK || count == 0) {
         return code;
     }

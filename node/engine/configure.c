@@ -219,6 +219,8 @@ static void reference_row(struct engine_context *engine,
         .path = reference->path,
         .omit_groups = rule->nested == CONFIG_NESTED_OMIT,
         .additive = rule->members == CONFIG_MEMBERS_ADDITIVE,
+        .reported =
+            engine->config->target.foreign_edits == CONFIG_FOREIGN_REPORT,
     };
     if (exporter_describe(engine->exporter, rule->kind, reference->path,
                           &described, &ignored) == TS_OK) {

@@ -3,20 +3,9 @@
 #include "node/engine/contest.h"
 #include "node/engine/difference.h"
 #include "node/engine/match.h"
-#include "node/engine/seen.h"
-#include "node/metaverse/reference.h"
+#include "node/engine/members.h"
+#include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
-
-static const struct metaverse_reference_path *
-link_path(const struct metaverse *mv, int kind)
-{
-    for (size_t i = 0; i < mv->reference_path_count; i++) {
-        if (mv->reference_paths[i].kind == kind) {
-            return &mv->reference_paths[i];
-        }
-    }
-    return NULL;
-}
 
 enum ts_code observe_member(struct metaverse *mv, struct ts_slice target_id,
                             int64_t *ret_member, struct ts_err *err)
@@ -32,111 +21,6 @@ enum ts_code observe_member(struct metaverse *mv, struct ts_slice target_id,
             db_reset(row);
         }
     }
-    return code;
-}
-
-static enum ts_code wanted_reference(struct metaverse *mv, int64_t owner,
-                                     const char *path, int64_t member,
-                                     bool *ret_wanted, struct ts_err *err)
-{
-    static const char sql[] = "SELECT 1 FROM reference WHERE owner_id = ?1 AND "
-                              "path = ?2 AND member_id = ?3 AND wanted > 0";
-    sqlite3_stmt *row = NULL;
-    enum ts_code code = metaverse_row(
-        mv, sql,
-        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)), DB_INT(member)),
-        &row, err);
-    if (code == TS_OK) {
-        *ret_wanted = row != NULL;
-        if (row != NULL) {
-            db_reset(row);
-        }
-    }
-    return code;
-}
-
-static enum ts_code hold_shown(struct metaverse *mv, int64_t owner,
-                               const struct metaverse_reference_path *path,
-                               const struct target_object *object,
-                               struct seen *shown, struct ts_err *err)
-{
-    enum ts_code code = TS_OK;
-    for (size_t i = 0; code == TS_OK && i < object->link_count; i++) {
-        int64_t member = 0;
-        bool wanted = true;
-        code = observe_member(mv, object->links[i], &member, err);
-        if (code != TS_OK || member == 0) {
-            continue; /* not one of ours: never touched */
-        }
-        if (path->additive) {
-            code =
-                wanted_reference(mv, owner, path->path, member, &wanted, err);
-        }
-        if (code == TS_OK && wanted) {
-            code = reference_set_held(mv, owner, ts_slice_str(path->path),
-                                      member, true, err);
-        }
-        if (code == TS_OK && !seen_add(shown, member)) {
-            code = ts_fail(err, TS_E_NOMEM, 0, "could not compare references");
-        }
-    }
-    return code;
-}
-
-/* The next member after `after` that is held but was not shown; 0: none. */
-static enum ts_code next_unshown(struct metaverse *mv, int64_t owner,
-                                 const char *path, const struct seen *shown,
-                                 int64_t *after_and_found, struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT member_id FROM reference WHERE owner_id = ?1 AND path = ?2 AND "
-        "member_id > ?3 AND held = 1 ORDER BY member_id";
-    sqlite3_stmt *stmt = NULL;
-    bool row = false;
-    int64_t found = 0;
-    enum ts_code code =
-        metaverse_query(mv, sql,
-                        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
-                                  DB_INT(*after_and_found)),
-                        &stmt, err);
-    while (code == TS_OK && found == 0) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
-        if (!seen_has(shown, db_column_int(stmt, 0))) {
-            found = db_column_int(stmt, 0);
-        }
-    }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
-    *after_and_found = found;
-    return code;
-}
-
-static enum ts_code links_observe(struct engine_context *engine, int64_t owner,
-                                  const struct target_object *object,
-                                  struct ts_err *err)
-{
-    struct metaverse *mv = engine->state.mv;
-    const struct metaverse_reference_path *path =
-        link_path(mv, (int) object->kind);
-    struct seen shown = { .words = NULL };
-    int64_t member = 0;
-    if (path == NULL || !object->links_known) {
-        return TS_OK;
-    }
-    enum ts_code code = hold_shown(mv, owner, path, object, &shown, err);
-    while (code == TS_OK) {
-        code = next_unshown(mv, owner, path->path, &shown, &member, err);
-        if (code != TS_OK || member == 0) {
-            break;
-        }
-        code = reference_set_held(mv, owner, ts_slice_str(path->path), member,
-                                  false, err);
-    }
-    seen_done(&shown);
     return code;
 }
 
@@ -156,10 +40,14 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
     struct metaverse_object ours;
     struct ts_slice packed = TS_SLICE_NONE;
     ts_arena_init(&arena, EXPORTER_OP_MEMORY);
+    int64_t before = 0;
     enum ts_code code =
         object_get(engine->state.mv, metaverse_id, &arena, &ours, err);
     if (code == TS_OK) {
         code = entry_pack(&object->values, &arena, &packed, err);
+    }
+    if (code == TS_OK) {
+        code = observe_member(engine->state.mv, object->id, &before, err);
     }
     if (code == TS_OK) {
         struct target_row row = {
@@ -179,8 +67,14 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
         code = ledger_put(engine->state.mv, ours.kind, ours.anchor, object->id,
                           provenance, err);
     }
+    /* Whoever was in it before it became ours stays, until somebody says. */
+    if (code == TS_OK && provenance == LEDGER_ADOPTED &&
+        before != metaverse_id && ours.kind == CONFIG_KIND_GROUP) {
+        code = stranger_set_policy(engine->state.mv, metaverse_id,
+                                   STRANGERS_STAY, err);
+    }
     if (code == TS_OK) {
-        code = links_observe(engine, metaverse_id, object, err);
+        code = members_observe(engine, metaverse_id, object, err);
     }
     ts_arena_done(&arena);
     return code;
@@ -233,8 +127,9 @@ enum ts_code observe_again(struct engine_context *engine,
         now.anchor = object->anchor; /* else the target does not show it */
     }
     code = target_row_put(engine->state.mv, &now, err);
-    return code == TS_OK ? links_observe(engine, row->metaverse_id, object, err)
-                         : code;
+    return code == TS_OK
+               ? members_observe(engine, row->metaverse_id, object, err)
+               : code;
 }
 
 /* Would it be matched as before? */

@@ -3,6 +3,7 @@
 #include "node/engine/contest.h"
 #include "node/engine/observe.h"
 #include "node/engine/touch.h"
+#include "node/metaverse/stranger.h"
 
 struct reconciliation {
     struct engine_context *engine;
@@ -68,9 +69,15 @@ static enum ts_code believe(struct reconciliation *r,
     if (code == TS_OK && edited) {
         r->outcome.edited++;
         engine->counts.foreign_edits++;
-        code = touch_one(engine, row.metaverse_id, err);
     }
-    return code;
+    int64_t strangers = 0;
+    if (code == TS_OK && object->kind == CONFIG_KIND_GROUP) {
+        code = stranger_count_due(engine->state.mv, row.metaverse_id,
+                                  &strangers, err);
+    }
+    return code == TS_OK && (edited || strangers > 0)
+               ? touch_one(engine, row.metaverse_id, err)
+               : code;
 }
 
 static enum ts_code sink(void *context, const struct target_object *object,

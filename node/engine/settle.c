@@ -6,7 +6,7 @@
 #include "node/engine/match.h"
 #include "node/engine/observe.h"
 #include "node/metaverse/problem.h"
-#include "node/metaverse/reference.h"
+#include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
 
 struct settlement {
@@ -70,6 +70,12 @@ static enum ts_code hold_links(struct settlement *s, struct ts_err *err)
     for (const int64_t *m = op->link_remove_members; code == TS_OK && *m != 0;
          m++) {
         code = reference_set_held(s->mv, owner, path, *m, false, err);
+    }
+    bool group = op->intent.kind == CONFIG_KIND_GROUP;
+    for (size_t i = 0; group && code == TS_OK && i < op->op.link_remove_count;
+         i++) {
+        code = stranger_gone(s->mv, owner, op->op.link_path,
+                             op->op.link_remove[i], err);
     }
     return code;
 }

@@ -43,6 +43,7 @@ struct metaverse_reference_path {
     bool omit_groups;   /* `nested: omit`: members of kind group do not count */
     bool single_valued; /* at the target: a new one replaces the old one */
     bool additive;      /* what somebody else added there is left alone */
+    bool reported;      /* `foreign-edits: report`: it is only told */
 };
 
 /* A path of which the target allows every value once, per kind; claim.h. */

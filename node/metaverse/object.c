@@ -143,9 +143,12 @@ enum ts_code object_remove(struct metaverse *mv, int64_t id, struct ts_err *err)
     static const char claim_sql[] = "DELETE FROM claim WHERE metaverse_id = ?1";
     static const char appointment_sql[] =
         "DELETE FROM appointment WHERE metaverse_id = ?1";
+    static const char strangers_sql[] =
+        "DELETE FROM stranger WHERE owner_id = ?1";
     static const char sql[] = "DELETE FROM metaverse WHERE id = ?1";
     const char *const all[] = { values_sql, owner_sql,       member_sql,
-                                claim_sql,  appointment_sql, sql };
+                                claim_sql,  appointment_sql, strangers_sql,
+                                sql };
     static const struct claim_shown nothing = { .kind = 0 };
     /* First whoever waits for what it lets go of becomes due. */
     enum ts_code code = claim_want(mv, id, 0, TS_SLICE_NONE, err);

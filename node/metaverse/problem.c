@@ -35,6 +35,20 @@ enum ts_code problem_clear(struct metaverse *mv, int kind,
         err);
 }
 
+enum ts_code problem_clear_path(struct metaverse *mv,
+                                const struct problem *problem,
+                                struct ts_err *err)
+{
+    static const char sql[] = "DELETE FROM object_error WHERE kind = ?1 AND "
+                              "anchor = ?2 AND stage = ?3 AND path = ?4";
+    return metaverse_run(mv, sql,
+                         DB_VALUES(DB_INT(problem->kind),
+                                   DB_TEXT(problem->anchor),
+                                   DB_TEXT(ts_slice_str(problem->stage)),
+                                   DB_TEXT(problem->path)),
+                         err);
+}
+
 enum ts_code problem_blocks(struct metaverse *mv, int kind,
                             struct ts_slice anchor, const struct ts_hash *after,
                             bool *ret_blocks, struct ts_err *err)

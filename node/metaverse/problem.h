@@ -28,6 +28,10 @@ TS_MUSTUSE enum ts_code problem_set(struct metaverse *mv,
 TS_MUSTUSE enum ts_code problem_clear(struct metaverse *mv, int kind,
                                       struct ts_slice anchor, const char *stage,
                                       struct ts_err *err);
+/* That of one path only. */
+TS_MUSTUSE enum ts_code problem_clear_path(struct metaverse *mv,
+                                           const struct problem *problem,
+                                           struct ts_err *err);
 /* Is an export of exactly `after` refused until later than `now`? */
 TS_MUSTUSE enum ts_code problem_blocks(struct metaverse *mv, int kind,
                                        struct ts_slice anchor,

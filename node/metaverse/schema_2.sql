@@ -26,7 +26,7 @@ ALTER TABLE target_object ADD COLUMN shielded INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE target_object ADD COLUMN disowned INTEGER NOT NULL DEFAULT 0;
   -- 1: an operator said that it is not ours
 ALTER TABLE target_object ADD COLUMN keeps_strangers INTEGER NOT NULL DEFAULT 0;
-  -- 1: an adopted group whose unknown members stay until approved
+  -- enum stranger_policy: 1: an adopted group whose unknown members stay
 
 -- What the guard keeps back: one row a reason, until it is decided.
 CREATE TABLE hold(

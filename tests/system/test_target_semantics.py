@@ -252,8 +252,8 @@ class Members(SemanticsCase):
         self.assertTrue(other)
         return [each in now for each in (self.user("ours")["id"], self.user("other")["id"], stranger)]
 
-    def test_authoritative_removes_whom_we_know_and_did_not_add(self):
-        self.assertEqual([True, False, True], self.foreign("authoritative"))
+    def test_authoritative_removes_whom_we_did_not_add(self):
+        self.assertEqual([True, False, False], self.foreign("authoritative"))
 
     def test_additive_leaves_whom_others_added(self):
         self.assertEqual([True, True, True], self.foreign("additive"))

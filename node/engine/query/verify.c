@@ -18,6 +18,7 @@
 
 #include "node/engine/compare.h"
 #include "node/engine/deviation.h"
+#include "node/engine/members.h"
 #include "node/engine/observe.h"
 #include "node/engine/query/common.h"
 #include "node/engine/seen.h"
@@ -38,6 +39,7 @@ struct verification {
     json_t *differences, *normalised;
     size_t weight;
     bool cut;
+    bool members_kept; /* of the object at hand: those that it was not sent */
     int64_t difference_count, normalised_count, compared, others, read, total;
 };
 
@@ -223,6 +225,16 @@ static enum ts_code is_wanted(struct verification *v, int64_t owner,
     return code;
 }
 
+static void tell_stranger(struct verification *v, const struct subject *subject,
+                          struct ts_slice path, struct ts_slice id)
+{
+    if (!v->members_kept && subject->object.kind == CONFIG_KIND_GROUP) {
+        differs(
+            v, subject,
+            (struct finding){ "member", path, json_array(), query_one(id) });
+    }
+}
+
 /* Members that the target shows: note them, and tell those it should not. */
 static enum ts_code compare_shown(struct verification *v,
                                   const struct subject *subject,
@@ -230,20 +242,22 @@ static enum ts_code compare_shown(struct verification *v,
                                   const struct target_object *object,
                                   struct seen *members, struct ts_err *err)
 {
-    bool additive = false;
-    (void) reference_of(v->engine->config, subject->object.kind, &additive);
-    enum ts_code code = TS_OK;
+    enum ts_code code = members_kept(v->engine, subject->object.kind,
+                                     subject->object.id, &v->members_kept, err);
     for (size_t i = 0; code == TS_OK && i < object->link_count; i++) {
         int64_t member = 0;
         bool wanted = true;
         code = observe_member(v->mv, object->links[i], &member, err);
+        if (code == TS_OK && member == 0) {
+            tell_stranger(v, subject, path, object->links[i]);
+        }
         if (code != TS_OK || member == 0) {
-            continue; /* not one of ours: never touched */
+            continue;
         }
         if (!seen_add(members, member)) {
             code = ts_fail(err, TS_E_NOMEM, 0, "could not compare members");
         }
-        if (code == TS_OK && !additive) {
+        if (code == TS_OK && !v->members_kept) {
             code = is_wanted(v, subject->object.id, path, member, &wanted, err);
         }
         if (code == TS_OK && !wanted) {

@@ -1,0 +1,222 @@
+#include "node/metaverse/stranger.h"
+
+enum ts_code stranger_policy(struct metaverse *mv, int64_t owner,
+                             enum stranger_policy *ret_policy,
+                             struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT keeps_strangers FROM target_object WHERE metaverse_id = ?1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(owner)), &row, err);
+    *ret_policy = STRANGERS_AS_CONFIGURED;
+    if (code == TS_OK && row != NULL) {
+        *ret_policy = (enum stranger_policy) db_column_int(row, 0);
+        db_reset(row);
+    }
+    return code;
+}
+
+enum ts_code stranger_set_policy(struct metaverse *mv, int64_t owner,
+                                 enum stranger_policy policy,
+                                 struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE target_object SET keeps_strangers = ?2 WHERE metaverse_id = ?1 "
+        "AND keeps_strangers <> ?2";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(owner), DB_INT(policy)),
+                         err);
+}
+
+/* ---- as shown
+ * --------------------------------------------------------------- */
+
+static enum ts_code add(struct metaverse *mv, int64_t owner, const char *path,
+                        struct ts_slice id, struct ts_err *err)
+{
+    static const char sql[] =
+        "INSERT OR IGNORE INTO stranger(owner_id, path, target_id) "
+        "VALUES(?1, ?2, ?3)";
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)), DB_TEXT(id)),
+        err);
+}
+
+enum ts_code stranger_gone(struct metaverse *mv, int64_t owner,
+                           const char *path, struct ts_slice id,
+                           struct ts_err *err)
+{
+    static const char sql[] = "DELETE FROM stranger WHERE owner_id = ?1 AND "
+                              "path = ?2 AND target_id = ?3";
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)), DB_TEXT(id)),
+        err);
+}
+
+/* The first known stranger after `after`; empty: none. */
+static enum ts_code next_known(struct metaverse *mv, int64_t owner,
+                               const char *path, struct ts_arena *arena,
+                               struct ts_slice *after_and_found,
+                               struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT target_id FROM stranger WHERE owner_id = ?1 AND path = ?2 AND "
+        "target_id > ?3 ORDER BY target_id LIMIT 1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql,
+                      DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
+                                DB_TEXT(*after_and_found)),
+                      &row, err);
+    *after_and_found = TS_SLICE_NONE;
+    if (code != TS_OK || row == NULL) {
+        return code;
+    }
+    ts_arena_reset(arena);
+    *after_and_found = ts_arena_copy(arena, db_column(row, 0));
+    db_reset(row);
+    return after_and_found->data != NULL
+               ? TS_OK
+               : ts_fail(err, TS_E_LIMIT, 0,
+                         "could not compare the members of a group: out of "
+                         "memory");
+}
+
+enum ts_code stranger_set(struct metaverse *mv, int64_t owner, const char *path,
+                          const struct ts_slice *ids, size_t count,
+                          struct ts_err *err)
+{
+    static const char over_sql[] =
+        "UPDATE target_object SET keeps_strangers = 0 WHERE metaverse_id = ?1 "
+        "AND keeps_strangers = 2";
+    struct ts_arena arena;
+    struct ts_slice known = ts_slice_str("");
+    size_t i = 0;
+    ts_arena_init(&arena, (size_t) 1024 * 1024);
+    enum ts_code code = next_known(mv, owner, path, &arena, &known, err);
+    while (code == TS_OK && (i < count || known.data != NULL)) {
+        int order = known.data == NULL ? -1
+                    : i == count       ? 1
+                                       : ts_slice_compare(ids[i], known);
+        if (order < 0) {
+            code = add(mv, owner, path, ids[i++], err);
+            continue;
+        }
+        if (order > 0) {
+            code = stranger_gone(mv, owner, path, known, err);
+        } else {
+            i++;
+        }
+        if (code == TS_OK) {
+            code = next_known(mv, owner, path, &arena, &known, err);
+        }
+    }
+    ts_arena_done(&arena);
+    return code == TS_OK && count == 0
+               ? metaverse_run(mv, over_sql, DB_VALUES(DB_INT(owner)), err)
+               : code;
+}
+
+/* ---- to be removed
+ * ---------------------------------------------------------- */
+
+/* Rows `r` that may go (U1, U2); ?1 is the owner, ?2 the path, ?3: dismissed.
+ */
+#define DUE                                                                   \
+    "FROM (SELECT s.owner_id, s.path, s.target_id, t.metaverse_id AS "        \
+    "member_id, coalesce(t.disowned, 0) AS disowned FROM stranger s "         \
+    "LEFT JOIN target_object t ON t.target_id = s.target_id "                 \
+    "WHERE s.owner_id = ?1 AND s.path = ?2) r "                               \
+    "WHERE (?3 OR NOT r.disowned) AND NOT " REFERENCE_KEPT_WHILE(             \
+        "<> 1") " AND NOT EXISTS(SELECT 1 FROM reference w WHERE w.owner_id " \
+                "= ?1 AND "                                                   \
+                "w.path = ?2 AND w.member_id = r.member_id) "
+
+/* On which path strangers of `owner` are to go; NULL: on none. */
+static enum ts_code going(struct metaverse *mv, int64_t owner,
+                          const char **ret_path, bool *ret_dismissed,
+                          struct ts_err *err)
+{
+    enum stranger_policy policy = STRANGERS_AS_CONFIGURED;
+    enum ts_code code = stranger_policy(mv, owner, &policy, err);
+    *ret_dismissed = policy == STRANGERS_DISMISSED;
+    *ret_path = NULL;
+    for (size_t i = 0; code == TS_OK && policy != STRANGERS_STAY &&
+                       i < mv->reference_path_count;
+         i++) {
+        const struct metaverse_reference_path *path = &mv->reference_paths[i];
+        if (path->kind == mv->group_kind) {
+            bool goes = *ret_dismissed || !path->reported;
+            *ret_path = goes && !path->additive ? path->path : NULL;
+            break;
+        }
+    }
+    return code;
+}
+
+enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
+                          struct ts_arena *arena, struct reference_due *due,
+                          size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT r.target_id " DUE "ORDER BY r.target_id LIMIT ?4";
+    const char *path = NULL;
+    bool dismissed = false;
+    bool row = true;
+    size_t n = 0;
+    sqlite3_stmt *stmt = NULL;
+    size_t room = *count;
+    *count = 0;
+    enum ts_code code = going(mv, owner, &path, &dismissed, err);
+    if (code != TS_OK || path == NULL || room == 0) {
+        return code;
+    }
+    code = metaverse_query(mv, sql,
+                           DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
+                                     DB_INT(dismissed), DB_INT((int64_t) room)),
+                           &stmt, err);
+    while (code == TS_OK && row && n < room) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        due[n] = (struct reference_due){
+            .path = ts_slice_str(path),
+            .target_id = ts_arena_copy(arena, db_column(stmt, 0)),
+        };
+        if (due[n].target_id.data == NULL) {
+            break; /* what did not fit is due the next time */
+        }
+        n++;
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *count = n;
+    return code;
+}
+
+enum ts_code stranger_count_due(struct metaverse *mv, int64_t owner,
+                                int64_t *ret_count, struct ts_err *err)
+{
+    static const char sql[] = "SELECT count(*) " DUE;
+    const char *path = NULL;
+    bool dismissed = false;
+    sqlite3_stmt *row = NULL;
+    *ret_count = 0;
+    enum ts_code code = going(mv, owner, &path, &dismissed, err);
+    if (code != TS_OK || path == NULL) {
+        return code;
+    }
+    code = metaverse_row(mv, sql,
+                         DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
+                                   DB_INT(dismissed)),
+                         &row, err);
+    if (code == TS_OK && row != NULL) {
+        *ret_count = db_column_int(row, 0);
+        db_reset(row);
+    }
+    return code;
+}
