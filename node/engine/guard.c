@@ -44,7 +44,10 @@ enum ts_code guard_pass(struct engine_context *engine, struct ts_err *err)
     struct ts_arena arena;
     int64_t after = 0;
     size_t count = 0;
-    enum ts_code code = TS_OK;
+    enum ts_code code = vanished_pass(engine, err);
+    if (code != TS_OK) {
+        return code;
+    }
     ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
     do {
         ts_arena_reset(&arena);

@@ -1,6 +1,13 @@
 #include "node/engine/vanished.h"
 
+#include <stdio.h>
+
+#include "node/base/time.h"
+#include "node/metaverse/approval.h"
 #include "node/metaverse/loss.h"
+
+/* Attributes that one object may have lost and be held for. */
+#define LOSSES_MAX 16
 
 enum ts_code vanished_clearance(struct engine_context *engine,
                                 int64_t metaverse_id, struct intent *intent,
@@ -16,4 +23,222 @@ enum ts_code vanished_clearance(struct engine_context *engine,
         intent->classes |= INTENT_CLASS_LOST;
     }
     return code;
+}
+
+/* ---- holding --------------------------------------------------------------
+ */
+
+/* 1060 as "1,060". */
+static const char *grouped(int64_t number, char text[static 32])
+{
+    char digits[24];
+    int size = snprintf(digits, sizeof digits, "%lld", (long long) number);
+    size_t n = 0;
+    for (int i = 0; i < size; i++) {
+        text[n++] = digits[i];
+        if (i + 1 < size && (size - i - 1) % 3 == 0) {
+            text[n++] = ',';
+        }
+    }
+    text[n] = 0;
+    return text;
+}
+
+static enum ts_code explain(struct metaverse *mv, const struct loss *loss,
+                            char text[static HOLD_TEXT_MAX], struct ts_err *err)
+{
+    int64_t lost = 0;
+    int64_t objects = 0;
+    char first[32];
+    char second[32];
+    enum ts_code code = loss_extent(mv, loss, &lost, &objects, err);
+    (void) snprintf(text, HOLD_TEXT_MAX,
+                    "attribute \"%.*s\" vanished from %s of %s objects of "
+                    "source \"%.*s\" in one run: the account may have lost the "
+                    "right to read it",
+                    TS_SLICE_ARGS(loss->attribute), grouped(lost, first),
+                    grouped(objects, second), TS_SLICE_ARGS(loss->source));
+    return code;
+}
+
+static enum ts_code open_hold(struct metaverse *mv, int kind,
+                              const struct loss *loss, int64_t *ret_id,
+                              struct ts_err *err)
+{
+    struct hold_reason reason = { .class = HOLD_ATTRIBUTE_VANISHED,
+                                  .kind = kind,
+                                  .detail = loss->detail };
+    char text[HOLD_TEXT_MAX];
+    enum ts_code code = hold_find(mv, &reason, ret_id, err);
+    if (code != TS_OK || *ret_id > 0) {
+        return code;
+    }
+    code = explain(mv, loss, text, err);
+    return code == TS_OK ? hold_open(mv, &reason, text, ret_id, err) : code;
+}
+
+static enum ts_code approved(struct metaverse *mv, const struct intent *intent,
+                             bool *ret_approved, struct ts_err *err)
+{
+    struct approval wanted = { .kind = intent->kind,
+                               .anchor = intent->anchor,
+                               .verb = intent->verb,
+                               .class = HOLD_ATTRIBUTE_VANISHED };
+    int64_t amount = 0;
+    enum ts_code code =
+        approval_of(mv, &wanted, ts_wall_seconds(), &amount, err);
+    *ret_approved = amount > 0;
+    return code;
+}
+
+static enum ts_code keep_back(struct metaverse *mv, const struct intent *intent,
+                              struct ts_arena *arena, struct ts_err *err)
+{
+    struct loss losses[LOSSES_MAX];
+    size_t count = LOSSES_MAX;
+    bool free_to_go = false;
+    struct hold_item item = { .kind = intent->kind,
+                              .anchor = intent->anchor,
+                              .verb = intent->verb,
+                              .amount = 1 };
+    enum ts_code code = approved(mv, intent, &free_to_go, err);
+    if (code == TS_OK) {
+        code = loss_list(mv, intent->metaverse_id, arena, losses, &count, err);
+    }
+    if (code != TS_OK || free_to_go || count == 0) {
+        return code;
+    }
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        int64_t hold = 0;
+        code = open_hold(mv, intent->kind, &losses[i], &hold, err);
+        if (code == TS_OK) {
+            code = hold_add(mv, hold, &item, err);
+        }
+    }
+    return code == TS_OK ? intent_clear(mv, intent->id, INTENT_HELD, err)
+                         : code;
+}
+
+static enum ts_code keep_list(struct engine_context *engine,
+                              const struct intent *intents, size_t count,
+                              struct ts_arena *arena, struct ts_err *err)
+{
+    struct state *state = &engine->state;
+    enum ts_code code = state_begin(state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        if ((intents[i].classes & INTENT_CLASS_LOST) != 0) {
+            code = keep_back(state->mv, &intents[i], arena, err);
+        }
+    }
+    if (code != TS_OK) {
+        state_rollback(state);
+        return code;
+    }
+    return state_commit(state, err);
+}
+
+static enum ts_code keep_all(struct engine_context *engine, struct ts_err *err)
+{
+    struct intent intents[ENGINE_LIST_MAX];
+    struct ts_arena arena;
+    int64_t after = 0;
+    size_t count = 0;
+    enum ts_code code = TS_OK;
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    do {
+        ts_arena_reset(&arena);
+        count = ENGINE_LIST_MAX;
+        code = intent_unchecked(engine->state.mv, after, &arena, intents,
+                                &count, err);
+        if (code == TS_OK && count > 0) {
+            after = intents[count - 1].id;
+            code = keep_list(engine, intents, count, &arena, err);
+        }
+    } while (code == TS_OK && count > 0);
+    ts_arena_done(&arena);
+    return code;
+}
+
+/* ---- letting go -----------------------------------------------------------
+ */
+
+/* Nothing new was read or decided since the last time: nothing to sweep. */
+static bool swept(struct engine_context *engine)
+{
+    const struct state_numbers *numbers = &engine->state.numbers;
+    int64_t now = numbers->change + numbers->intent;
+    bool same = engine->losses_swept == now;
+    engine->losses_swept = now;
+    return same;
+}
+
+static enum ts_code sweep(struct engine_context *engine, struct ts_err *err)
+{
+    static const char sql[] =
+        "DELETE FROM hold_item WHERE hold_id IN (SELECT id FROM hold WHERE "
+        "class = ?1) AND NOT EXISTS (SELECT 1 FROM metaverse m "
+        "JOIN intent i ON i.metaverse_id = m.id AND i.batch = 0 "
+        "AND i.verb = hold_item.verb "
+        "JOIN lost_attribute l ON l.metaverse_id = m.id AND l.confirmed = 1 "
+        "JOIN source_object s ON s.id = l.object_id "
+        "JOIN source o ON o.id = s.source_id "
+        "WHERE m.anchor = hold_item.anchor AND m.kind = hold_item.kind "
+        "AND o.name || '/' || l.attribute = "
+        "(SELECT detail FROM hold WHERE id = hold_item.hold_id))";
+    struct state *state = &engine->state;
+    enum ts_code code = state_begin(state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    code = loss_forget_idle(state->mv, state->numbers.compared, err);
+    if (code == TS_OK) {
+        code = metaverse_run(state->mv, sql,
+                             DB_VALUES(DB_INT(HOLD_ATTRIBUTE_VANISHED)), err);
+    }
+    if (code != TS_OK) {
+        state_rollback(state);
+        return code;
+    }
+    return state_commit(state, err);
+}
+
+static enum ts_code any_hold(struct engine_context *engine, bool *ret_any,
+                             struct ts_err *err)
+{
+    static const char sql[] = "SELECT 1 FROM hold WHERE class = ?1 LIMIT 1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(engine->state.mv, sql,
+                      DB_VALUES(DB_INT(HOLD_ATTRIBUTE_VANISHED)), &row, err);
+    *ret_any = code == TS_OK && row != NULL;
+    if (*ret_any) {
+        db_reset(row);
+    }
+    return code;
+}
+
+enum ts_code vanished_pass(struct engine_context *engine, struct ts_err *err)
+{
+    bool held = false;
+    enum ts_code code = any_hold(engine, &held, err);
+    if (code == TS_OK && engine->losses_known) {
+        code = keep_all(engine, err);
+    }
+    bool due = held || engine->losses_known;
+    return code == TS_OK && due && !swept(engine) ? sweep(engine, err) : code;
+}
+
+enum ts_code vanished_decided(struct engine_context *engine,
+                              const struct hold_item *item,
+                              struct ts_slice detail, struct ts_err *err)
+{
+    int64_t id = 0;
+    enum ts_code code =
+        object_by_anchor(engine->state.mv, item->kind, item->anchor, &id, err);
+    return code == TS_OK && id > 0
+               ? loss_release(engine->state.mv, id, detail, err)
+               : code;
 }

@@ -406,3 +406,21 @@ enum ts_code loss_release(struct metaverse *mv, int64_t metaverse_id,
     return metaverse_run(mv, sql,
                          DB_VALUES(DB_INT(metaverse_id), DB_TEXT(detail)), err);
 }
+
+enum ts_code loss_forget_idle(struct metaverse *mv, int64_t compared,
+                              struct ts_err *err)
+{
+    static const char sql[] =
+        "DELETE FROM lost_attribute WHERE confirmed = 1 AND NOT EXISTS "
+        "(SELECT 1 FROM metaverse m WHERE m.id = lost_attribute.metaverse_id "
+        "AND (m.changed > ?1 "
+        "OR EXISTS (SELECT 1 FROM intent i WHERE i.metaverse_id = m.id) "
+        "OR EXISTS (SELECT 1 FROM reference r WHERE r.member_id = m.id AND "
+        "r.wanted = 0) "
+        "OR EXISTS (SELECT 1 FROM reference r INDEXED BY reference_lost WHERE "
+        "r.owner_id = m.id AND r.wanted = 0 AND r.held = 1) "
+        "OR EXISTS (SELECT 1 FROM appointment a WHERE a.metaverse_id = m.id) "
+        "OR EXISTS (SELECT 1 FROM object_error e WHERE e.kind = m.kind AND "
+        "e.anchor = m.anchor AND e.stage = 'export')))";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(compared)), err);
+}

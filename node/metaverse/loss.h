@@ -92,6 +92,11 @@ TS_MUSTUSE enum ts_code loss_list(struct metaverse *mv, int64_t metaverse_id,
 TS_MUSTUSE enum ts_code loss_extent(struct metaverse *mv,
                                     const struct loss *loss, int64_t *ret_lost,
                                     int64_t *ret_objects, struct ts_err *err);
+/* Forget what is confirmed of objects that were compared (their change number
+ * is at most `compared`) and from whose loss nothing follows: no intent, no
+ * reference to be taken away, no appointment, no refused export. */
+TS_MUSTUSE enum ts_code loss_forget_idle(struct metaverse *mv, int64_t compared,
+                                         struct ts_err *err);
 /* An operator has decided on that loss (by its detail) of a metaverse object.
  */
 TS_MUSTUSE enum ts_code loss_release(struct metaverse *mv, int64_t metaverse_id,

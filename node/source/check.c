@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/ldap/dn.h"
 #include "node/source/contentsync.h"
 
 /* The findings so far, and where their texts live. */
@@ -215,6 +216,89 @@ static void probe_rights(struct findings *findings, struct contentsync *sync)
     }
 }
 
+/* ---- canaries
+ * ---------------------------------------------------------------------- */
+
+/* Is `dn` at or below the base? One name a step is cut off. */
+static bool below_base(const struct contentsync *sync, const char *dn)
+{
+    struct ldap_dn_keys *keys = ldap_dn_keys_new();
+    struct ldap_dn base;
+    struct ldap_dn name;
+    struct ts_err err;
+    LDAPDN parsed = NULL;
+    bool below = false;
+    if (keys == NULL ||
+        ldap_dn_key(keys, ts_slice_str(sync->config->base), &base, &err) !=
+            TS_OK ||
+        ldap_str2dn(dn, &parsed, LDAP_DN_FORMAT_LDAPV3) != LDAP_SUCCESS) {
+        ldap_dn_keys_free(keys);
+        return false;
+    }
+    for (size_t i = 0; !below && parsed[i] != NULL; i++) {
+        char *text = NULL;
+        below = ldap_dn2str(parsed + i, &text, LDAP_DN_FORMAT_LDAPV3) ==
+                    LDAP_SUCCESS &&
+                ldap_dn_key(keys, ts_slice_str(text), &name, &err) == TS_OK &&
+                ldap_dn_key_equal(name.key, base.key);
+        ldap_memfree(text);
+    }
+    ldap_dnfree(parsed);
+    ldap_dn_keys_free(keys);
+    return below;
+}
+
+/* Does an import see it: is it there, readable, and passed by the filter? */
+static bool canary_shown(struct contentsync *sync, const char *dn)
+{
+    static const char *const none[] = { LDAP_NO_ATTRS, NULL };
+    struct ldap_session_search search = { .base = dn,
+                                          .scope = LDAP_SCOPE_BASE,
+                                          .filter = sync->config->filter,
+                                          .attributes = none };
+    struct ts_err err;
+    int id = 0;
+    bool shown = false;
+    enum ts_code rc = ldap_session_search(sync->session, &search, &id, &err);
+    for (bool done = false; rc == TS_OK && !done;) {
+        LDAP_AUTOMSG LDAPMessage *message = NULL;
+        rc = ldap_session_next(sync->session, id, &message, &err);
+        int type = rc == TS_OK ? ldap_msgtype(message) : 0;
+        shown = shown || type == LDAP_RES_SEARCH_ENTRY;
+        done = type == LDAP_RES_SEARCH_RESULT;
+    }
+    return rc == TS_OK && shown;
+}
+
+static void probe_canaries(struct findings *findings, struct contentsync *sync)
+{
+    const struct config_source *config = sync->config;
+    for (uint32_t i = 0; i < config->canaries_count; i++) {
+        const char *dn = config->canaries[i];
+        if (!below_base(sync, dn)) {
+            bad(findings, "canaries",
+                keep(findings, "\"%.200s\" is not below \"%.200s\"", dn,
+                     config->base),
+                "name entries below the base of the source in canaries");
+            return;
+        }
+        if (!canary_shown(sync, dn)) {
+            bad(findings, "canaries",
+                keep(findings, "\"%.300s\" is not shown", dn),
+                keep(findings,
+                     "let the account \"%.200s\" read it and see that the "
+                     "filter passes it, or name another entry in canaries",
+                     sync->server.identity));
+            return;
+        }
+    }
+    if (config->canaries_count > 0) {
+        good(findings, "canaries",
+             keep(findings, "%u of %u shown", config->canaries_count,
+                  config->canaries_count));
+    }
+}
+
 size_t
 contentsync_check(struct contentsync *sync, struct ts_arena *arena,
                   struct source_finding findings[static SOURCE_FINDINGS_MAX])
@@ -241,6 +325,7 @@ contentsync_check(struct contentsync *sync, struct ts_arena *arena,
         good(&out, "server", "OpenLDAP slapd");
         probe_sync(&out, sync);
         probe_rights(&out, sync);
+        probe_canaries(&out, sync);
     }
     ldap_session_disconnect(sync->session);
     return out.count;
