@@ -1,6 +1,6 @@
 /*
- * query_show -- one object, stage by stage; private to query_show.c (what is
- * asked and answered) and query_stages.c (what each stage says).
+ * query_show -- one object, stage by stage; private to show.c (what is asked
+ * and answered), stages.c and stages_target.c (what each stage says).
  */
 #ifndef NODE_ENGINE_QUERY_SHOW_H
 #define NODE_ENGINE_QUERY_SHOW_H
@@ -50,6 +50,22 @@ struct showing {
 
 /* Note a reason; `text` is a sentence. */
 void show_because(struct showing *s, enum show_reason reason, const char *text);
+
+/* A stage at the end of s->stages, with nothing in it: borrowed from there. */
+json_t *show_stage(struct showing *s, const char *name, const char *state);
+/* Put into a stage what commands.md says of it. The values are stolen. */
+void show_fact(json_t *stage_document, const char *name, json_t *value);
+void show_value(json_t *stage_document, struct ts_slice path, json_t *values,
+                const char *from);
+void show_difference(json_t *stage_document, struct ts_slice path, json_t *ours,
+                     json_t *theirs);
+void show_problem(json_t *stage_document, struct ts_slice path,
+                  struct ts_slice text);
+/* What was noted of the object in `stages` (ends in NULL); *ret_retry is the
+ * earliest time at which it is tried again, if there is one. */
+TS_MUSTUSE enum ts_code show_noted(struct showing *s, const char *const *stages,
+                                   json_t *stage_document, int64_t *ret_retry,
+                                   struct ts_err *err);
 
 /* Each appends what it has to say to s->stages. */
 TS_MUSTUSE enum ts_code show_source(struct showing *s, struct ts_err *err);

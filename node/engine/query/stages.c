@@ -1,4 +1,5 @@
-/* The stages that `show` tells, in the order in which data flows. */
+/* The stages that `show` tells, in the order in which data flows: from the
+ * source to the metaverse. What follows: stages_target.c. */
 #include "node/engine/query/show.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@
  * ------------------------------------------------------------------------------
  */
 
-static json_t *stage(struct showing *s, const char *name, const char *state)
+json_t *show_stage(struct showing *s, const char *name, const char *state)
 {
     json_t *document =
         json_pack("{s:s, s:s, s:{}}", "stage", name, "state", state, "facts");
@@ -20,7 +21,7 @@ static json_t *stage(struct showing *s, const char *name, const char *state)
     return document;
 }
 
-static void fact(json_t *stage_document, const char *name, json_t *value)
+void show_fact(json_t *stage_document, const char *name, json_t *value)
 {
     (void) json_object_set_new(json_object_get(stage_document, "facts"), name,
                                value);
@@ -37,8 +38,8 @@ static json_t *list_in(json_t *stage_document, const char *name)
     return list;
 }
 
-static void add_value(json_t *stage_document, struct ts_slice path,
-                      json_t *values, const char *from)
+void show_value(json_t *stage_document, struct ts_slice path, json_t *values,
+                const char *from)
 {
     (void) json_array_append_new(list_in(stage_document, "values"),
                                  json_pack("{s:o, s:o, s:s?}", "path",
@@ -46,8 +47,8 @@ static void add_value(json_t *stage_document, struct ts_slice path,
                                            "from", from));
 }
 
-static void add_difference(json_t *stage_document, struct ts_slice path,
-                           json_t *ours, json_t *theirs)
+void show_difference(json_t *stage_document, struct ts_slice path, json_t *ours,
+                     json_t *theirs)
 {
     (void) json_array_append_new(list_in(stage_document, "differences"),
                                  json_pack("{s:o, s:o, s:o}", "path",
@@ -55,8 +56,8 @@ static void add_difference(json_t *stage_document, struct ts_slice path,
                                            "theirs", theirs));
 }
 
-static void add_problem(json_t *stage_document, struct ts_slice path,
-                        struct ts_slice text)
+void show_problem(json_t *stage_document, struct ts_slice path,
+                  struct ts_slice text)
 {
     (void) json_array_append_new(list_in(stage_document, "problems"),
                                  json_pack("{s:o, s:o}", "path",
@@ -98,7 +99,7 @@ static enum ts_code add_source_links(struct showing *s, int64_t object_id,
         struct ts_slice name = db_column(stmt, 0);
         const char *known = json_string_value(json_object_get(last, "path"));
         if (known == NULL || !ts_slice_equal(ts_slice_str(known), name)) {
-            add_value(document, name, json_array(), NULL);
+            show_value(document, name, json_array(), NULL);
             json_t *values = json_object_get(document, "values");
             last = json_array_get(values, json_array_size(values) - 1);
         }
@@ -123,16 +124,18 @@ static enum ts_code show_one_source(struct showing *s,
     if (code != TS_OK) {
         return code;
     }
-    json_t *document = stage(s, "source", part->object.gone ? "missing" : "ok");
-    fact(document, "source", name != NULL ? json_string(name) : json_null());
-    fact(document, "dn", dn.size > 0 ? query_text(dn) : json_null());
-    fact(document, "anchor", query_text(part->object.anchor));
+    json_t *document =
+        show_stage(s, "source", part->object.gone ? "missing" : "ok");
+    show_fact(document, "source",
+              name != NULL ? json_string(name) : json_null());
+    show_fact(document, "dn", dn.size > 0 ? query_text(dn) : json_null());
+    show_fact(document, "anchor", query_text(part->object.anchor));
     for (size_t i = 0; i < entry.count; i++) {
-        add_value(document, entry.attributes[i].name,
-                  query_values(&entry.attributes[i]), NULL);
+        show_value(document, entry.attributes[i].name,
+                   query_values(&entry.attributes[i]), NULL);
     }
     if (part->object.changed > s->engine->state.numbers.synchronized) {
-        fact(document, "synchronized", json_false());
+        show_fact(document, "synchronized", json_false());
         show_because(s, SHOW_NEW,
                      "it was read from the source and not synchronized yet; "
                      "that is the next step of the cycle");
@@ -147,7 +150,7 @@ enum ts_code show_source(struct showing *s, struct ts_err *err)
         code = show_one_source(s, &s->parts[i], err);
     }
     if (code == TS_OK && s->part_count == 0) {
-        (void) stage(s, "source", "missing");
+        (void) show_stage(s, "source", "missing");
     }
     return code;
 }
@@ -192,19 +195,19 @@ static void show_one_scope(struct showing *s, const struct rules_result *result)
         : result->scope == RULES_UNDECIDED || result->problem_count > 0
             ? "problem"
             : "ok";
-    json_t *document = stage(s, "scope", state);
-    fact(document, "verdict", json_string(verdicts[result->scope]));
-    fact(document, "rule",
-         result->scope == RULES_IN || result->false_term != NULL
-             ? rule_name(s->engine->config, result->rule)
-             : json_null());
-    fact(document, "false_term",
-         result->scope == RULES_OUT && result->false_term != NULL
-             ? query_text(ts_slice_str(result->false_term))
-             : json_null());
+    json_t *document = show_stage(s, "scope", state);
+    show_fact(document, "verdict", json_string(verdicts[result->scope]));
+    show_fact(document, "rule",
+              result->scope == RULES_IN || result->false_term != NULL
+                  ? rule_name(s->engine->config, result->rule)
+                  : json_null());
+    show_fact(document, "false_term",
+              result->scope == RULES_OUT && result->false_term != NULL
+                  ? query_text(ts_slice_str(result->false_term))
+                  : json_null());
     for (size_t i = 0; i < result->problem_count; i++) {
-        add_problem(document, ts_slice_str(result->problems[i].path),
-                    ts_slice_str(result->problems[i].text));
+        show_problem(document, ts_slice_str(result->problems[i].path),
+                     ts_slice_str(result->problems[i].text));
         (void) snprintf(text, sizeof text,
                         "the rule of \"%.100s\" failed, so it stays as it is: "
                         "%.300s",
@@ -222,56 +225,12 @@ void show_scope(struct showing *s)
         show_one_scope(s, &s->parts[i].result);
     }
     if (!s->evaluated && s->part_count > 0) {
-        json_t *document = stage(s, "scope", "waiting");
-        fact(document, "verdict", json_null());
+        json_t *document = show_stage(s, "scope", "waiting");
+        show_fact(document, "verdict", json_null());
         show_because(s, SHOW_NEW,
                      "no rule was evaluated since the daemon started, because "
                      "no source could be reached; see twinsync status");
     }
-}
-
-/* ---- problems that were noted
- * ------------------------------------------------------------ */
-
-static bool belongs(struct ts_slice noted, const char *const *stages)
-{
-    for (; *stages != NULL; stages++) {
-        if (ts_slice_equal(noted, ts_slice_str(*stages))) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Those of `stages` (ends in NULL); *ret_retry is the earliest retry. */
-static enum ts_code add_noted(struct showing *s, const char *const *stages,
-                              json_t *document, int64_t *ret_retry,
-                              struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT stage, path, text, retry_at FROM object_error WHERE kind IN "
-        "(0, 1) AND anchor = ?1 ORDER BY retry_at";
-    struct ts_slice anchor = s->in_metaverse     ? s->object.anchor
-                             : s->part_count > 0 ? s->parts[0].object.anchor
-                                                 : TS_SLICE_NONE;
-    sqlite3_stmt *stmt = NULL;
-    bool row = true;
-    enum ts_code code =
-        metaverse_query(s->mv, sql, DB_VALUES(DB_TEXT(anchor)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row || !belongs(db_column(stmt, 0), stages)) {
-            continue;
-        }
-        char text[sizeof s->why];
-        struct ts_slice sentence = db_column(stmt, 2);
-        add_problem(document, db_column(stmt, 1), sentence);
-        *ret_retry = *ret_retry > 0 ? *ret_retry : db_column_int(stmt, 3);
-        (void) snprintf(text, sizeof text, "%.*s", TS_SLICE_ARGS(sentence));
-        show_because(s, SHOW_REFUSED, text);
-        (void) json_object_set_new(document, "state", json_string("problem"));
-    }
-    return code;
 }
 
 /* ---- join
@@ -305,19 +264,20 @@ enum ts_code show_join(struct showing *s, struct ts_err *err)
     if (!s->in_metaverse && !any_in_scope(s)) {
         return TS_OK; /* not reached */
     }
-    json_t *document = stage(s, "join", s->in_metaverse ? "ok" : "waiting");
-    fact(document, "joined_by",
-         !s->in_metaverse     ? json_null()
-         : has_the_anchor(s)  ? json_string("anchor")
-         : s->part_count == 0 ? json_null()
-                              : json_string("value"));
-    fact(document, "sources", json_integer((json_int_t) s->part_count));
+    json_t *document =
+        show_stage(s, "join", s->in_metaverse ? "ok" : "waiting");
+    show_fact(document, "joined_by",
+              !s->in_metaverse     ? json_null()
+              : has_the_anchor(s)  ? json_string("anchor")
+              : s->part_count == 0 ? json_null()
+                                   : json_string("value"));
+    show_fact(document, "sources", json_integer((json_int_t) s->part_count));
     if (!s->in_metaverse) {
         show_because(s, SHOW_NEW,
                      "it is in scope and in no person or group yet; the next "
                      "cycle makes one");
     }
-    return add_noted(s, stages, document, &ignored, err);
+    return show_noted(s, stages, document, &ignored, err);
 }
 
 /* ---- metaverse
@@ -363,7 +323,7 @@ static enum ts_code add_references(struct showing *s, json_t *document,
         if (values == NULL || !ts_slice_equal(path, ts_slice_str(last))) {
             (void) snprintf(last, sizeof last, "%.*s", TS_SLICE_ARGS(path));
             values = json_array();
-            add_value(document, path, values, NULL);
+            show_value(document, path, values, NULL);
         }
         struct ts_slice name =
             query_packed_name((int) db_column_int(stmt, 1), db_column(stmt, 2),
@@ -391,9 +351,9 @@ static enum ts_code add_reference_counts(struct showing *s, json_t *document,
         }
         struct ts_slice path = db_column(stmt, 0);
         (void) snprintf(name, sizeof name, "%.*s wanted", TS_SLICE_ARGS(path));
-        fact(document, name, json_integer(db_column_int(stmt, 1)));
+        show_fact(document, name, json_integer(db_column_int(stmt, 1)));
         (void) snprintf(name, sizeof name, "%.*s held", TS_SLICE_ARGS(path));
-        fact(document, name, json_integer(db_column_int(stmt, 2)));
+        show_fact(document, name, json_integer(db_column_int(stmt, 2)));
     }
     return code;
 }
@@ -410,187 +370,13 @@ enum ts_code show_metaverse(struct showing *s, struct ts_err *err)
                                                  "gone from the sources" };
     enum object_presence presence = s->object.presence;
     json_t *document =
-        stage(s, "metaverse", presence == OBJECT_IN ? "ok" : "out");
-    fact(document, "presence", json_string(presences[presence]));
+        show_stage(s, "metaverse", presence == OBJECT_IN ? "ok" : "out");
+    show_fact(document, "presence", json_string(presences[presence]));
     for (size_t i = 0; i < s->values.count; i++) {
         const struct ts_attribute *value = &s->values.attributes[i];
-        add_value(document, value->name, query_values(value),
-                  provenance(s, value));
+        show_value(document, value->name, query_values(value),
+                   provenance(s, value));
     }
     enum ts_code code = add_reference_counts(s, document, err);
     return code == TS_OK ? add_references(s, document, sql, err) : code;
-}
-
-/* ---- target
- * ------------------------------------------------------------------------------
- */
-
-static enum ts_code add_deviations(struct showing *s,
-                                   const struct ts_entry *shown,
-                                   json_t *document, struct ts_err *err)
-{
-    struct ts_entry sent;
-    struct deviation *list = NULL;
-    size_t count = 0;
-    const struct deviation_view view = {
-        .wanted = &s->values, .sent = &sent, .seen = shown, .shown = shown
-    };
-    enum ts_code code = entry_unpack(s->row.sent, &s->arena, &sent, err);
-    if (code == TS_OK) {
-        code = deviation_of(&view, &s->arena, &list, &count, err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!list[i].normalised) {
-            add_difference(document, list[i].path, query_values(list[i].ours),
-                           query_values(list[i].theirs));
-        }
-    }
-    return code;
-}
-
-static enum ts_code add_due_references(struct showing *s, json_t *document,
-                                       struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT r.path, m.anchor, r.wanted > 0 FROM reference r "
-        "JOIN metaverse m ON m.id = r.member_id WHERE r.owner_id = ?1 AND "
-        "(r.wanted > 0) <> r.held ORDER BY r.path, r.member_id LIMIT ?2";
-    sqlite3_stmt *stmt = NULL;
-    bool row = true;
-    enum ts_code code = metaverse_query(
-        s->mv, sql, DB_VALUES(DB_INT(s->object.id), DB_INT(SHOW_LINKS_MAX)),
-        &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
-        json_t *member = query_one(db_column(stmt, 1));
-        bool add = db_column_int(stmt, 2) != 0;
-        add_difference(document, db_column(stmt, 0),
-                       add ? member : json_array(),
-                       add ? json_array() : member);
-    }
-    return code;
-}
-
-static enum ts_code compare_with_target(struct showing *s,
-                                        const struct ts_entry *shown,
-                                        json_t *document, struct ts_err *err)
-{
-    if (s->object.presence != OBJECT_IN) {
-        return TS_OK;
-    }
-    enum ts_code code = add_deviations(s, shown, document, err);
-    if (code == TS_OK) {
-        code = add_due_references(s, document, err);
-    }
-    if (json_object_get(document, "differences") != NULL) {
-        (void) json_object_set_new(document, "state", json_string("different"));
-        show_because(s, SHOW_DIFFERENT,
-                     "the target has other values than it should; the next "
-                     "cycle decides what to write");
-    }
-    return code;
-}
-
-enum ts_code show_target(struct showing *s, struct ts_err *err)
-{
-    struct ts_entry shown;
-    if (!s->at_target) {
-        if (s->object.presence == OBJECT_IN) {
-            (void) stage(s, "target", "missing");
-            show_because(s, SHOW_DIFFERENT,
-                         "the target does not have it; the next cycle decides "
-                         "what to write");
-        }
-        return TS_OK;
-    }
-    bool known = s->row.seen.data != NULL;
-    enum ts_code code =
-        entry_unpack(known ? s->row.seen : s->row.sent, &s->arena, &shown, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    json_t *document = stage(s, "target", "ok");
-    fact(document, "id", query_text(s->row.target_id));
-    fact(document, "etag",
-         s->row.etag.size > 0 ? query_text(s->row.etag) : json_null());
-    fact(document, "deactivated", json_boolean(!s->row.active));
-    fact(document, "read back", json_boolean(known));
-    for (size_t i = 0; i < shown.count; i++) {
-        add_value(document, shown.attributes[i].name,
-                  query_values(&shown.attributes[i]), NULL);
-    }
-    return compare_with_target(s, &shown, document, err);
-}
-
-/* ---- ledger, intents
- * --------------------------------------------------------------------- */
-
-enum ts_code show_ledger(struct showing *s, struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT provenance, since FROM ledger WHERE kind = ?1 AND anchor = ?2";
-    sqlite3_stmt *row = NULL;
-    enum ts_code code = metaverse_row(
-        s->mv, sql,
-        DB_VALUES(DB_INT(s->object.kind), DB_TEXT(s->object.anchor)), &row,
-        err);
-    if (code != TS_OK || (row == NULL && !s->at_target)) {
-        return code;
-    }
-    json_t *document = stage(s, "ledger", row != NULL ? "ok" : "missing");
-    if (row != NULL) {
-        fact(document, "provenance",
-             json_string(db_column_int(row, 0) == LEDGER_ADOPTED ? "adopted"
-                                                                 : "created"));
-        fact(document, "since", query_time(db_column_int(row, 1)));
-        db_reset(row);
-    }
-    return TS_OK;
-}
-
-static void explain_intent(struct showing *s, const char *verb, bool doubt)
-{
-    char text[sizeof s->why];
-    (void) snprintf(text, sizeof text,
-                    doubt ? "the answer to its last %s was lost; it is looked "
-                            "up before anything else is written"
-                          : "its %s is decided and not written yet; the next "
-                            "cycle writes it",
-                    verb);
-    show_because(s, doubt ? SHOW_DOUBT : SHOW_DUE, text);
-}
-
-enum ts_code show_intents(struct showing *s, struct ts_err *err)
-{
-    static const char sql[] = "SELECT verb, batch > 0, doubt_since FROM intent "
-                              "WHERE metaverse_id = ?1";
-    static const char *const stages[] = { "match", "export", NULL };
-    sqlite3_stmt *row = NULL;
-    int64_t retry = 0;
-    enum ts_code code =
-        metaverse_row(s->mv, sql, DB_VALUES(DB_INT(s->object.id)), &row, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    json_t *document = stage(s, "intents", row != NULL ? "waiting" : "ok");
-    if (row != NULL) {
-        int64_t number = db_column_int(row, 0);
-        const char *verb = number < INTENT_VERBS
-                               ? intent_verb_name((enum intent_verb) number)
-                               : "?";
-        bool doubt = db_column_int(row, 1) != 0;
-        fact(document, "verb", json_string(verb));
-        fact(document, "in_doubt", json_boolean(doubt));
-        fact(document, "since", query_time(db_column_int(row, 2)));
-        db_reset(row);
-        explain_intent(s, verb, doubt);
-    }
-    code = add_noted(s, stages, document, &retry, err);
-    if (retry > 0) {
-        fact(document, "next_retry", query_time(retry));
-    }
-    return code;
 }
