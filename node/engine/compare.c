@@ -4,6 +4,7 @@
 #include "node/engine/contest.h"
 #include "node/engine/difference.h"
 #include "node/engine/guard.h"
+#include "node/engine/leaver.h"
 #include "node/engine/match.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
@@ -108,7 +109,14 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     struct ts_slice after = TS_SLICE_NONE;
     bool adds = false;
     bool removes = false;
+    bool kept = false;
     enum ts_code code = entry_unpack(c->object.packed, c->arena, &wanted, err);
+    if (code == TS_OK) {
+        code = leaver_kept(c->engine, &c->row, &wanted, &kept, err);
+    }
+    if (code == TS_OK) {
+        code = leaver_note(c->engine, &c->object, kept, err);
+    }
     if (code == TS_OK) {
         code = entry_unpack(c->row.sent, c->arena, &sent, err);
     }
@@ -130,7 +138,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
         return code;
     }
     bool user = c->object.kind == CONFIG_KIND_USER;
-    if (!c->row.active &&
+    if (!c->row.active && !kept &&
         ts_entry_find(&wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
         return decide(c, INTENT_REACTIVATE, INTENT_USER_UPDATE, after, err);
     }
@@ -182,17 +190,22 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
         return code;
     }
     bool gone = c->object.presence == OBJECT_GONE;
-    switch (
-        compare_leaver(c->engine->config, c->object.kind, c->object.presence)) {
-    case CONFIG_LEAVER_DELETE:
+    enum leaver_step step = LEAVER_NOTHING;
+    code = leaver_note(c->engine, &c->object, false, err);
+    if (code == TS_OK) {
+        code = leaver_decide(c->engine, &c->object, &c->row, &step, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    switch (step) {
+    case LEAVER_DELETE:
         c->classes = gone ? INTENT_CLASS_DELETE : INTENT_CLASS_EXIT;
         return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
-    case CONFIG_LEAVER_DEACTIVATE:
+    case LEAVER_DEACTIVATE:
         c->classes = gone ? INTENT_CLASS_DEACTIVATE : INTENT_CLASS_EXIT;
-        return c->row.active ? decide(c, INTENT_DEACTIVATE, INTENT_LEAVE,
-                                      TS_SLICE_NONE, err)
-                             : revoke(c, err);
-    case CONFIG_LEAVER_KEEP:
+        return decide(c, INTENT_DEACTIVATE, INTENT_LEAVE, TS_SLICE_NONE, err);
+    case LEAVER_NOTHING:
         break;
     }
     return revoke(c, err);
@@ -230,6 +243,10 @@ enum ts_code compare_one(struct engine_context *engine, int64_t metaverse_id,
     }
     if (c.object.presence != OBJECT_IN) {
         return decide_leaver(&c, err);
+    }
+    code = leaver_returned(engine, metaverse_id, err);
+    if (code != TS_OK) {
+        return code;
     }
     return c.at_target ? decide_update(&c, err) : decide_new(&c, err);
 }

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "node/engine/difference.h"
+#include "node/engine/leaver.h"
 #include "node/engine/match.h"
 #include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
@@ -169,7 +170,11 @@ static enum ts_code compose_update(struct composition *c, struct ts_err *err)
     struct ts_entry sent;
     struct difference difference = { .set = { 0 } };
     struct export_op *op = c->op;
+    bool kept = false;
     enum ts_code code = entry_unpack(c->row.sent, &op->arena, &sent, err);
+    if (code == TS_OK) {
+        code = leaver_kept(c->engine, &c->row, &c->wanted, &kept, err);
+    }
     if (code == TS_OK) {
         code = difference_of(&c->wanted, &sent, &op->arena, &difference, err);
     }

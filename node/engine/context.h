@@ -74,7 +74,8 @@ struct engine_context {
     struct engine_base bases[ENGINE_SOURCES_MAX];
     int64_t import_ms[ENGINE_SOURCES_MAX]; /* of the last complete reading */
     struct cycle_counts counts;
-    bool problems_known; /* object_error may have rows */
+    bool problems_known;     /* object_error may have rows */
+    bool appointments_known; /* appointment may have rows */
     bool target_empty;   /* a first load, and neither objects nor intents yet */
     bool free_objects;   /* the target may have objects that nobody has yet */
     int64_t started_at;  /* of this process, seconds since 1970 */

@@ -9,6 +9,7 @@
 #include "node/engine/export.h"
 #include "node/engine/guard.h"
 #include "node/engine/import.h"
+#include "node/engine/leaver.h"
 #include "node/engine/reconcile.h"
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
@@ -167,6 +168,9 @@ static enum ts_code synchronize_phase(struct cycle *c, struct ts_err *err)
     }
     if (code == TS_OK) {
         code = retry_refused(engine, err);
+    }
+    if (code == TS_OK) {
+        code = leaver_begin(engine, err);
     }
     /* After a first load; all but those of intents, which come last. */
     static const char *const searched[] = { "metaverse",     "joined",

@@ -1,4 +1,6 @@
 #include "node/engine/observe.h"
+#include "node/base/time.h"
+#include "node/metaverse/object.h"
 
 #include "node/engine/contest.h"
 #include "node/engine/difference.h"
@@ -32,6 +34,23 @@ static bool shown_active(const struct target_object *object)
            !ts_slice_equal(active->values[0], ts_slice_str("false"));
 }
 
+/* Shown switched off after it left: that was us, although the answer was lost.
+ * Shown active: it is not switched off by anybody. */
+static enum ts_code note_switch(struct metaverse *mv,
+                                const struct target_row *row,
+                                const struct metaverse_object *ours,
+                                struct ts_err *err)
+{
+    int64_t since = 0;
+    if (row->active) {
+        return target_row_set_inactive(mv, ours->id, 0, err);
+    }
+    enum ts_code code = target_row_inactive_since(mv, ours->id, &since, err);
+    return code == TS_OK && since == 0 && ours->presence != OBJECT_IN
+               ? target_row_set_inactive(mv, ours->id, ts_wall_seconds(), err)
+               : code;
+}
+
 enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
                           const struct target_object *object,
                           enum ledger_provenance provenance, struct ts_err *err)
@@ -62,6 +81,9 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
             .created = object->created,
         };
         code = target_row_put(engine->state.mv, &row, err);
+        if (code == TS_OK) {
+            code = note_switch(engine->state.mv, &row, &ours, err);
+        }
     }
     if (code == TS_OK) {
         code = ledger_put(engine->state.mv, ours.kind, ours.anchor, object->id,

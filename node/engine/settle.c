@@ -80,9 +80,10 @@ static enum ts_code hold_links(struct settlement *s, struct ts_err *err)
     return code;
 }
 
-/* The target row after a confirmed write. */
+/* The target row after a confirmed write; `inactive_since` 0: not switched off
+ * by us. */
 static enum ts_code put_row(struct settlement *s, struct ts_slice target_id,
-                            bool active, struct ts_err *err)
+                            int64_t inactive_since, struct ts_err *err)
 {
     const struct export_op *op = s->op;
     const struct target_object *object =
@@ -93,7 +94,7 @@ static enum ts_code put_row(struct settlement *s, struct ts_slice target_id,
         .anchor = op->intent.anchor,
         .etag = object == NULL ? TS_SLICE_NONE : object->etag,
         .metaverse_id = op->intent.metaverse_id,
-        .active = active,
+        .active = inactive_since == 0,
         .sent = s->sent,
     };
     if (object != NULL && object->values_known) {
@@ -103,7 +104,10 @@ static enum ts_code put_row(struct settlement *s, struct ts_slice target_id,
             return code;
         }
     }
-    return target_row_put(s->mv, &row, err);
+    enum ts_code code = target_row_put(s->mv, &row, err);
+    return code == TS_OK ? target_row_set_inactive(s->mv, row.metaverse_id,
+                                                   inactive_since, err)
+                         : code;
 }
 
 /* In step, unless the object changed meanwhile or more references are due. */
@@ -120,7 +124,7 @@ static enum ts_code created(struct settlement *s, struct ts_err *err)
 {
     const struct export_op *op = s->op;
     struct ts_slice id = op->objects[0].id;
-    enum ts_code code = put_row(s, id, true, err);
+    enum ts_code code = put_row(s, id, 0, err);
     if (code == TS_OK) {
         code = ledger_put(s->mv, op->intent.kind, op->intent.anchor, id,
                           LEDGER_CREATED, err);
@@ -130,7 +134,17 @@ static enum ts_code created(struct settlement *s, struct ts_err *err)
 
 static enum ts_code updated(struct settlement *s, struct ts_err *err)
 {
-    enum ts_code code = put_row(s, s->op->op.id, true, err);
+    /* What says nothing of the switch leaves it as it is. */
+    int64_t since = 0;
+    enum ts_code code = TS_OK;
+    if (ts_entry_find(&s->op->op.set, ts_slice_str(TARGET_ACTIVE_PATH)) ==
+        NULL) {
+        code = target_row_inactive_since(s->mv, s->op->intent.metaverse_id,
+                                         &since, err);
+    }
+    if (code == TS_OK) {
+        code = put_row(s, s->op->op.id, since, err);
+    }
     return code == TS_OK ? finish_write(s, err) : code;
 }
 
@@ -158,7 +172,7 @@ static enum ts_code switched(struct settlement *s, bool active,
 {
     enum ts_code code = active ? TS_OK : sent_inactive(s, &s->sent, err);
     if (code == TS_OK) {
-        code = put_row(s, s->op->op.id, active, err);
+        code = put_row(s, s->op->op.id, active ? 0 : ts_wall_seconds(), err);
     }
     return code == TS_OK ? finish_write(s, err) : code;
 }

@@ -20,7 +20,7 @@
  *   object_error                 what could not be done, and why
  *
  * One header a table group: connector.h, object.h, reference.h, claim.h,
- * target_space.h, intent.h, hold.h, approval.h, problem.h. None of them
+ * target_space.h, intent.h, hold.h, approval.h, appointment.h, problem.h. None of them
  * decides anything: the rules of synchronization are in node/engine.
  *
  * Every writing function is called within a transaction of the caller

@@ -195,6 +195,34 @@ enum ts_code target_row_disown(struct metaverse *mv, struct ts_slice target_id,
     return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
 }
 
+enum ts_code target_row_inactive_since(struct metaverse *mv,
+                                       int64_t metaverse_id, int64_t *ret_since,
+                                       struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT inactive_since FROM target_object WHERE metaverse_id = ?1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(metaverse_id)), &row, err);
+    if (code == TS_OK) {
+        *ret_since = row == NULL ? 0 : db_column_int(row, 0);
+        if (row != NULL) {
+            db_reset(row);
+        }
+    }
+    return code;
+}
+
+enum ts_code target_row_set_inactive(struct metaverse *mv, int64_t metaverse_id,
+                                     int64_t since, struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE target_object SET inactive_since = ?2 "
+        "WHERE metaverse_id = ?1 AND inactive_since <> ?2";
+    return metaverse_run(mv, sql,
+                         DB_VALUES(DB_INT(metaverse_id), DB_INT(since)), err);
+}
+
 enum ts_code target_row_remove(struct metaverse *mv, struct ts_slice target_id,
                                struct ts_err *err)
 {

@@ -78,6 +78,16 @@ TS_MUSTUSE enum ts_code target_row_put(struct metaverse *mv,
 TS_MUSTUSE enum ts_code target_row_disown(struct metaverse *mv,
                                           struct ts_slice target_id,
                                           struct ts_err *err);
+/* Since when the object's counterpart is switched off by us, in seconds since
+ * 1970; 0: it is not. */
+TS_MUSTUSE enum ts_code target_row_inactive_since(struct metaverse *mv,
+                                                  int64_t metaverse_id,
+                                                  int64_t *ret_since,
+                                                  struct ts_err *err);
+TS_MUSTUSE enum ts_code target_row_set_inactive(struct metaverse *mv,
+                                                int64_t metaverse_id,
+                                                int64_t since,
+                                                struct ts_err *err);
 TS_MUSTUSE enum ts_code target_row_remove(struct metaverse *mv,
                                           struct ts_slice target_id,
                                           struct ts_err *err);

@@ -8,6 +8,7 @@
  * An addition of somebody who is yet to be created has no intent: it is decided
  * when the target has given him an id. It is part of the plan all the same.
  */
+#include "node/engine/leaver.h"
 #include "node/engine/query/queries.h"
 
 #include <assert.h>
@@ -349,9 +350,13 @@ static enum ts_code begin_document(struct plan *plan, struct part *part,
                                    struct ts_err *err)
 {
     struct ts_entry wanted;
+    bool kept = false;
     const struct metaverse_object *object = &part->object;
     enum ts_code code =
         entry_unpack(object->packed, &plan->arena, &wanted, err);
+    if (code == TS_OK) {
+        code = leaver_kept(plan->engine, &part->row, &wanted, &kept, err);
+    }
     if (code != TS_OK) {
         return code;
     }

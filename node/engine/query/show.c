@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "node/engine/query/queries.h"
 #include "node/engine/query/common.h"
+#include "node/engine/query/queries.h"
 #include "proto/entry_codec.h"
 
 void show_because(struct showing *s, enum show_reason reason, const char *text)
@@ -79,6 +79,9 @@ static enum ts_code fill_stages(struct showing *s, struct ts_err *err)
     code = show_metaverse(s, err);
     if (code == TS_OK) {
         code = show_target(s, err);
+    }
+    if (code == TS_OK) {
+        code = show_deprovision(s, err);
     }
     if (code == TS_OK) {
         code = show_ledger(s, err);

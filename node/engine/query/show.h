@@ -1,6 +1,7 @@
 /*
  * query_show -- one object, stage by stage; private to show.c (what is asked
- * and answered), stages.c and stages_target.c (what each stage says).
+ * and answered), stages.c, stages_target.c and stage_deprovision.c
+ * (what each stage says).
  */
 #ifndef NODE_ENGINE_QUERY_SHOW_H
 #define NODE_ENGINE_QUERY_SHOW_H
@@ -73,6 +74,7 @@ void show_scope(struct showing *s);
 TS_MUSTUSE enum ts_code show_join(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_metaverse(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_target(struct showing *s, struct ts_err *err);
+TS_MUSTUSE enum ts_code show_deprovision(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_ledger(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_intents(struct showing *s, struct ts_err *err);
 

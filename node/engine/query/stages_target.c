@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "node/engine/deviation.h"
+#include "node/engine/leaver.h"
 #include "node/engine/query/common.h"
 #include "proto/entry_codec.h"
 
@@ -66,7 +67,11 @@ static enum ts_code add_deviations(struct showing *s,
     const struct deviation_view view = {
         .wanted = &s->values, .sent = &sent, .seen = shown, .shown = shown
     };
+    bool kept = false;
     enum ts_code code = entry_unpack(s->row.sent, &s->arena, &sent, err);
+    if (code == TS_OK) {
+        code = leaver_kept(s->engine, &s->row, &s->values, &kept, err);
+    }
     if (code == TS_OK) {
         code = deviation_of(&view, &s->arena, &list, &count, err);
     }
@@ -153,7 +158,10 @@ enum ts_code show_target(struct showing *s, struct ts_err *err)
         show_value(document, shown.attributes[i].name,
                    query_values(&shown.attributes[i]), NULL);
     }
-    return compare_with_target(s, &shown, document, err);
+    static const char *const stages[] = { "foreign", NULL };
+    int64_t ignored = 0;
+    code = show_noted(s, stages, document, &ignored, err);
+    return code == TS_OK ? compare_with_target(s, &shown, document, err) : code;
 }
 
 /* ---- ledger, intents

@@ -14,7 +14,9 @@
  * Memberships are compared between objects that both sides have: one that is
  * missing is told once, not again in each of its groups.
  */
+#include "node/engine/leaver.h"
 #include "node/engine/query/queries.h"
+#include "node/metaverse/appointment.h"
 
 #include "node/engine/compare.h"
 #include "node/engine/deviation.h"
@@ -136,8 +138,12 @@ static enum ts_code compare_values(struct verification *v,
         .seen = row->seen.data != NULL ? &seen : NULL,
         .shown = &object->values,
     };
+    bool kept = false;
     enum ts_code code =
         entry_unpack(subject->object.packed, &v->arena, &wanted, err);
+    if (code == TS_OK) {
+        code = leaver_kept(v->engine, row, &wanted, &kept, err);
+    }
     if (code == TS_OK) {
         code = entry_unpack(row->sent, &v->arena, &sent, err);
     }
@@ -333,18 +339,25 @@ static enum ts_code compare_leaver_there(struct verification *v,
                                          struct ts_err *err)
 {
     bool ours = false;
+    int64_t due = 0; /* it stays until then */
     enum ts_code code = ledger_has(v->mv, subject->object.kind,
                                    subject->object.anchor, &ours, err);
     if (code != TS_OK || !ours) {
         v->others++;
         return code;
     }
+    code = appointment_of(v->mv, subject->object.id, &due, err);
+    if (code != TS_OK) {
+        return code;
+    }
     switch (compare_leaver(v->engine->config, subject->object.kind,
                            subject->object.presence)) {
     case CONFIG_LEAVER_DELETE:
-        differs(v, subject,
-                (struct finding){ "unexpected", TS_SLICE_NONE, json_array(),
-                                  query_one(object->id) });
+        if (due == 0) {
+            differs(v, subject,
+                    (struct finding){ "unexpected", TS_SLICE_NONE, json_array(),
+                                      query_one(object->id) });
+        }
         break;
     case CONFIG_LEAVER_DEACTIVATE:
         compare_active(v, subject, "false", object);
