@@ -175,14 +175,20 @@ enum config_leaver compare_leaver(const struct config *config, int kind,
 
 static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
 {
+    enum ledger_provenance provenance;
     bool ours = false;
-    enum ts_code code =
-        ledger_has(c->mv, c->object.kind, c->object.anchor, &ours, err);
+    enum ts_code code = ledger_get(c->mv, c->object.kind, c->object.anchor,
+                                   &ours, &provenance, err);
     if (code != TS_OK) {
         return code;
     }
     if (!c->at_target || !ours) {
         code = revoke(c, err);
+        /* The target was seen not to have it (L1). */
+        if (code == TS_OK && ours && !c->at_target &&
+            provenance != LEDGER_FOUND) {
+            code = ledger_remove(c->mv, c->object.kind, c->object.anchor, err);
+        }
         if (code == TS_OK && !c->at_target &&
             c->object.presence == OBJECT_GONE) {
             code = object_remove(c->mv, c->object.id, err);
@@ -190,6 +196,7 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
         return code;
     }
     bool gone = c->object.presence == OBJECT_GONE;
+    bool found = provenance == LEDGER_FOUND;
     enum leaver_step step = LEAVER_NOTHING;
     code = leaver_note(c->engine, &c->object, false, err);
     if (code == TS_OK) {
@@ -200,12 +207,24 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
     }
     switch (step) {
     case LEAVER_DELETE:
-        c->classes = gone ? INTENT_CLASS_DELETE : INTENT_CLASS_EXIT;
+        c->classes = found  ? INTENT_CLASS_ORPHAN
+                     : gone ? INTENT_CLASS_DELETE
+                            : INTENT_CLASS_EXIT;
         return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case LEAVER_DEACTIVATE:
-        c->classes = gone ? INTENT_CLASS_DEACTIVATE : INTENT_CLASS_EXIT;
+        c->classes = found  ? INTENT_CLASS_ORPHAN
+                     : gone ? INTENT_CLASS_DEACTIVATE
+                            : INTENT_CLASS_EXIT;
         return decide(c, INTENT_DEACTIVATE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case LEAVER_NOTHING:
+        /* An operator named it, and the policy does nothing yet: from now on
+         * it is a leaver like others. */
+        code = found ? ledger_put(c->mv, c->object.kind, c->object.anchor,
+                                  c->row.target_id, LEDGER_ADOPTED, err)
+                     : TS_OK;
+        if (code != TS_OK) {
+            return code;
+        }
         break;
     }
     return revoke(c, err);

@@ -174,6 +174,11 @@ static enum ts_code switched(struct settlement *s, bool active,
     if (code == TS_OK) {
         code = put_row(s, s->op->op.id, active ? 0 : ts_wall_seconds(), err);
     }
+    if (code == TS_OK) {
+        /* One that was only found, and that an operator named, is ours now. */
+        code = ledger_put(s->mv, s->op->intent.kind, s->op->intent.anchor,
+                          s->op->op.id, LEDGER_ADOPTED, err);
+    }
     return code == TS_OK ? finish_write(s, err) : code;
 }
 
