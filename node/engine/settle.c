@@ -332,6 +332,12 @@ static enum ts_code looked_for_new(struct settlement *s, struct ts_err *err)
 static enum ts_code looked(struct settlement *s, struct ts_err *err)
 {
     const struct export_op *op = s->op;
+    if (op->object_count == 0 && op->reason != NULL &&
+        op->intent.verb == INTENT_CREATE) {
+        /* In conflict with somebody who cannot be found: not to be tried
+         * again at once. */
+        return note(s, ts_wall_seconds() + ENGINE_RETRY_SECONDS, err);
+    }
     if (op->object_count == 0) {
         return missing(s, err);
     }
