@@ -7,13 +7,13 @@
 #include "node/engine/compare.h"
 #include "node/engine/configure.h"
 #include "node/engine/export.h"
-#include "node/engine/guard.h"
 #include "node/engine/import.h"
 #include "node/engine/leaver.h"
 #include "node/engine/orphan.h"
 #include "node/engine/reconcile.h"
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
+#include "node/engine/unique.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/loss.h"
 #include "node/metaverse/problem.h"
@@ -215,7 +215,7 @@ static enum ts_code orphan_phase(struct cycle *c, struct ts_err *err)
 
 static enum ts_code guard_phase(struct cycle *c, struct ts_err *err)
 {
-    enum ts_code code = guard_pass(c->engine, err);
+    enum ts_code code = unique_clear(c->engine, err);
     return code == TS_OK ? staging_decided(c->engine, err) : code;
 }
 

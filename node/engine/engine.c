@@ -11,6 +11,7 @@
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
 #include "node/engine/staging.h"
+#include "node/engine/unique.h"
 
 /* Progress is published, and operators answered, at most so often. */
 #define BREATH_MS     50
@@ -440,6 +441,7 @@ static void close_parts(struct engine *engine)
 {
     exporter_free(engine->context.exporter);
     configure_done(&engine->context);
+    unique_done(&engine->context);
     state_discard(&engine->context.state);
     state_close(&engine->context.state);
     local_close(engine->local);

@@ -568,8 +568,8 @@ enum ts_code claim_rivals(struct metaverse *mv, const struct claim_value *value,
         "SELECT m.id, m.kind, m.presence, m.anchor, c.wanted, c.held "
         "FROM claim c JOIN metaverse m ON m.id = c.metaverse_id "
         "JOIN target_object t ON t.metaverse_id = c.metaverse_id "
-        "WHERE c.value = ?1 AND c.held = 1 AND c.metaverse_id <> ?2 "
-        "ORDER BY c.wanted DESC, m.anchor, m.kind LIMIT 1";
+        "WHERE c.value = ?1 AND c.held = 1 ORDER BY c.metaverse_id = ?2 DESC, "
+        "c.wanted DESC, m.anchor, m.kind LIMIT 1";
     static const char first_sql[] =
         "SELECT m.id, m.kind, m.presence, m.anchor, c.wanted, c.held "
         "FROM claim c JOIN metaverse m ON m.id = c.metaverse_id "
