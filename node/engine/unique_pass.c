@@ -101,22 +101,29 @@ enum release {
     RELEASE_UPDATE /* by one that may have to wait for others */
 };
 
+/* May a path have its value? */
+struct verdict {
+    const char *path;
+    bool blocked;
+    struct claimant by; /* blocked: by whom, or who is to give it up first */
+    enum release release;
+    enum intent_verb verb; /* of what would release it */
+};
+
 /* Will `holder` give `value` up? */
 static enum ts_code release_of(const struct taker *t,
                                const struct claimant *holder,
                                const struct claim_value *value,
-                               enum release *ret_release,
-                               enum intent_verb *ret_verb, struct ts_err *err)
+                               struct verdict *ret, struct ts_err *err)
 {
     struct taker h = { .engine = t->engine, .mv = t->mv, .arena = t->arena };
     bool takes = false;
     bool keeps = false;
-    *ret_release = RELEASE_NEVER;
     enum ts_code code = load(&h, holder->metaverse_id, &takes, err);
     if (code != TS_OK || h.intent.id == 0) {
         return code;
     }
-    *ret_verb = h.intent.verb;
+    ret->verb = h.intent.verb;
     bool update =
         h.intent.verb == INTENT_UPDATE || h.intent.verb == INTENT_REACTIVATE;
     if (update && takes) {
@@ -131,7 +138,7 @@ static enum ts_code release_of(const struct taker *t,
     if (code != TS_OK || !releases || left_out) {
         return code;
     }
-    *ret_release = h.intent.clearance == INTENT_HELD ? RELEASE_HELD
+    ret->release = h.intent.clearance == INTENT_HELD ? RELEASE_HELD
                    : update && h.intent.batch == 0   ? RELEASE_UPDATE
                                                      : RELEASE_WRITE;
     return TS_OK;
@@ -183,33 +190,25 @@ static enum ts_code list_of(struct taker *t, const struct claimant *who,
     return code;
 }
 
-/* Why a path cannot have its value. */
-struct blocked {
-    const char *path;
-    const struct claimant *by;
-    enum release release;
-    enum intent_verb verb; /* of what is held */
-};
-
-static enum ts_code say_why(struct taker *t, const struct blocked *b,
+static enum ts_code say_why(struct taker *t, const struct verdict *b,
                             char why[static WHY_SIZE], struct ts_err *err)
 {
     char who[300];
     char hash[40] = "";
-    enum ts_code code = name_of(t, b->by, who, err);
-    if (code == TS_OK && b->by->has && b->release == RELEASE_HELD) {
-        code = list_of(t, b->by, hash, err);
+    enum ts_code code = name_of(t, &b->by, who, err);
+    if (code == TS_OK && b->by.has && b->release == RELEASE_HELD) {
+        code = list_of(t, &b->by, hash, err);
     }
     if (code != TS_OK) {
         return code;
     }
-    if (!b->by->has) {
+    if (!b->by.has) {
         (void) snprintf(why, WHY_SIZE,
                         "cannot give it this %s: %s wants the same value and "
                         "comes first by anchor; change it for one of the two "
                         "at the source",
                         b->path, who);
-    } else if (b->by->wants) {
+    } else if (b->by.wants) {
         (void) snprintf(why, WHY_SIZE,
                         "cannot give it this %s: %s has the value at the "
                         "target and keeps it; change it for one of the two at "
@@ -223,7 +222,7 @@ static enum ts_code say_why(struct taker *t, const struct blocked *b,
                         b->path,
                         b->verb == INTENT_DELETE ? "deletion" : "update", who,
                         hash[0] != 0 ? hash : "HASH");
-    } else if (b->by->presence != OBJECT_IN) {
+    } else if (b->by.presence != OBJECT_IN) {
         (void) snprintf(why, WHY_SIZE,
                         "could not give it this %s yet: %s left, but stays at "
                         "the target with the value; delete or rename it there, "
@@ -234,7 +233,7 @@ static enum ts_code say_why(struct taker *t, const struct blocked *b,
                         "could not give it this %s yet: %s has the value at "
                         "the target and cannot give it up yet; see twinsync "
                         "show %.*s",
-                        b->path, who, TS_SLICE_ARGS(b->by->anchor));
+                        b->path, who, TS_SLICE_ARGS(b->by.anchor));
     }
     return TS_OK;
 }
@@ -242,7 +241,7 @@ static enum ts_code say_why(struct taker *t, const struct blocked *b,
 /* ---- one object
  * -------------------------------------------------------------------------- */
 
-static enum ts_code quarantine(struct taker *t, const struct blocked *b,
+static enum ts_code quarantine(struct taker *t, const struct verdict *b,
                                struct ts_err *err)
 {
     char why[WHY_SIZE];
@@ -262,41 +261,33 @@ static enum ts_code quarantine(struct taker *t, const struct blocked *b,
     return problem_set(t->mv, &problem, err);
 }
 
-/* Is the value of `path` to be had? When not: *ret_by is not 0. When it has to
- * be waited for: *ret_after is not 0. */
 static enum ts_code judge_value(struct taker *t,
                                 const struct metaverse_unique_path *path,
-                                struct ts_slice text, struct blocked *ret_b,
-                                struct claimant *ret_who, int64_t *ret_after,
+                                struct ts_slice text, struct verdict *ret,
                                 struct ts_err *err)
 {
     struct claim_value value;
     struct claimant first;
-    enum release release = RELEASE_NEVER;
-    *ret_b = (struct blocked){ .path = path->path, .verb = INTENT_UPDATE };
+    *ret = (struct verdict){ .path = path->path,
+                             .verb = INTENT_UPDATE,
+                             .release = RELEASE_NEVER };
     enum ts_code code = claim_value_of(path, text, &value, err);
     if (code == TS_OK) {
-        code = claim_rivals(t->mv, &value, t->object.id, t->arena, ret_who,
+        code = claim_rivals(t->mv, &value, t->object.id, t->arena, &ret->by,
                             &first, err);
     }
-    bool other = code == TS_OK && ret_who->metaverse_id != 0 &&
-                 ret_who->metaverse_id != t->object.id;
-    if (code != TS_OK || ret_who->metaverse_id == t->object.id) {
+    if (code != TS_OK || ret->by.metaverse_id == t->object.id) {
         return code;
     }
-    if (other && !ret_who->wants) {
-        code = release_of(t, ret_who, &value, &release, &ret_b->verb, err);
+    bool held = ret->by.metaverse_id != 0;
+    if (held && !ret->by.wants) {
+        code = release_of(t, &ret->by, &value, ret, err);
     }
-    ret_b->release = release;
-    if (other && release < RELEASE_WRITE) {
-        ret_b->by = ret_who;
-        return code;
-    }
-    if (first.metaverse_id != 0 && first.metaverse_id != t->object.id) {
-        *ret_who = first;
-        ret_b->by = ret_who;
-    } else if (other && release == RELEASE_UPDATE) {
-        *ret_after = ret_who->metaverse_id;
+    if (held && ret->release < RELEASE_WRITE) {
+        ret->blocked = true;
+    } else if (first.metaverse_id != 0 && first.metaverse_id != t->object.id) {
+        ret->blocked = true;
+        ret->by = first;
     }
     return code;
 }
@@ -342,18 +333,16 @@ static enum ts_code judge_path(struct taker *t,
     *ret_blocked = false;
     for (size_t i = 0;
          code == TS_OK && !*ret_blocked && i < attribute->value_count; i++) {
-        struct blocked blocked;
-        struct claimant who;
-        int64_t after = 0;
-        code = judge_value(t, path, attribute->values[i], &blocked, &who,
-                           &after, err);
-        if (code == TS_OK && blocked.by != NULL) {
+        struct verdict verdict;
+        code = judge_value(t, path, attribute->values[i], &verdict, err);
+        if (code == TS_OK && verdict.blocked) {
             *ret_blocked = true;
-            code = quarantine(t, &blocked, err);
-        } else if (code == TS_OK && after != 0 && waits != NULL) {
+            code = quarantine(t, &verdict, err);
+        } else if (code == TS_OK && verdict.release == RELEASE_UPDATE &&
+                   waits != NULL) {
             const struct waits_edge edge = {
                 .from = { t->object.id, t->object.anchor, t->object.kind },
-                .to = after,
+                .to = verdict.by.metaverse_id,
             };
             code = waits_add(waits, &edge, err);
         }
