@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-from test_cli import BUILD, CONFIG, TWINSYNC
+from cli_case import BUILD, CONFIG, TWINSYNC
 
 TWINSYNCD = os.path.join(BUILD, "twinsyncd")
 DEADLINE_SECONDS = 30
