@@ -10,6 +10,8 @@
 
 #include <stdatomic.h>
 
+#include <jansson.h>
+
 #include "node/config/config.h"
 #include "node/engine/exporter.h"
 #include "node/engine/state.h"
@@ -40,7 +42,8 @@ struct cycle_counts {
     uint64_t imported, deleted, synchronized;
     uint64_t exports[INTENT_VERBS];
     uint64_t retries, throttled_ms, conflicts, refused, unknown, later;
-    uint64_t foreign_edits;
+    uint64_t foreign_edits; /* objects */
+    uint64_t foreign_paths; /* of them, put right */
     int64_t phase_ms[ENGINE_PHASES];
 };
 
@@ -95,6 +98,8 @@ struct engine_context {
     bool losses_known;     /* lost_attribute may have confirmed rows */
     int64_t losses_swept;  /* the sum of numbers when they were swept last */
     struct ts_hash effect; /* of the configuration: what decides writes */
+    bool reports_left; /* of foreign edits, and they are to be put right now */
+    json_t *foreign_events; /* of this cycle, to be told; see foreign.h */
     char run_date[16];
     atomic_bool stopping;
     /* Called between transactions: answers operators, publishes progress. */

@@ -108,39 +108,3 @@ enum ts_code difference_for_new(const struct ts_entry *wanted,
     *ret_difference = out;
     return TS_OK;
 }
-
-static bool same_at(const struct ts_entry *a, const struct ts_entry *b,
-                    struct ts_slice name)
-{
-    const struct ts_attribute *x = ts_entry_find(a, name);
-    const struct ts_attribute *y = ts_entry_find(b, name);
-    if (x == NULL || y == NULL) {
-        return x == y;
-    }
-    return ts_attribute_equal(x, y);
-}
-
-enum ts_code difference_foreign(const struct ts_entry *sent,
-                                const struct ts_entry *before,
-                                const struct ts_entry *now,
-                                struct ts_arena *arena,
-                                struct ts_entry *ret_sent, size_t *ret_paths,
-                                struct ts_err *err)
-{
-    struct ts_entry kept;
-    size_t changed = 0;
-    if (!room(arena, sent->count, &kept)) {
-        return full(err);
-    }
-    for (size_t i = 0; i < sent->count; i++) {
-        const struct ts_attribute *attribute = &sent->attributes[i];
-        if (same_at(before, now, attribute->name)) {
-            append(&kept, attribute);
-        } else {
-            changed++;
-        }
-    }
-    *ret_sent = kept;
-    *ret_paths = changed;
-    return TS_OK;
-}

@@ -37,12 +37,4 @@ TS_MUSTUSE enum ts_code difference_for_new(const struct ts_entry *wanted,
                                            struct ts_arena *arena,
                                            struct difference *ret_difference,
                                            struct ts_err *err);
-/* `sent` without the paths in which `now` differs from `before`: what somebody
- * else changed is to be sent again. *ret_paths counts them. */
-TS_MUSTUSE enum ts_code
-difference_foreign(const struct ts_entry *sent, const struct ts_entry *before,
-                   const struct ts_entry *now, struct ts_arena *arena,
-                   struct ts_entry *ret_sent, size_t *ret_paths,
-                   struct ts_err *err);
-
 #endif

@@ -10,6 +10,7 @@
 #include "node/config/print.h"
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
+#include "node/engine/foreign.h"
 #include "node/engine/staging.h"
 #include "node/engine/unique.h"
 
@@ -161,6 +162,9 @@ static enum ts_code note_end(struct engine *engine,
     (void) json_object_set(counts, "phases_ms",
                            json_object_get(cycle, "phases_ms"));
     enum ts_code code = local_run_end(engine->local, &end, err);
+    if (code == TS_OK) {
+        code = foreign_tell(&engine->context, local_events(engine->local), err);
+    }
     json_t *fields =
         json_pack("{s:I, s:O, s:s, s:O?}", "id", (json_int_t) end.id, "kind",
                   json_object_get(cycle, "kind"), "result", end.result,

@@ -3,7 +3,7 @@
 #include "node/metaverse/object.h"
 
 #include "node/engine/contest.h"
-#include "node/engine/difference.h"
+#include "node/engine/foreign.h"
 #include "node/engine/match.h"
 #include "node/engine/members.h"
 #include "node/metaverse/stranger.h"
@@ -102,28 +102,6 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
     return code;
 }
 
-/* What of `row->sent` still counts, given how the object looks now. */
-static enum ts_code drop_edited(struct target_row *row,
-                                const struct ts_entry *now,
-                                struct ts_arena *arena, bool *ret_edited,
-                                struct ts_err *err)
-{
-    struct ts_entry sent;
-    struct ts_entry before;
-    struct ts_entry kept;
-    size_t paths = 0;
-    enum ts_code code = entry_unpack(row->sent, arena, &sent, err);
-    if (code == TS_OK) {
-        code = entry_unpack(row->seen, arena, &before, err);
-    }
-    if (code == TS_OK) {
-        code =
-            difference_foreign(&sent, &before, now, arena, &kept, &paths, err);
-    }
-    *ret_edited = code == TS_OK && paths > 0;
-    return *ret_edited ? entry_pack(&kept, arena, &row->sent, err) : code;
-}
-
 enum ts_code observe_again(struct engine_context *engine,
                            const struct target_row *row,
                            const struct target_object *object,
@@ -135,9 +113,15 @@ enum ts_code observe_again(struct engine_context *engine,
     enum ts_code code = entry_pack(&object->values, arena, &packed, err);
     *ret_edited = false;
     /* Not known how it looked after our write: this reading tells. */
-    if (code == TS_OK && row->seen.data != NULL &&
-        !ts_slice_equal(row->seen, packed)) {
-        code = drop_edited(&now, &object->values, arena, ret_edited, err);
+    bool differs = row->seen.data != NULL && !ts_slice_equal(row->seen, packed);
+    bool reported = row->seen.data != NULL && engine->reports_left;
+    if (code == TS_OK && (differs || reported)) {
+        code = foreign_judge(engine, row, &object->values, arena, &now.sent,
+                             ret_edited, err);
+    }
+    if (code == TS_OK) {
+        code =
+            foreign_switched_on(engine, &now, &object->values, ret_edited, err);
     }
     if (code != TS_OK) {
         return code;

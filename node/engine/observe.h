@@ -20,7 +20,7 @@ TS_MUSTUSE enum ts_code observe_ours(struct engine_context *engine,
                                      struct ts_err *err);
 
 /* `object` is known and joined (`row`). What differs from the last reading is
- * a foreign edit: it is no longer held to be sent. *ret_edited tells. */
+ * a foreign edit (foreign.h). *ret_edited: it has to be compared again. */
 TS_MUSTUSE enum ts_code observe_again(struct engine_context *engine,
                                       const struct target_row *row,
                                       const struct target_object *object,

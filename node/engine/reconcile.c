@@ -1,6 +1,7 @@
 #include "node/engine/reconcile.h"
 
 #include "node/engine/contest.h"
+#include "node/engine/foreign.h"
 #include "node/engine/observe.h"
 #include "node/engine/orphan.h"
 #include "node/engine/touch.h"
@@ -69,7 +70,6 @@ static enum ts_code believe(struct reconciliation *r,
     code = observe_again(engine, &row, object, &r->arena, &edited, err);
     if (code == TS_OK && edited) {
         r->outcome.edited++;
-        engine->counts.foreign_edits++;
     }
     int64_t strangers = 0;
     if (code == TS_OK && object->kind == CONFIG_KIND_GROUP) {
@@ -178,6 +178,9 @@ enum ts_code reconcile_target(struct engine_context *engine,
     int64_t problems = 0;
     ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = shown_reset(engine->state.mv, err);
+    if (code == TS_OK) {
+        code = foreign_begin(engine, err);
+    }
     if (code == TS_OK) {
         code = db_query_int(&engine->state.mv->db,
                             "SELECT EXISTS(SELECT 1 FROM object_error)",

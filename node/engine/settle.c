@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "node/engine/compare.h"
+#include "node/engine/foreign.h"
 #include "node/engine/match.h"
 #include "node/engine/observe.h"
 #include "node/engine/unique.h"
@@ -29,6 +30,15 @@ static enum ts_code decide_anew(struct settlement *s, struct ts_err *err)
 static enum ts_code clear_problems(struct settlement *s, struct ts_err *err)
 {
     const struct intent *intent = &s->op->intent;
+    enum ts_code told = foreign_written(s->engine, intent->kind, intent->anchor,
+                                        &s->op->op.set, err);
+    if (told == TS_OK && intent->verb == INTENT_DELETE) {
+        told = problem_clear(s->mv, intent->kind, intent->anchor, "foreign",
+                             err);
+    }
+    if (told != TS_OK) {
+        return told;
+    }
     enum ts_code code =
         problem_clear(s->mv, intent->kind, intent->anchor, "export", err);
     return code == TS_OK ? problem_clear(s->mv, intent->kind, intent->anchor,
@@ -376,6 +386,27 @@ static enum ts_code looked_for_new(struct settlement *s, struct ts_err *err)
     return take(s, object, LEDGER_CREATED, err);
 }
 
+/* A write was refused, because somebody else had changed the object since we
+ * last read it: what of it that was, is judged as in a full cycle. */
+static enum ts_code stale(struct settlement *s, struct ts_err *err)
+{
+    const struct intent *intent = &s->op->intent;
+    struct target_row row;
+    bool known = false;
+    bool edited = false;
+    enum ts_code code = target_row_by_metaverse(s->mv, intent->metaverse_id,
+                                                &s->arena, &row, &known, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    if (!known || row.seen.data == NULL) {
+        return take(s, &s->op->objects[0], LEDGER_ADOPTED, err);
+    }
+    code = observe_again(s->engine, &row, &s->op->objects[0], &s->arena,
+                         &edited, err);
+    return code == TS_OK ? decide_anew(s, err) : code;
+}
+
 static enum ts_code looked(struct settlement *s, struct ts_err *err)
 {
     const struct export_op *op = s->op;
@@ -383,6 +414,10 @@ static enum ts_code looked(struct settlement *s, struct ts_err *err)
     bool refused = op->intent.verb == INTENT_CREATE && op->reason != NULL;
     if (op->object_count == 0) {
         return refused ? taken_before(s, err) : missing(s, err);
+    }
+    if (op->reason != NULL && op->intent.verb != INTENT_CREATE &&
+        op->intent.verb != INTENT_ADOPT) {
+        return stale(s, err);
     }
     switch (op->intent.verb) {
     case INTENT_CREATE:

@@ -23,7 +23,8 @@
  * found only by comparing the head with a copy kept elsewhere: `twinsync events
  * verify` prints it, and a peer signs it at every change of epoch.
  *
- * Values of entries and credentials never go into fields.
+ * Credentials never go into fields, and values of entries only where they are
+ * what the event is about: foreign-edit, both values, cut.
  */
 #ifndef NODE_METAVERSE_EVENTS_H
 #define NODE_METAVERSE_EVENTS_H

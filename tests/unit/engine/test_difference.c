@@ -1,4 +1,4 @@
-/* difference: every row of its table, and what a foreign edit is. */
+/* difference: every row of its table. */
 #include "tests/lib/test.h"
 
 #include <string.h>
@@ -138,23 +138,6 @@ a_new_object_gets_values_and_once_but_not_keep_or_clear(void **state)
     assert_entry(f, &difference.sent, "a=1 b=CLEAR"); /* once is never ours */
 }
 
-static void a_foreign_edit_is_what_we_sent_and_now_looks_otherwise(void **state)
-{
-    struct fixture *f = *state;
-    struct ts_entry sent = entry(f, "a=1 b=2 c=3 d=CLEAR");
-    struct ts_entry before = entry(f, "a=ONE b=2 x=0");
-    struct ts_entry now = entry(f, "a=ONE b=9 d=set x=1");
-    struct ts_entry kept;
-    struct ts_err err;
-    size_t paths = 0;
-    assert_int_equal(difference_foreign(&sent, &before, &now, &f->arena, &kept,
-                                        &paths, &err),
-                     TS_OK);
-    assert_int_equal(paths,
-                     2); /* b, d; a is only shown otherwise; x not ours */
-    assert_entry(f, &kept, "a=1 c=3");
-}
-
 static void too_little_memory_is_an_error(void **state)
 {
     struct fixture *f = *state;
@@ -175,7 +158,6 @@ int main(void)
         T(what_is_sent_follows_the_table),
         T(afterwards_nothing_is_due),
         T(a_new_object_gets_values_and_once_but_not_keep_or_clear),
-        T(a_foreign_edit_is_what_we_sent_and_now_looks_otherwise),
         T(too_little_memory_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
