@@ -217,6 +217,9 @@ static void reference_row(struct engine_context *engine,
         .kind = (int) rule->kind,
         .attribute = attribute,
         .path = reference->path,
+        .flatten = rule->kind == CONFIG_KIND_GROUP &&
+                   rule->nested == CONFIG_NESTED_FLATTEN &&
+                   strcmp(reference->path, TARGET_MEMBERS_PATH) == 0,
         .omit_groups = rule->nested == CONFIG_NESTED_OMIT,
         .additive = rule->members == CONFIG_MEMBERS_ADDITIVE,
         .reported =

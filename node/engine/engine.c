@@ -12,7 +12,6 @@
 #include "node/engine/configure.h"
 #include "node/engine/foreign.h"
 #include "node/engine/staging.h"
-#include "node/engine/unique.h"
 
 /* Progress is published, and operators answered, at most so often. */
 #define BREATH_MS     50
@@ -445,7 +444,6 @@ static void close_parts(struct engine *engine)
 {
     exporter_free(engine->context.exporter);
     configure_done(&engine->context);
-    unique_done(&engine->context);
     state_discard(&engine->context.state);
     state_close(&engine->context.state);
     local_close(engine->local);

@@ -6,6 +6,7 @@
 #include "node/base/time.h"
 #include "node/engine/flow.h"
 #include "node/metaverse/claim.h"
+#include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/problem.h"
 #include "node/metaverse/reference.h"
@@ -193,9 +194,6 @@ static enum ts_code store_flow(struct chunk *c, int64_t id,
     object.once = merged.once;
     object.changed = draw_change(c);
     code = object_update(c->mv, &object, err);
-    if (code == TS_OK && c->engine->problems_known) {
-        code = problem_try_again(c->mv, object.kind, object.anchor, err);
-    }
     return code == TS_OK ? store_join_values(c, id, rule_of(c, &parts[0]),
                                              &merged.values, err)
                          : code;
@@ -423,10 +421,14 @@ static enum ts_code synchronize_chunk(struct chunk *c, size_t *ret_count,
 static enum ts_code recount(struct engine_context *engine, struct ts_err *err)
 {
     static const uint8_t no[1] = { 0 };
-    enum ts_code code = state_begin(&engine->state, err);
+    enum ts_code code = indexes_make(engine->state.mv, "nesting", err);
     if (code == TS_OK) {
-        code = reference_recount(engine->state.mv, err);
+        code = state_begin(&engine->state, err);
     }
+    if (code != TS_OK) {
+        return code;
+    }
+    code = reference_recount(engine->state.mv, err);
     if (code == TS_OK) {
         code = metaverse_set_setting(engine->state.mv, "recount",
                                      ts_slice(no, sizeof no), err);

@@ -40,6 +40,7 @@ struct metaverse_reference_path {
     int kind;
     const char *attribute; /* compared without regard to case */
     const char *path;
+    bool flatten;       /* `nested: flatten`: nesting.h; one path only */
     bool omit_groups;   /* `nested: omit`: members of kind group do not count */
     bool single_valued; /* at the target: a new one replaces the old one */
     bool additive;      /* what somebody else added there is left alone */

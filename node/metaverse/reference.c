@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include "node/metaverse/intent.h"
+#include "node/metaverse/nesting.h"
 
 /* As REFERENCE_KEPT_WHILE spells them. */
 _Static_assert(INTENT_DEACTIVATE == 2 && INTENT_DELETE == 4 &&
@@ -64,6 +65,27 @@ static bool counts(const struct metaverse *mv,
     return !(path->omit_groups && link->member_kind == mv->group_kind);
 }
 
+static enum ts_code adjust_link(struct metaverse *mv,
+                                const struct resolved *link, int delta,
+                                struct ts_err *err)
+{
+    const struct metaverse_reference_path *path =
+        path_for(mv, link->owner_kind, link->attribute);
+    if (path == NULL || !counts(mv, path, link)) {
+        return TS_OK;
+    }
+    if (path->flatten && link->member_kind == mv->group_kind) {
+        return nesting_link(mv, path->path, link->owner, link->member, delta,
+                            err);
+    }
+    enum ts_code code = adjust(mv, link->owner, ts_slice_str(path->path),
+                               link->member, delta, err);
+    return code == TS_OK && path->flatten
+               ? nesting_person(mv, path->path, link->owner, link->member,
+                                delta, err)
+               : code;
+}
+
 /* Rows of (owner, owner kind, attribute, member, member kind), copied before
  * they are acted on: acting changes what the query reads. */
 static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
@@ -111,12 +133,7 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
                     "could not resolve %zu references: out of memory", count);
     }
     for (size_t i = 0; code == TS_OK && i < count; i++) {
-        const struct metaverse_reference_path *path =
-            path_for(mv, found[i].owner_kind, found[i].attribute);
-        if (path != NULL && counts(mv, path, &found[i])) {
-            code = adjust(mv, found[i].owner, ts_slice_str(path->path),
-                          found[i].member, delta, err);
-        }
+        code = adjust_link(mv, &found[i], delta, err);
     }
     ts_arena_done(&arena);
     return code;
@@ -223,16 +240,22 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "ON CONFLICT DO UPDATE SET wanted = wanted + 1";
     static const char sweep_sql[] =
         "DELETE FROM reference WHERE wanted = 0 AND held = 0";
+    const char *flat = NULL;
     enum ts_code code = metaverse_run(mv, zero_sql, DB_NO_VALUES, err);
     for (size_t i = 0; code == TS_OK && i < mv->reference_path_count; i++) {
         const struct metaverse_reference_path *path = &mv->reference_paths[i];
-        code = metaverse_run(mv, count_sql,
-                             DB_VALUES(DB_INT(path->kind),
-                                       DB_TEXT(ts_slice_str(path->attribute)),
-                                       DB_TEXT(ts_slice_str(path->path)),
-                                       DB_INT(path->omit_groups),
-                                       DB_INT(mv->group_kind)),
-                             err);
+        code =
+            metaverse_run(mv, count_sql,
+                          DB_VALUES(DB_INT(path->kind),
+                                    DB_TEXT(ts_slice_str(path->attribute)),
+                                    DB_TEXT(ts_slice_str(path->path)),
+                                    DB_INT(path->omit_groups || path->flatten),
+                                    DB_INT(mv->group_kind)),
+                          err);
+        flat = path->flatten ? path->path : flat;
+    }
+    if (code == TS_OK) {
+        code = nesting_recount(mv, flat, err);
     }
     return code == TS_OK ? metaverse_run(mv, sweep_sql, DB_NO_VALUES, err)
                          : code;

@@ -151,14 +151,21 @@ CREATE TABLE stranger(
   PRIMARY KEY(owner_id, path, target_id)
 ) STRICT, WITHOUT ROWID;
 
--- `nested: flatten`: on how many ways a group is below another.
+-- `nested: flatten`: which group is below another; see nesting.h.
 CREATE TABLE nesting(
   owner_id INTEGER NOT NULL,
   group_id INTEGER NOT NULL,
-  ways INTEGER NOT NULL,
+  direct INTEGER NOT NULL,  -- how many links lead there at once
+  ignored INTEGER NOT NULL, -- 1: these links would close a loop
+  ways INTEGER NOT NULL,    -- how many lead there by links that count
   PRIMARY KEY(owner_id, group_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX nesting_group ON nesting(group_id);
+CREATE INDEX nesting_ignored ON nesting(owner_id, group_id) WHERE ignored = 1;
+CREATE INDEX nesting_void ON nesting(owner_id, group_id)
+  WHERE direct = 0 AND ways = 0;
+CREATE INDEX reference_void ON reference(owner_id, path, member_id)
+  WHERE wanted = 0 AND held = 0;
 
 -- Objects to look at again when their time has come: delays of deprovision.
 CREATE TABLE appointment(

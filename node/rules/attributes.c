@@ -170,6 +170,7 @@ static void add_rule(struct ts_hasher *hasher,
         add_text(hasher, rule->sources[i]);
     }
     add_text(hasher, rule->when);
+    add_number(hasher, rule->nested);
     add_flows(hasher, item->flows, item->flow_count);
     add_flows(hasher, item->flows + item->flow_count, item->once_count);
     add_number(hasher, rule->references_count);

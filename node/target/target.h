@@ -36,6 +36,8 @@
 
 /* The path that says whether a user may log on, where a rule flows it. */
 #define TARGET_ACTIVE_PATH "active"
+/* Who is in a group. */
+#define TARGET_MEMBERS_PATH "members"
 
 /* The one question before anything is written: may a request that ends by
  * `deadline` be sent? Asked on the target's thread; must not block. */

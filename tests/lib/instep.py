@@ -24,6 +24,7 @@ class InStepCase(LabTestCase):
     """Tests that end with both sides in step, as the independent comparer says."""
 
     OPTIONS = {"people": 30, "groups": 4}
+    COMPARE = ()  # options of the independent comparer
 
     def new_node(self, edit=quick, **options):
         """A node with a state of its own, stopped when the test ends."""
@@ -32,7 +33,7 @@ class InStepCase(LabTestCase):
         return node
 
     def assertInStep(self):
-        report = self.lab.compare()
+        report = self.lab.compare(*self.COMPARE)
         self.assertEqual([], report["details"])
         self.assertEqual((0, 0), (report["mismatches"], report["duplicates"]))
         return report

@@ -247,9 +247,9 @@ class Lab:
         self.nodes.append(node)
         return node
 
-    def compare(self):
+    def compare(self, *options):
         """The independent comparer's report."""
-        done = subprocess.run([os.path.join(ROOT, "tests", "lib", "oracle", "compare"), self.folder],
+        done = subprocess.run([os.path.join(ROOT, "tests", "lib", "oracle", "compare"), self.folder, *options],
                               capture_output=True, text=True, check=False, timeout=300)
         if done.returncode not in (0, 1):
             raise AssertionError(f"the comparer failed: {done.stderr}")

@@ -67,10 +67,11 @@ class World(unittest.TestCase):
     def setUp(self):
         self.entries, self.users, self.groups = (copy.deepcopy(each) for each in (ENTRIES, USERS, GROUPS))
 
-        self.tenant, self.contested = None, False
+        self.tenant, self.contested, self.flatten = None, False, False
 
     def report(self):
-        return comparison.compare(self.entries, self.users, self.groups, self.tenant, self.contested)
+        return comparison.compare(self.entries, self.users, self.groups, self.tenant,
+                                  contested=self.contested, flatten=self.flatten)
 
     def finds(self, difference, anchor, attribute=None):
         report = self.report()
@@ -78,6 +79,34 @@ class World(unittest.TestCase):
         self.assertEqual(found, [(difference, anchor, attribute)])
         self.assertEqual(report["mismatches"], 1)
         return report
+
+
+class Flattened(World):
+    """Groups have the people below them: staff > empty > staff is a loop, cut at its last link."""
+
+    def setUp(self):
+        super().setUp()
+        self.flatten = True
+        self.entries += [group("g-3", "all", "cn=staff,ou=groups,dc=example,dc=org", f"uid=bob,{PEOPLE}")]
+        self.entries[5]["values"]["member"].append(b"cn=staff,ou=groups,dc=example,dc=org")
+        self.groups[0]["members"].remove({"value": "h2"})
+        self.groups.append({"id": "h3", "externalId": "g-3", "displayName": "all",
+                            "members": [{"value": "u1"}, {"value": "u2"}, {"value": "u3"}]})
+
+    def test_equal_worlds_are_equal(self):
+        self.assertEqual([], self.report()["details"])
+
+    def test_a_member_of_a_group_below_is_missing(self):
+        self.groups[2]["members"].remove({"value": "u3"})
+        self.finds("member missing", "g-3", "members")
+
+    def test_a_group_below_is_a_member(self):
+        self.groups[2]["members"].append({"value": "h1"})
+        self.finds("member unexpected", "g-3", "members")
+
+    def test_the_last_link_of_a_loop_brings_nobody(self):
+        self.groups[1]["members"] = [{"value": "u1"}]
+        self.finds("member unexpected", "g-2", "members")
 
 
 class Planted(World):

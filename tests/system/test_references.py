@@ -2,6 +2,7 @@
 """Members and managers: who refers to whom, whatever happens to either side."""
 
 import unittest
+from random import Random
 
 from lab import GROUP
 from semantics import SemanticsCase
@@ -98,6 +99,96 @@ class Strangers(SemanticsCase):
         self.assertNoWrites(lambda: node.sync("--full"))
         self.assertEqual(added | {self.user("ours")["id"]}, self.members("club"))
         self.assertEqual([], self.adopt(node, "--all", "--dry-run"))
+
+
+class Nested(SemanticsCase):
+    """`nested: flatten`: groups have the people of the groups below them."""
+
+    OPTIONS = {"people": 10, "groups": 2}
+    COMPARE = ("--flatten",)
+    FLATTEN = ("nested: send", "nested: flatten")
+
+    def members_set(self, group, *members):
+        self.set(group, "member", *(members or (group,)))
+
+    def uids(self, name):
+        """Who is in it at the target."""
+        found = [self.lab.scim("GET", f"/Users/{each}") for each in self.members(name)]
+        self.assertEqual({200}, {reply.status for reply in found} | {200})
+        return {reply.body["userName"].partition("@")[0] for reply in found}
+
+    def problems(self, node):
+        return [(each["name"], each["path"], each["text"]) for each in node.json("errors")["errors"]]
+
+    def test_one_person_more_below_is_one_write_for_each_group_above(self):
+        low = self.group("low", self.person("ann"))
+        middle = self.group("middle", low, self.person("bea"))
+        self.group("high", middle, low)
+        cleo = self.person("cleo")
+        node = self.running(self.FLATTEN)
+        self.assertEqual([{"ann"}, {"ann", "bea"}, {"ann", "bea"}], [self.uids(name) for name in ("low", "middle", "high")])
+        self.assertInStep()
+        self.directory.modify_s(low, [(0, "member", [cleo.encode()])])
+        paths = {f"/Groups/{self.team(name)['id']}" for name in ("low", "middle", "high")}
+        self.assertEqual(sorted(("PATCH", path) for path in paths), sorted(self.operations_of(node.sync)))
+        self.assertInStep()
+        # Two ways lead from high to low: it is still below when one of them ends.
+        self.members_set(middle)
+        node.sync()
+        self.assertEqual([set(), {"ann", "cleo"}], [self.uids(name) for name in ("middle", "high")])
+        self.assertNoWrites(lambda: node.sync("--full"))
+        self.assertInStep()
+
+    def test_a_group_that_comes_goes_and_is_renamed_brings_and_takes_its_people(self):
+        low = self.group("low", self.person("dan"))
+        self.group("high", low, self.person("eve"))
+        node = self.running(self.FLATTEN)
+        self.directory.rename_s(low, "cn=lower", delold=1)
+        node.sync()
+        self.assertEqual({"eve"}, self.uids("high"))
+        self.assertInStep()
+        self.directory.rename_s("cn=lower," + low.partition(",")[2], "cn=low", delold=1)
+        node.sync()
+        self.assertEqual({"dan", "eve"}, self.uids("high"))
+        self.directory.delete_s(low)
+        node.sync()
+        self.assertEqual({"eve"}, self.uids("high"))
+        self.assertNoWrites(lambda: node.sync("--full"))
+        self.assertInStep()
+
+    def test_a_loop_is_cut_told_and_healed(self):
+        first = self.group("first", self.person("fay"))
+        second = self.group("second", first, self.person("gil"))
+        node = self.running(self.FLATTEN)
+        self.assertEqual([], self.problems(node))
+        self.members_set(first, second, "uid=fay,ou=people," + self.lab.env["base"])
+        node.sync()
+        [(name, path, text)] = self.problems(node)
+        self.assertEqual("members", path)
+        self.assertSentence(text, f'"{name}" > ', "first", "second", "removed at the source")
+        self.assertInStep()
+        self.assertNoWrites(lambda: node.sync("--full"))
+        self.assertEqual([(name, path, text)], self.problems(node))
+        self.members_set(second, "uid=gil,ou=people," + self.lab.env["base"])
+        node.sync()
+        self.assertEqual([], self.problems(node))
+        self.assertEqual([{"fay", "gil"}, {"gil"}], [self.uids(each) for each in ("first", "second")])
+        self.assertInStep()
+
+    def test_random_nesting_is_the_same_by_delta_and_in_full(self):
+        random = Random(11)
+        people = [self.person(f"p{n}") for n in range(6)]
+        groups = [self.group(f"g{n}") for n in range(6)]
+        node = self.running(self.FLATTEN)
+        for step in range(14):
+            for _ in range(3):
+                group = random.choice(groups)
+                self.members_set(group, *random.sample(people + groups, random.randint(0, 4)))
+            node.sync()
+            with self.subTest(step=step):
+                self.assertInStep()
+        self.assertNoWrites(lambda: node.sync("--full"))
+        self.assertInStep()
 
 
 if __name__ == "__main__":

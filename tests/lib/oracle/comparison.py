@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from . import mapping
+from . import mapping, nested
 from .source import normal_dn
 
 NOT_COMPARED = {"schemas", "id", "meta", "externalId", "members"}
@@ -55,10 +55,11 @@ class Comparison:
     tenant: {"foreign": {id: resource}, "adopted": {id: resource}}, how objects were
     before the first run: the former must still be so, of the latter what no
     rule names, and their members who are foreign may have stayed.
-    contested: a name that somebody else rightly has may be missing, see quarantined().
+    ways: contested: a name that somebody else rightly has may be missing, see
+    quarantined(). flatten: groups have the people of the groups below them.
     """
 
-    def __init__(self, entries, users, groups, tenant=None, contested=False):
+    def __init__(self, entries, users, groups, tenant=None, **ways):
         self.details = []
         self.tenant = {"foreign": {}, "adopted": {}, **(tenant or {})}
         self.duplicates = 0
@@ -70,10 +71,11 @@ class Comparison:
         self.holders = {}
         for kind, resources in (("user", users), ("group", groups)):
             self.index(kind, resources)
-        self.excused = self.quarantined() if contested else set()
+        self.excused = self.quarantined() if ways.get("contested") else set()
         for anchor in self.excused:
             if self.resource(anchor) is None:
                 del self.by_dn[normal_dn(self.wanted[anchor]["dn"])]
+        self.flat = self.flattened() if ways.get("flatten") else None
 
     def differ(self, what, anchor, attribute=None, source=None, target=None):
         if source is mapping.AMBIGUOUS:
@@ -171,9 +173,16 @@ class Comparison:
             if source != target or type(source) is not type(target):
                 self.differ("value", entry["anchor"], path, source, target)
 
-    def expected_members(self, entry):
+    def named_members(self, entry):
         """A group that names itself names nobody: groupOfNames cannot be empty."""
         return self.resolve(entry, "member") - {entry["anchor"]}
+
+    def flattened(self):
+        groups = {anchor: self.named_members(entry) for anchor, entry in self.wanted.items() if entry["kind"] == "group"}
+        return nested.people(groups, {anchor: entry["kind"] for anchor, entry in self.wanted.items()})
+
+    def expected_members(self, entry):
+        return self.named_members(entry) if self.flat is None else self.flat[entry["anchor"]]
 
     def compare_members(self, entry, resource):
         wanted = self.expected_members(entry)
@@ -213,9 +222,9 @@ class Comparison:
                 self.compare_members(entry, resource)
 
 
-def compare(entries, users, groups, tenant=None, contested=False):
+def compare(entries, users, groups, tenant=None, **ways):
     """The report; see compare's documentation."""
-    work = Comparison(entries, users, groups, tenant, contested)
+    work = Comparison(entries, users, groups, tenant, **ways)
     foreign = work.tenant["foreign"]
     work.run({resource["id"] for resource in [*users, *groups]})
     kinds = [entry["kind"] for entry in work.wanted.values()]

@@ -14,7 +14,7 @@ enum {
     GROUP
 };
 
-static const struct metaverse_reference_path paths[] = {
+static struct metaverse_reference_path paths[] = {
     { .kind = USER, .attribute = "manager", .path = "manager" },
     { .kind = GROUP, .attribute = "member", .path = "members" },
     { .kind = GROUP, .attribute = "uniqueMember", .path = "members" },
@@ -236,9 +236,8 @@ static void assert_keys_follow(struct history *h)
     }
 }
 
-static void counts_follow_any_history(void **state)
+static void follow_histories(struct store *store)
 {
-    struct store *store = *state;
     for (int64_t seed = 1; seed <= 10; seed++) {
         struct history h = {
             .store = store, .random = { (uint64_t) seed * 0x9E3779B97F4A7C15U }
@@ -246,7 +245,7 @@ static void counts_follow_any_history(void **state)
         int64_t seen = 0;
         store_exec(store, "DELETE FROM source_object; DELETE FROM source_link; "
                           "DELETE FROM joined; DELETE FROM metaverse; "
-                          "DELETE FROM reference");
+                          "DELETE FROM reference; DELETE FROM nesting");
         for (int i = 0; i < OBJECTS; i++) {
             struct node *node = &h.nodes[i];
             node->source = i % 5 == 4 ? 2 : 1;
@@ -265,6 +264,23 @@ static void counts_follow_any_history(void **state)
         assert_keys_follow(&h);
         /* Something was proved only if there was something to count. */
         assert_true(seen > 100);
+    }
+}
+
+static void counts_follow_any_history(void **state)
+{
+    follow_histories(*state);
+}
+
+/* Groups that are renamed, moved, replaced and left, below others. */
+static void flattened_counts_follow_any_history(void **state)
+{
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        paths[i].flatten = strcmp(paths[i].path, "members") == 0;
+    }
+    follow_histories(*state);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        paths[i].flatten = false;
     }
 }
 
@@ -478,6 +494,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, make, store_remove)
     const struct CMUnitTest tests[] = {
         T(counts_follow_any_history),
+        T(flattened_counts_follow_any_history),
         T(a_dn_means_an_object_of_the_same_source),
         T(a_group_is_never_its_own_member),
         T(one_may_be_ones_own_manager),
