@@ -6,6 +6,7 @@
 #include "node/engine/guard.h"
 #include "node/engine/leaver.h"
 #include "node/engine/match.h"
+#include "node/engine/unique.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/problem.h"
@@ -21,7 +22,8 @@ struct comparison {
     struct metaverse_object object;
     struct target_row row;
     bool at_target;
-    unsigned classes; /* of the intent to be decided */
+    unsigned classes;    /* of the intent to be decided */
+    struct ts_entry set; /* what it will send */
 };
 
 /* `after` is what the target is to have, packed. */
@@ -51,19 +53,28 @@ static enum ts_code decide(struct comparison *c, enum intent_verb verb,
         code = problem_blocks(c->mv, intent.kind, intent.anchor, &intent.after,
                               &blocked, err);
     }
+    if (code == TS_OK && !c->engine->target_empty) {
+        code = intent_revoke(c->mv, intent.metaverse_id, err);
+    }
+    if (code == TS_OK && !blocked) {
+        code = unique_decided(c->engine, &c->object, &c->set, err);
+    }
     if (code != TS_OK || blocked) {
         return code;
     }
     intent.id = ++c->engine->state.numbers.intent;
-    code = c->engine->target_empty
-               ? TS_OK
-               : intent_revoke(c->mv, intent.metaverse_id, err);
-    return code == TS_OK ? intent_put(c->mv, &intent, err) : code;
+    return intent_put(c->mv, &intent, err);
 }
 
+/* Nothing is to be written; what was being tried again has succeeded. */
 static enum ts_code revoke(struct comparison *c, struct ts_err *err)
 {
-    return intent_revoke(c->mv, c->object.id, err);
+    enum ts_code code = TS_OK;
+    if (c->engine->problems_known) {
+        code = problem_clear_tried(c->mv, c->object.kind, c->object.anchor,
+                                   "unique", err);
+    }
+    return code == TS_OK ? intent_revoke(c->mv, c->object.id, err) : code;
 }
 
 /* ---- in scope --------------------------------------------------------------
@@ -71,18 +82,20 @@ static enum ts_code revoke(struct comparison *c, struct ts_err *err)
 
 static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
 {
-    struct ts_entry wanted;
+    struct ts_entry wanted = { .count = 0 };
     bool user = c->object.kind == CONFIG_KIND_USER;
     enum match_verdict verdict = MATCH_NONE;
+    bool required = false;
     enum ts_code code = TS_OK;
-    if (c->engine->free_objects) {
+    if (c->engine->free_objects || !c->engine->contested.none ||
+        c->engine->problems_known) {
         code = entry_unpack(c->object.packed, c->arena, &wanted, err);
-        if (code == TS_OK) {
-            code = match_free(c->engine, &c->object, &wanted, c->arena, &c->row,
-                              &verdict, err);
-        }
-    } else {
-        code = contest_over(c->engine, &c->object, NULL, err);
+    }
+    if (code == TS_OK) {
+        code = c->engine->free_objects
+                   ? match_free(c->engine, &c->object, &wanted, c->arena,
+                                &c->row, &verdict, err)
+                   : contest_over(c->engine, &c->object, NULL, err);
     }
     if (code != TS_OK) {
         return code;
@@ -95,7 +108,12 @@ static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
                       user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE,
                       c->object.packed, err);
     }
+    code = unique_withhold(c->engine, &c->object, &wanted, &required, err);
+    if (code != TS_OK || required) {
+        return code == TS_OK ? intent_revoke(c->mv, c->object.id, err) : code;
+    }
     c->classes = INTENT_CLASS_CREATE;
+    c->set = wanted;
     return decide(c, INTENT_CREATE,
                   user ? INTENT_USER_CREATE : INTENT_GROUP_CREATE,
                   c->object.packed, err);
@@ -109,6 +127,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     struct ts_slice after = TS_SLICE_NONE;
     bool adds = false;
     bool removes = false;
+    bool required = false;
     bool kept = false;
     enum ts_code code = entry_unpack(c->object.packed, c->arena, &wanted, err);
     if (code == TS_OK) {
@@ -116,6 +135,9 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     }
     if (code == TS_OK) {
         code = leaver_note(c->engine, &c->object, kept, err);
+    }
+    if (code == TS_OK) {
+        code = unique_withhold(c->engine, &c->object, &wanted, &required, err);
     }
     if (code == TS_OK) {
         code = entry_unpack(c->row.sent, c->arena, &sent, err);
@@ -137,6 +159,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     if (code != TS_OK) {
         return code;
     }
+    c->set = difference.set;
     bool user = c->object.kind == CONFIG_KIND_USER;
     if (!c->row.active && !kept &&
         ts_entry_find(&wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
@@ -175,14 +198,24 @@ enum config_leaver compare_leaver(const struct config *config, int kind,
 
 static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
 {
+    enum ledger_provenance provenance;
     bool ours = false;
-    enum ts_code code =
-        ledger_has(c->mv, c->object.kind, c->object.anchor, &ours, err);
+    enum ts_code code = ledger_get(c->mv, c->object.kind, c->object.anchor,
+                                   &ours, &provenance, err);
+    if (code == TS_OK && c->engine->problems_known) {
+        code = problem_clear(c->mv, c->object.kind, c->object.anchor, "unique",
+                             err); /* it wants no value any more */
+    }
     if (code != TS_OK) {
         return code;
     }
     if (!c->at_target || !ours) {
         code = revoke(c, err);
+        /* The target was seen not to have it (L1). */
+        if (code == TS_OK && ours && !c->at_target &&
+            provenance != LEDGER_FOUND) {
+            code = ledger_remove(c->mv, c->object.kind, c->object.anchor, err);
+        }
         if (code == TS_OK && !c->at_target &&
             c->object.presence == OBJECT_GONE) {
             code = object_remove(c->mv, c->object.id, err);
@@ -190,6 +223,7 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
         return code;
     }
     bool gone = c->object.presence == OBJECT_GONE;
+    bool found = provenance == LEDGER_FOUND;
     enum leaver_step step = LEAVER_NOTHING;
     code = leaver_note(c->engine, &c->object, false, err);
     if (code == TS_OK) {
@@ -200,12 +234,24 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
     }
     switch (step) {
     case LEAVER_DELETE:
-        c->classes = gone ? INTENT_CLASS_DELETE : INTENT_CLASS_EXIT;
+        c->classes = found  ? INTENT_CLASS_ORPHAN
+                     : gone ? INTENT_CLASS_DELETE
+                            : INTENT_CLASS_EXIT;
         return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case LEAVER_DEACTIVATE:
-        c->classes = gone ? INTENT_CLASS_DEACTIVATE : INTENT_CLASS_EXIT;
+        c->classes = found  ? INTENT_CLASS_ORPHAN
+                     : gone ? INTENT_CLASS_DEACTIVATE
+                            : INTENT_CLASS_EXIT;
         return decide(c, INTENT_DEACTIVATE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case LEAVER_NOTHING:
+        /* An operator named it, and the policy does nothing yet: from now on
+         * it is a leaver like others. */
+        code = found ? ledger_put(c->mv, c->object.kind, c->object.anchor,
+                                  c->row.target_id, LEDGER_ADOPTED, err)
+                     : TS_OK;
+        if (code != TS_OK) {
+            return code;
+        }
         break;
     }
     return revoke(c, err);
@@ -370,6 +416,9 @@ static enum ts_code look_around(struct engine_context *engine,
                             "EXISTS(SELECT 1 FROM intent)",
                             &some, err);
         engine->target_empty = engine->state.building && some == 0;
+    }
+    if (code == TS_OK) {
+        code = unique_expect(engine, engine->target_empty ? INT64_MAX : 0, err);
     }
     if (code == TS_OK && !engine->target_empty) {
         code = indexes_make(engine->state.mv, "intent", err);

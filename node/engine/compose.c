@@ -5,6 +5,7 @@
 #include "node/engine/difference.h"
 #include "node/engine/leaver.h"
 #include "node/engine/match.h"
+#include "node/engine/unique.h"
 #include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
 
@@ -14,7 +15,8 @@ struct composition {
     struct metaverse_object object;
     struct target_row row;
     bool at_target;
-    struct ts_entry wanted;
+    struct ts_entry wanted; /* without what is quarantined */
+    bool required;          /* and that is something that it must have */
 };
 
 static enum ts_code too_large(const struct intent *intent, struct ts_err *err)
@@ -187,6 +189,28 @@ static enum ts_code compose_update(struct composition *c, struct ts_err *err)
     return code == TS_OK ? compose_links(c, err) : code;
 }
 
+/* Nobody waits any more for what it has: then it is an update like others. */
+static enum ts_code compose_park(struct composition *c, struct ts_err *err)
+{
+    struct ts_entry sent;
+    struct difference parked = { .set = { 0 } };
+    struct export_op *op = c->op;
+    enum ts_code code = entry_unpack(c->row.sent, &op->arena, &sent, err);
+    if (code == TS_OK) {
+        code =
+            unique_park(c->engine, &c->object, &sent, &op->arena, &parked, err);
+    }
+    if (code == TS_OK && parked.set.count == 0) {
+        return compose_update(c, err);
+    }
+    if (code == TS_OK) {
+        code = entry_pack(&parked.sent, &op->arena, &op->sent, err);
+    }
+    op->op.verb = TARGET_UPDATE;
+    op->op.set = parked.set;
+    return code;
+}
+
 static enum ts_code compose_verb(struct composition *c, struct ts_err *err)
 {
     switch (c->op->intent.verb) {
@@ -194,6 +218,8 @@ static enum ts_code compose_verb(struct composition *c, struct ts_err *err)
         return compose_create(c, err);
     case INTENT_UPDATE:
         return compose_update(c, err);
+    case INTENT_PARK:
+        return compose_park(c, err);
     case INTENT_DEACTIVATE:
         c->op->op.verb = TARGET_DEACTIVATE;
         break;
@@ -226,6 +252,10 @@ static enum ts_code load(struct composition *c, struct ts_err *err)
     if (code == TS_OK) {
         code = entry_unpack(c->object.packed, arena, &c->wanted, err);
     }
+    if (code == TS_OK) {
+        code = unique_withhold(c->engine, &c->object, &c->wanted, &c->required,
+                               err);
+    }
     if (code == TS_OK && c->at_target) {
         c->op->op.id = c->row.target_id;
         c->op->op.etag = c->row.etag;
@@ -239,7 +269,7 @@ static bool void_by_now(const struct composition *c)
 {
     enum intent_verb verb = c->op->intent.verb;
     bool needs_row = verb != INTENT_CREATE && verb != INTENT_ADOPT;
-    return needs_row != c->at_target;
+    return needs_row != c->at_target || (verb == INTENT_CREATE && c->required);
 }
 
 static bool is_empty_update(const struct target_op *op)

@@ -57,6 +57,13 @@ enum staging {
 
 struct plan;
 
+/* Objects that are to take values to which others have a claim; unique.h. */
+struct engine_contested {
+    int64_t *ids;
+    size_t count, room;
+    bool none; /* nobody can be: looked at all claims */
+};
+
 /* The DN key of a source's base. */
 struct engine_base {
     bool known;
@@ -74,6 +81,7 @@ struct engine_context {
     size_t reference_path_count;
     struct metaverse_unique_path *unique_paths; /* at the target */
     size_t unique_path_count;
+    struct engine_contested contested;
     struct engine_base bases[ENGINE_SOURCES_MAX];
     int64_t import_ms[ENGINE_SOURCES_MAX]; /* of the last complete reading */
     struct cycle_counts counts;

@@ -7,13 +7,14 @@
 #include "node/engine/compare.h"
 #include "node/engine/configure.h"
 #include "node/engine/export.h"
-#include "node/engine/guard.h"
 #include "node/engine/import.h"
 #include "node/engine/leaver.h"
 #include "node/engine/loops.h"
+#include "node/engine/orphan.h"
 #include "node/engine/reconcile.h"
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
+#include "node/engine/unique.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/loss.h"
 #include "node/metaverse/problem.h"
@@ -203,9 +204,19 @@ static enum ts_code compare_phase(struct cycle *c, struct ts_err *err)
     return code == TS_OK ? compare_due(c->engine, &intents, err) : code;
 }
 
+/* What the target has and nobody claims, once it was read whole. */
+static enum ts_code orphan_phase(struct cycle *c, struct ts_err *err)
+{
+    uint64_t bound = 0;
+    uint64_t intents = 0;
+    enum ts_code code = orphan_pass(c->engine, &bound, err);
+    return code == TS_OK && bound > 0 ? compare_due(c->engine, &intents, err)
+                                      : code;
+}
+
 static enum ts_code guard_phase(struct cycle *c, struct ts_err *err)
 {
-    enum ts_code code = guard_pass(c->engine, err);
+    enum ts_code code = unique_clear(c->engine, err);
     return code == TS_OK ? staging_decided(c->engine, err) : code;
 }
 
@@ -267,6 +278,7 @@ static const struct step decide[] = {
     { ENGINE_COMPARE, compare_phase },
 };
 static const struct step carry_out[] = {
+    { ENGINE_COMPARE, orphan_phase },
     { ENGINE_COMPARE, guard_phase },
     { ENGINE_EXPORT, export_phase },
 };

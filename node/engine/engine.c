@@ -12,6 +12,7 @@
 #include "node/engine/configure.h"
 #include "node/engine/foreign.h"
 #include "node/engine/staging.h"
+#include "node/engine/unique.h"
 
 /* Progress is published, and operators answered, at most so often. */
 #define BREATH_MS     50
@@ -444,6 +445,7 @@ static void close_parts(struct engine *engine)
 {
     exporter_free(engine->context.exporter);
     configure_done(&engine->context);
+    unique_done(&engine->context);
     state_discard(&engine->context.state);
     state_close(&engine->context.state);
     local_close(engine->local);

@@ -3,8 +3,8 @@
 #include "node/base/failpoint.h"
 #include "node/engine/compare.h"
 #include "node/engine/compose.h"
-#include "node/engine/guard.h"
 #include "node/engine/settle.h"
+#include "node/engine/unique.h"
 
 #define ROUNDS_MAX 12   /* of decide and export in one cycle */
 #define PASSES_MAX 8192 /* in one phase; the next cycle goes on */
@@ -39,6 +39,30 @@ static void outgoing_free(struct outgoing *out)
     out->count = 0;
 }
 
+/* As compose; what would take a value that another has waits for him (Q1). */
+static enum ts_code compose_in_turn(struct engine_context *engine,
+                                    const struct intent *intent, bool force,
+                                    enum compose_result *ret_result,
+                                    struct export_op **ret_op,
+                                    struct ts_err *err)
+{
+    struct export_op *op = NULL;
+    bool waits = false;
+    enum ts_code code = compose(engine, intent, force, ret_result, &op, err);
+    if (code != TS_OK || *ret_result != COMPOSE_READY) {
+        return code;
+    }
+    code = unique_waits(engine, intent->metaverse_id, intent->kind, &op->op.set,
+                        &waits, err);
+    if (code != TS_OK || waits) {
+        export_op_free(op);
+        *ret_result = COMPOSE_WAIT;
+        return code;
+    }
+    *ret_op = op;
+    return TS_OK;
+}
+
 /* Compose each intent and mark it as sent, in the caller's transaction. */
 static enum ts_code compose_list(struct export_run *run,
                                  const struct intent *intents, size_t count,
@@ -50,7 +74,8 @@ static enum ts_code compose_list(struct export_run *run,
     for (size_t i = 0; code == TS_OK && i < count; i++) {
         enum compose_result result;
         struct export_op *op = NULL;
-        code = compose(run->engine, &intents[i], force, &result, &op, err);
+        code =
+            compose_in_turn(run->engine, &intents[i], force, &result, &op, err);
         if (code != TS_OK) {
             break;
         }
@@ -366,10 +391,16 @@ static enum ts_code one_round(struct export_run *run, uint64_t *ret_decided,
     struct intent_counts counts;
     enum ts_code code = compare_due(run->engine, ret_decided, err);
     if (code == TS_OK) {
-        code = guard_pass(run->engine, err);
+        code = unique_clear(run->engine, err);
+    }
+    if (code == TS_OK) {
+        code = unique_open_rings(run->engine, err);
     }
     if (code == TS_OK) {
         code = intent_count(run->state->mv, &counts, err);
+    }
+    if (code == TS_OK) {
+        code = unique_expect(run->engine, counts.due, err);
     }
     if (code != TS_OK) {
         return code;

@@ -3,6 +3,7 @@
 #include "node/engine/contest.h"
 #include "node/engine/foreign.h"
 #include "node/engine/observe.h"
+#include "node/engine/orphan.h"
 #include "node/engine/touch.h"
 #include "node/metaverse/stranger.h"
 
@@ -162,10 +163,11 @@ static enum ts_code conclude(struct reconciliation *r, struct ts_err *err)
     while (code == TS_OK && more) {
         code = drop_unshown(r, &last, &more, err);
     }
-    return code == TS_OK
-               ? metaverse_set_setting(r->engine->state.mv, "target-known",
-                                       ts_slice(yes, sizeof yes), err)
-               : code;
+    if (code == TS_OK) {
+        code = metaverse_set_setting(r->engine->state.mv, "target-known",
+                                     ts_slice(yes, sizeof yes), err);
+    }
+    return code == TS_OK ? orphan_due(r->engine, err) : code;
 }
 
 enum ts_code reconcile_target(struct engine_context *engine,

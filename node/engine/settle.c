@@ -6,6 +6,7 @@
 #include "node/engine/foreign.h"
 #include "node/engine/match.h"
 #include "node/engine/observe.h"
+#include "node/engine/unique.h"
 #include "node/metaverse/problem.h"
 #include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
@@ -60,6 +61,43 @@ static enum ts_code note(struct settlement *s, int64_t retry_at,
     };
     enum ts_code code = problem_set(s->mv, &problem, err);
     return code == TS_OK ? intent_drop(s->mv, op->intent.id, err) : code;
+}
+
+/* Somebody whom we do not know has a value of `values`: the path that it is on
+ * stays as it is, all else goes on. */
+static enum ts_code taken(struct settlement *s, const struct ts_entry *values,
+                          int64_t retry_at, struct ts_err *err)
+{
+    const struct export_op *op = s->op;
+    bool quarantined = false;
+    const struct unique_refusal refusal = {
+        .kind = op->intent.kind,
+        .anchor = op->intent.anchor,
+        .values = values,
+        .attribute =
+            ts_slice_str(op->reason != NULL ? op->fault : op->attribute),
+        .text = ts_slice_str(op->reason != NULL ? op->reason : op->text),
+    };
+    enum ts_code code = unique_refused(s->engine, &refusal, &quarantined, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    return quarantined ? decide_anew(s, err) : note(s, retry_at, err);
+}
+
+/* The same of a creation, after a look that found nobody who is ours. */
+static enum ts_code taken_before(struct settlement *s, struct ts_err *err)
+{
+    struct metaverse_object object;
+    struct ts_entry wanted;
+    enum ts_code code =
+        object_get(s->mv, s->op->intent.metaverse_id, &s->arena, &object, err);
+    if (code == TS_OK) {
+        code = entry_unpack(object.packed, &s->arena, &wanted, err);
+    }
+    return code == TS_OK ? taken(s, &wanted,
+                                 ts_wall_seconds() + ENGINE_RETRY_SECONDS, err)
+                         : code;
 }
 
 /* ---- done ------------------------------------------------------------------
@@ -123,9 +161,14 @@ static enum ts_code put_row(struct settlement *s, struct ts_slice target_id,
 /* In step, unless the object changed meanwhile or more references are due. */
 static enum ts_code finish_write(struct settlement *s, struct ts_err *err)
 {
+    const struct intent *intent = &s->op->intent;
     enum ts_code code = hold_links(s, err);
     if (code == TS_OK) {
         code = clear_problems(s, err);
+    }
+    if (code == TS_OK && intent->verb != INTENT_PARK) {
+        code = problem_clear_tried(s->mv, intent->kind, intent->anchor,
+                                   "unique", err);
     }
     return code == TS_OK ? decide_anew(s, err) : code;
 }
@@ -183,6 +226,11 @@ static enum ts_code switched(struct settlement *s, bool active,
     enum ts_code code = active ? TS_OK : sent_inactive(s, &s->sent, err);
     if (code == TS_OK) {
         code = put_row(s, s->op->op.id, active ? 0 : ts_wall_seconds(), err);
+    }
+    if (code == TS_OK) {
+        /* One that was only found, and that an operator named, is ours now. */
+        code = ledger_put(s->mv, s->op->intent.kind, s->op->intent.anchor,
+                          s->op->op.id, LEDGER_ADOPTED, err);
     }
     return code == TS_OK ? finish_write(s, err) : code;
 }
@@ -254,6 +302,9 @@ static enum ts_code match_anew(struct settlement *s, struct ts_err *err)
     }
     db_reset(row);
     code = intent_revoke(s->mv, id, err);
+    if (code == TS_OK && s->op->reason != NULL) {
+        return taken_before(s, err);
+    }
     return code == TS_OK
                ? note(s, ts_wall_seconds() + ENGINE_RETRY_SECONDS, err)
                : code;
@@ -277,6 +328,7 @@ static enum ts_code done(struct settlement *s, struct ts_err *err)
     case INTENT_CREATE:
         return created(s, err);
     case INTENT_UPDATE:
+    case INTENT_PARK:
         return updated(s, err);
     case INTENT_DEACTIVATE:
         return switched(s, false, err);
@@ -358,8 +410,10 @@ static enum ts_code stale(struct settlement *s, struct ts_err *err)
 static enum ts_code looked(struct settlement *s, struct ts_err *err)
 {
     const struct export_op *op = s->op;
+    /* In conflict with somebody who cannot be found: not tried at once. */
+    bool refused = op->intent.verb == INTENT_CREATE && op->reason != NULL;
     if (op->object_count == 0) {
-        return missing(s, err);
+        return refused ? taken_before(s, err) : missing(s, err);
     }
     if (op->reason != NULL && op->intent.verb != INTENT_CREATE &&
         op->intent.verb != INTENT_ADOPT) {
@@ -371,6 +425,7 @@ static enum ts_code looked(struct settlement *s, struct ts_err *err)
     case INTENT_ADOPT:
         return adopted(s, err);
     case INTENT_UPDATE:
+    case INTENT_PARK:
     case INTENT_DEACTIVATE:
     case INTENT_REACTIVATE:
     case INTENT_DELETE:
@@ -401,7 +456,7 @@ static enum ts_code settle_write(struct settlement *s,
             *advice = SETTLE_LOOK;
             return TS_OK;
         }
-        return note(s, retry_at, err);
+        return taken(s, &op->op.set, retry_at, err);
     case TARGET_STALE:
         *advice = SETTLE_LOOK;
         return TS_OK;

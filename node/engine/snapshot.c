@@ -152,9 +152,9 @@ static json_t *problems_document(const struct snapshot *s)
 
 json_t *snapshot_exports(const struct cycle_counts *did)
 {
-    uint64_t update = did->exports[INTENT_UPDATE] +
-                      did->exports[INTENT_DEACTIVATE] +
-                      did->exports[INTENT_REACTIVATE];
+    uint64_t update =
+        did->exports[INTENT_UPDATE] + did->exports[INTENT_DEACTIVATE] +
+        did->exports[INTENT_REACTIVATE] + did->exports[INTENT_PARK];
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "create",
                      (json_int_t) did->exports[INTENT_CREATE], "update",
                      (json_int_t) update, "delete",

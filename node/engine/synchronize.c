@@ -194,6 +194,9 @@ static enum ts_code store_flow(struct chunk *c, int64_t id,
     object.once = merged.once;
     object.changed = draw_change(c);
     code = object_update(c->mv, &object, err);
+    if (code == TS_OK && c->engine->problems_known) {
+        code = problem_try_again(c->mv, object.kind, object.anchor, err);
+    }
     return code == TS_OK ? store_join_values(c, id, rule_of(c, &parts[0]),
                                              &merged.values, err)
                          : code;

@@ -65,8 +65,9 @@ struct claimant {
     bool wants, has;
 };
 /* Who has the value at the target (*ret_holder), and who is the first by anchor
- * of those who want it and do not have it (*ret_first); id 0: nobody.
- * `metaverse_id` itself counts for the second only. Copies live in `arena`. */
+ * of those who want it and do not have it (*ret_first); id 0: nobody. If
+ * several have it, `metaverse_id` is told before others, and who wants to keep
+ * it before who does not. Copies live in `arena`. */
 TS_MUSTUSE enum ts_code
 claim_rivals(struct metaverse *mv, const struct claim_value *value,
              int64_t metaverse_id, struct ts_arena *arena,

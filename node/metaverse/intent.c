@@ -5,9 +5,13 @@
 const char *intent_verb_name(enum intent_verb verb)
 {
     static const char *const names[INTENT_VERBS] = {
-        [INTENT_CREATE] = "create",         [INTENT_UPDATE] = "update",
-        [INTENT_DEACTIVATE] = "deactivate", [INTENT_REACTIVATE] = "reactivate",
-        [INTENT_DELETE] = "delete",         [INTENT_ADOPT] = "adopt",
+        [INTENT_CREATE] = "create",
+        [INTENT_UPDATE] = "update",
+        [INTENT_DEACTIVATE] = "deactivate",
+        [INTENT_REACTIVATE] = "reactivate",
+        [INTENT_DELETE] = "delete",
+        [INTENT_ADOPT] = "adopt",
+        [INTENT_PARK] = "park",
     };
     return names[verb];
 }
@@ -107,6 +111,23 @@ static enum ts_code read_intents(struct metaverse *mv, sqlite3_stmt *stmt,
     }
     db_reset(stmt);
     *count = n;
+    return code;
+}
+
+enum ts_code intent_get(struct metaverse *mv, int64_t metaverse_id,
+                        struct ts_arena *arena, struct intent *ret_intent,
+                        bool *ret_found, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM intent WHERE metaverse_id = ?1";
+    sqlite3_stmt *stmt = NULL;
+    size_t count = 1;
+    enum ts_code code =
+        metaverse_query(mv, sql, DB_VALUES(DB_INT(metaverse_id)), &stmt, err);
+    if (code == TS_OK) {
+        code = read_intents(mv, stmt, arena, ret_intent, &count, err);
+    }
+    *ret_found = code == TS_OK && count == 1;
     return code;
 }
 

@@ -41,6 +41,7 @@ enum intent_verb {
     INTENT_REACTIVATE,
     INTENT_DELETE,
     INTENT_ADOPT, /* only reads: take over an object that is there already */
+    INTENT_PARK,  /* an update that first gives unique values up; unique.h */
     INTENT_VERBS
 };
 
@@ -90,6 +91,11 @@ TS_MUSTUSE enum ts_code intent_put(struct metaverse *mv,
 TS_MUSTUSE enum ts_code intent_of(struct metaverse *mv, int64_t metaverse_id,
                                   bool *ret_exists, bool *ret_doubt,
                                   struct ts_err *err);
+/* What is decided for the object; copies live in `arena`. */
+TS_MUSTUSE enum ts_code intent_get(struct metaverse *mv, int64_t metaverse_id,
+                                   struct ts_arena *arena,
+                                   struct intent *ret_intent, bool *ret_found,
+                                   struct ts_err *err);
 /* Cleared and unsent intents of `phase` with ids above `after`, in order, at
  * most *count; copies live in `arena`. */
 TS_MUSTUSE enum ts_code intent_due(struct metaverse *mv,

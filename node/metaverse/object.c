@@ -105,13 +105,15 @@ enum ts_code object_insert(struct metaverse *mv,
 {
     static const char sql[] =
         "INSERT INTO metaverse(id, kind, anchor, presence, packed, once, "
-        "changed) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        "changed, left_at, left_by) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     enum ts_code code = metaverse_run(
         mv, sql,
         DB_VALUES(DB_INT(object->id), DB_INT(object->kind),
                   DB_TEXT(object->anchor), DB_INT(object->presence),
                   DB_BLOB(object->packed), DB_BLOB(object->once),
-                  DB_INT(object->changed)),
+                  DB_INT(object->changed), DB_INT(object->left_at),
+                  DB_TEXT(object->left_by)),
         err);
     return code == TS_OK ? claim(mv, object, err) : code;
 }

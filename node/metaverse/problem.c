@@ -9,7 +9,8 @@ enum ts_code problem_set(struct metaverse *mv, const struct problem *problem,
         "INSERT INTO object_error(kind, anchor, stage, path, text, after, "
         "first_at, retry_at) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) "
         "ON CONFLICT DO UPDATE SET text = excluded.text, "
-        "after = excluded.after, retry_at = excluded.retry_at "
+        "after = excluded.after, retry_at = excluded.retry_at, "
+        "attempts = attempts + 1 "
         "WHERE (text, after, retry_at) IS NOT "
         "(excluded.text, excluded.after, excluded.retry_at)";
     struct ts_slice after =
@@ -49,6 +50,65 @@ enum ts_code problem_clear_path(struct metaverse *mv,
                          err);
 }
 
+enum ts_code problem_clear_tried(struct metaverse *mv, int kind,
+                                 struct ts_slice anchor, const char *stage,
+                                 struct ts_err *err)
+{
+    static const char sql[] = "DELETE FROM object_error WHERE kind = ?1 AND "
+                              "anchor = ?2 AND stage = ?3 AND retry_at = 0";
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(kind), DB_TEXT(anchor), DB_TEXT(ts_slice_str(stage))),
+        err);
+}
+
+enum ts_code problem_try_again(struct metaverse *mv, int kind,
+                               struct ts_slice anchor, struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE object_error SET retry_at = 0 WHERE kind = ?1 AND anchor = ?2 "
+        "AND stage IN ('export', 'unique') AND retry_at > 0";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)),
+                         err);
+}
+
+enum ts_code problem_paths(struct metaverse *mv, const struct problem_key *of,
+                           struct ts_arena *arena, struct ts_slice *paths,
+                           size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT path FROM object_error WHERE kind = ?1 AND anchor = ?2 AND "
+        "stage = ?3 AND retry_at > 0 ORDER BY path LIMIT ?4";
+    sqlite3_stmt *stmt = NULL;
+    bool row = true;
+    size_t n = 0;
+    enum ts_code code = metaverse_query(
+        mv, sql,
+        DB_VALUES(DB_INT(of->kind), DB_TEXT(of->anchor),
+                  DB_TEXT(ts_slice_str(of->stage)), DB_INT((int64_t) *count)),
+        &stmt, err);
+    while (code == TS_OK) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        paths[n] = ts_arena_copy(arena, db_column(stmt, 0));
+        if (paths[n].data == NULL) {
+            code = ts_fail(err, TS_E_LIMIT, 0,
+                           "could not read the problems of \"%.*s\": out of "
+                           "memory",
+                           TS_SLICE_ARGS(of->anchor));
+            break;
+        }
+        n++;
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *count = n;
+    return code;
+}
+
 enum ts_code problem_blocks(struct metaverse *mv, int kind,
                             struct ts_slice anchor, const struct ts_hash *after,
                             bool *ret_blocks, struct ts_err *err)
@@ -78,15 +138,16 @@ enum ts_code problem_retry(struct metaverse *mv, int64_t now,
     static const char find_sql[] =
         "SELECT m.id FROM object_error e JOIN metaverse m "
         "ON m.anchor = e.anchor AND m.kind = e.kind "
-        "WHERE e.stage IN ('export', 'match') AND e.retry_at > 0 AND "
+        "WHERE e.stage IN ('export', 'match', 'unique') AND "
+        "e.retry_at > 0 AND "
         "e.retry_at <= ?1 "
         "LIMIT 1";
     static const char touch_sql[] =
         "UPDATE metaverse SET changed = ?2 WHERE id = ?1";
     static const char mark_sql[] =
-        "UPDATE object_error SET retry_at = 0 WHERE stage IN ('export', "
-        "'match') AND "
-        "(kind, anchor) = (SELECT kind, anchor FROM metaverse WHERE id = ?1)";
+        "UPDATE object_error SET retry_at = 0 WHERE stage IN "
+        "('export', 'match', 'unique') AND (kind, anchor) = (SELECT kind, "
+        "anchor FROM metaverse WHERE id = ?1)";
     for (;;) {
         sqlite3_stmt *row = NULL;
         enum ts_code code =

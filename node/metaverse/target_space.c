@@ -2,6 +2,7 @@
 
 #include "node/base/time.h"
 #include "node/metaverse/claim.h"
+#include "node/metaverse/hold.h"
 
 /* Stands for "as sent" in the column `seen`; no packed entry begins so. */
 static const uint8_t as_sent[1] = { 0 };
@@ -187,12 +188,37 @@ enum ts_code target_row_put(struct metaverse *mv, const struct target_row *row,
     return claim_hold(mv, row->metaverse_id, &shown, err);
 }
 
+/* Whose it is, or 0: what it shows is no claim of theirs any more. */
+static const struct claim_shown nothing = { .kind = 0 };
+
+static enum ts_code owner_of(struct metaverse *mv, struct ts_slice target_id,
+                             int64_t *ret_owner, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT metaverse_id FROM target_object WHERE target_id = ?1 AND "
+        "metaverse_id IS NOT NULL";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_TEXT(target_id)), &row, err);
+    if (code == TS_OK && row != NULL) {
+        *ret_owner = db_column_int(row, 0);
+        db_reset(row);
+    }
+    return code;
+}
+
 enum ts_code target_row_disown(struct metaverse *mv, struct ts_slice target_id,
                                struct ts_err *err)
 {
     static const char sql[] = "UPDATE target_object SET metaverse_id = NULL, "
                               "disowned = 1 WHERE target_id = ?1";
-    return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
+    int64_t owner = 0;
+    enum ts_code code = owner_of(mv, target_id, &owner, err);
+    if (code == TS_OK) {
+        code = metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
+    }
+    return code == TS_OK && owner > 0 ? claim_hold(mv, owner, &nothing, err)
+                                      : code;
 }
 
 enum ts_code target_row_inactive_since(struct metaverse *mv,
@@ -226,25 +252,14 @@ enum ts_code target_row_set_inactive(struct metaverse *mv, int64_t metaverse_id,
 enum ts_code target_row_remove(struct metaverse *mv, struct ts_slice target_id,
                                struct ts_err *err)
 {
-    static const char owner_sql[] =
-        "SELECT metaverse_id FROM target_object WHERE target_id = ?1 AND "
-        "metaverse_id IS NOT NULL";
     static const char sql[] = "DELETE FROM target_object WHERE target_id = ?1";
-    static const struct claim_shown nothing = { .kind = 0 };
-    sqlite3_stmt *owner = NULL;
-    enum ts_code code = metaverse_row(
-        mv, owner_sql, DB_VALUES(DB_TEXT(target_id)), &owner, err);
-    if (code != TS_OK) {
-        return code;
+    int64_t owner = 0;
+    enum ts_code code = owner_of(mv, target_id, &owner, err);
+    if (code == TS_OK) {
+        code = metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
     }
-    int64_t metaverse_id = owner == NULL ? 0 : db_column_int(owner, 0);
-    if (owner != NULL) {
-        db_reset(owner);
-    }
-    code = metaverse_run(mv, sql, DB_VALUES(DB_TEXT(target_id)), err);
-    return code == TS_OK && metaverse_id > 0
-               ? claim_hold(mv, metaverse_id, &nothing, err)
-               : code;
+    return code == TS_OK && owner > 0 ? claim_hold(mv, owner, &nothing, err)
+                                      : code;
 }
 
 enum ts_code ledger_put(struct metaverse *mv, int kind, struct ts_slice anchor,
@@ -255,13 +270,17 @@ enum ts_code ledger_put(struct metaverse *mv, int kind, struct ts_slice anchor,
         "INSERT INTO ledger(kind, anchor, target_id, provenance, since) "
         "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(kind, anchor) DO UPDATE SET "
         "target_id = excluded.target_id, provenance = excluded.provenance, "
-        "since = excluded.since WHERE target_id <> excluded.target_id OR "
-        "(provenance = 2 AND excluded.provenance <> 2)"; /* LEDGER_FOUND */
-    return metaverse_run(mv, sql,
-                         DB_VALUES(DB_INT(kind), DB_TEXT(anchor),
-                                   DB_TEXT(target_id), DB_INT(provenance),
-                                   DB_INT(ts_wall_seconds())),
-                         err);
+        "since = excluded.since WHERE excluded.provenance <> ?6 AND "
+        "(target_id <> excluded.target_id OR provenance = ?6)";
+    enum ts_code code = metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(kind), DB_TEXT(anchor), DB_TEXT(target_id),
+                  DB_INT(provenance), DB_INT(ts_wall_seconds()),
+                  DB_INT(LEDGER_FOUND)),
+        err);
+    return code == TS_OK && provenance != LEDGER_FOUND
+               ? hold_drop_class(mv, HOLD_ORPHANS, kind, anchor, err)
+               : code;
 }
 
 enum ts_code ledger_remove(struct metaverse *mv, int kind,
@@ -269,8 +288,10 @@ enum ts_code ledger_remove(struct metaverse *mv, int kind,
 {
     static const char sql[] =
         "DELETE FROM ledger WHERE kind = ?1 AND anchor = ?2";
-    return metaverse_run(mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)),
-                         err);
+    enum ts_code code =
+        metaverse_run(mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)), err);
+    return code == TS_OK ? hold_drop_class(mv, HOLD_ORPHANS, kind, anchor, err)
+                         : code;
 }
 
 enum ts_code ledger_get(struct metaverse *mv, int kind, struct ts_slice anchor,

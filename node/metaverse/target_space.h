@@ -15,7 +15,8 @@
  * Invariants:
  *   L1  a row leaves the ledger only when the target confirmed that the object
  *       is not there (a deletion, a lookup, a complete enumeration), or by an
- *       operator who rejects it (I4).
+ *       operator who rejects it (I4). One that was only FOUND leaves it also
+ *       when the object no longer carries that anchor.
  *   L2  every row has a metaverse object that accounts for it, or is an item
  *       of a hold that an operator sees (ledger_unaccounted).
  *   L3  one that is FOUND is not deleted, deactivated or changed unless an
@@ -99,7 +100,9 @@ enum ledger_provenance {
     LEDGER_FOUND    /* carries an anchor that no source was seen to have */
 };
 
-/* FOUND gives way to the others; else provenance changes with the object. */
+/* FOUND gives way to the others, and never takes their place; else provenance
+ * changes with the object. What is not, or no longer, FOUND is no item of the
+ * hold of orphans. */
 TS_MUSTUSE enum ts_code ledger_put(struct metaverse *mv, int kind,
                                    struct ts_slice anchor,
                                    struct ts_slice target_id,

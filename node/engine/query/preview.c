@@ -16,6 +16,7 @@
 
 #include "node/engine/difference.h"
 #include "node/engine/query/common.h"
+#include "node/engine/unique.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/target_space.h"
 #include "proto/entry_codec.h"
@@ -314,6 +315,7 @@ static enum ts_code list_values(struct plan *plan, struct part *part,
         list_active(part, true);
         return part->at_target ? list_there(plan, part, wanted, err) : TS_OK;
     case INTENT_UPDATE:
+    case INTENT_PARK:
     case INTENT_ADOPT:
         return part->at_target && part->after.size > 0
                    ? list_there(plan, part, wanted, err)
@@ -351,6 +353,7 @@ static enum ts_code begin_document(struct plan *plan, struct part *part,
 {
     struct ts_entry wanted;
     bool kept = false;
+    bool required = false;
     const struct metaverse_object *object = &part->object;
     enum ts_code code =
         entry_unpack(object->packed, &plan->arena, &wanted, err);
@@ -365,7 +368,10 @@ static enum ts_code begin_document(struct plan *plan, struct part *part,
         "anchor", query_text(object->anchor), "name",
         query_text(query_name(object->kind, &wanted, object->anchor)), "verb",
         intent_verb_name(part->verb), "attributes", "members");
-    code = list_values(plan, part, &wanted, err);
+    code = unique_withhold(plan->engine, object, &wanted, &required, err);
+    if (code == TS_OK) {
+        code = list_values(plan, part, &wanted, err);
+    }
     (void) json_object_set_new(part->document, "match", match_of(part));
     return code;
 }
@@ -388,6 +394,7 @@ static void count_part(struct plan *plan, const struct part *part)
         [INTENT_UPDATE] = PLAN_UPDATE,
         [INTENT_DEACTIVATE] = PLAN_DEACTIVATE,
         [INTENT_REACTIVATE] = PLAN_UPDATE,
+        [INTENT_PARK] = PLAN_UPDATE,
         [INTENT_DELETE] = PLAN_DELETE,
         [INTENT_ADOPT] = PLAN_ADOPT,
     };

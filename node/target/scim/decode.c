@@ -303,7 +303,7 @@ static bool is_administrative(json_t *role)
 static bool is_shielded(const struct scim_reader *reader, json_t *json)
 {
     json_t *roles = scim_member(json, ts_slice_str("roles"));
-    const json_t *type = scim_member(json, ts_slice_str("userType"));
+    json_t *type = scim_member(json, ts_slice_str("userType"));
     const json_t *name = scim_member(json, ts_slice_str("userName"));
     if (reader->kind != CONFIG_KIND_USER) {
         return false;
@@ -314,7 +314,7 @@ static bool is_shielded(const struct scim_reader *reader, json_t *json)
         }
     }
     return is_administrative(roles) || is_word(type, "service") ||
-           is_word(type, "admin") || is_word(name, reader->self);
+           is_administrative(type) || is_word(name, reader->self);
 }
 
 /* -- objects, pages, complaints ------------------------------------------- */

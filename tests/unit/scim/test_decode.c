@@ -109,7 +109,7 @@ static void administrators_services_and_ourselves_are_shielded(void **state)
         "ADMINistrator\"}]}",
         "{\"id\":\"i\",\"roles\":[\"admin\"]}",
         "{\"id\":\"i\",\"USERTYPE\":\"Service\"}",
-        "{\"id\":\"i\",\"userType\":\"admin\"}",
+        "{\"id\":\"i\",\"userType\":\"Administrator\"}",
         "{\"id\":\"i\",\"userName\":\"Twinsync-Alpha\"}",
     };
     static const char *const open[] = {
