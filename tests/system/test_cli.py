@@ -180,7 +180,7 @@ class WithDaemon(Case):
             "events": ["cycle-finished", "id=42 kind=delta", "by uid 0"],
             "events verify": ["17 events: the chain is whole, its head is bb"],
             "pause": ["paused: no cycle"], "resume": ["running: cycles"],
-            "hold list": ["deletions of users", "44 held; 5 allowed", "and 24 more",
+            "hold list": ["deletions of users", "44 objects held; 5 allowed", "and 24 more",
                           "twinsync approve " + samples.HASH, "--only TARGET-ID"],
             "approve": ["released 40 deletions; 4 were no longer due; 2 stay held"],
             "reject": ["44 objects stay"], "retry": ["1 object is tried again"],

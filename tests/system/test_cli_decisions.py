@@ -93,13 +93,15 @@ class Lists(Case):
     GOLDEN = """\
 ● orphans of users: (detail)
   1 user at the target carries an anchor that no source has ever shown
-  1 held
+  1 object held
 
-NAME               ANCHOR   VERB        TARGET ID  CREATED                   WHY
-kiosk@example.org  HR-4711  deactivate  902c2460   2024-05-06T07:08:09.000Z  no source has ever shown HR-4711
+NAME               ANCHOR   VERB        TARGET ID  CREATED     WHY
+kiosk@example.org  HR-4711  deactivate  902c2460   2024-05-06  no source has ever shown HR-4711
 
-  delete some       twinsync approve {hash} --only TARGET-ID ...
-  keep them         twinsync reject {hash}
+  delete some:
+    twinsync approve {hash} --only TARGET-ID ...
+  keep them:
+    twinsync reject {hash}
 """
 
     def holds(self, *holds, staging=None):
@@ -126,6 +128,12 @@ kiosk@example.org  HR-4711  deactivate  902c2460   2024-05-06T07:08:09.000Z  no 
         self.assertIn("has never written to its target", shown)
         self.assertIn("twinsync preview", shown)
         self.assertIn("twinsync sync --wait --plan HASH", shown)
+
+    def test_a_hold_without_a_list_yet_says_when_there_is_one(self):
+        self.holds(dict(samples.HOLDS["holds"][0], hash=None, approve=None))
+        shown = self.run_tool("hold", "list").stdout
+        self.assertIn("its list is made by the next cycle", shown)
+        self.assertNotIn("approve", shown)
 
     def test_no_hold_is_one_line(self):
         self.holds()

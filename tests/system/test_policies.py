@@ -96,16 +96,16 @@ class DeleteAfter(PolicyCase):
         self.assertEqual([("DELETE", "Users")], self.after(node, 61.2))
 
     def test_another_number_of_days_holds_for_those_who_left_already(self):
-        dn = self.person("longer")
-        node = self.policy(self.POLICY)
-        there = self.user("longer")["id"]
+        dn = self.person("shorter")
+        node = self.policy(self.POLICY.replace("30", "60"))
+        there = self.user("shorter")["id"]
         self.directory.delete_s(dn)
         node.sync()
-        self.reconfigure(node, (DEPROVISION, "{" + self.POLICY.replace("30", "60") + "}"))
+        self.reconfigure(node, (DEPROVISION, "{" + self.POLICY + "}"))
         self.carry_out(node)
-        self.assertEqual([], self.after(node, 31, "--full"))
+        self.assertEqual([], self.after(node, 29.9, "--full"))
         self.assertFalse(self.active(there))
-        self.assertEqual([("DELETE", "Users")], self.after(node, 60.1))
+        self.assertEqual([("DELETE", "Users")], self.after(node, 30.1))
 
     def carry_out(self, node):
         """The cycle after a changed configuration, staged or not."""

@@ -58,11 +58,14 @@ static void put_title(const struct screen *screen, const json_t *hold,
 static void put_numbers(const struct screen *screen, const json_t *hold)
 {
     char text[TEXT_SIZE];
-    (void) fprintf(screen->out, "  %s held",
-                   count_text(text, count_at(hold, "items")));
+    bool members = strcmp(text_at(hold, "class"), "members") == 0;
+    int64_t items = count_at(hold, "items");
+    (void) fprintf(screen->out, "  %s %s held", count_text(text, items),
+                   items == 1 ? "object" : "objects");
     if (json_is_integer(json_object_get(hold, "limit"))) {
-        (void) fprintf(screen->out, "; %s allowed without approval",
-                       count_text(text, count_at(hold, "limit")));
+        (void) fprintf(screen->out, "; %s%s allowed without approval",
+                       count_text(text, count_at(hold, "limit")),
+                       members ? " members" : "");
     }
     if (count_at(hold, "spent") > 0) {
         (void) fprintf(screen->out, ", %s of them spent",
@@ -83,6 +86,7 @@ static bool any_has(const json_t *objects, size_t count, const char *key)
 }
 
 #define OBJECT_COLUMNS 6
+#define DAY_SIZE       11 /* "2026-01-02" */
 
 static const struct {
     struct column column;
@@ -114,9 +118,15 @@ static void put_objects(const struct screen *screen, const json_t *objects,
     columns[used] = (struct column){ NULL, false, false };
     struct libscols_table *table = table_new(screen, columns);
     for (size_t i = 0; i < count; i++) {
+        const json_t *object = json_array_get(objects, i);
         const char *cells[OBJECT_COLUMNS] = { NULL };
+        char day[DAY_SIZE];
         for (size_t k = 0; k < used; k++) {
-            cells[k] = text_at(json_array_get(objects, i), keys[k]);
+            cells[k] = text_at(object, keys[k]);
+            if (strcmp(keys[k], "created") == 0) {
+                (void) snprintf(day, sizeof day, "%s", cells[k]);
+                cells[k] = day;
+            }
         }
         table_row(screen, table, TONE_PLAIN, cells);
     }
@@ -139,6 +149,21 @@ static void put_rest(const struct screen *screen, const json_t *hold,
     }
 }
 
+/* A line of its own: the hash is to be copied whole, on a narrow screen too. */
+static void put_command(const struct screen *screen, const char *what,
+                        const char *command, const char *hash,
+                        const char *after)
+{
+    (void) fputs("  ", screen->out);
+    put_toned(screen, TONE_FAINT, 0, what);
+    (void) fputs(":\n    twinsync ", screen->out);
+    put_text(screen, command);
+    put_text(screen, hash[0] != 0 ? " " : "");
+    put_text(screen, hash);
+    put_text(screen, after);
+    (void) putc('\n', screen->out);
+}
+
 static void put_commands(const struct screen *screen, const json_t *hold)
 {
     const char *class = text_at(hold, "class");
@@ -151,18 +176,15 @@ static void put_commands(const struct screen *screen, const json_t *hold)
             no = classes[i].no;
         }
     }
-    (void) fputs("  ", screen->out);
-    put_toned(screen, TONE_FAINT, 18, yes);
-    (void) fputs("twinsync approve ", screen->out);
-    put_text(screen, hash);
-    if (strcmp(class, "orphans") == 0) {
-        (void) fputs(" --only TARGET-ID ...", screen->out);
+    if (hash[0] == 0) {
+        (void) fputs("  its list is made by the next cycle: twinsync sync "
+                     "--wait runs it now\n",
+                     screen->out);
+        return;
     }
-    (void) fputs("\n  ", screen->out);
-    put_toned(screen, TONE_FAINT, 18, no);
-    (void) fputs("twinsync reject ", screen->out);
-    put_text(screen, hash);
-    (void) putc('\n', screen->out);
+    put_command(screen, yes, "approve", hash,
+                strcmp(class, "orphans") == 0 ? " --only TARGET-ID ..." : "");
+    put_command(screen, no, "reject", hash, "");
 }
 
 static void put_hold(const struct screen *screen, const json_t *hold, bool all,
@@ -193,13 +215,9 @@ static void put_staging(const struct screen *screen, const json_t *staging)
     put_toned(screen, TONE_STRONG, 0, "staging");
     (void) fputs("\n  ", screen->out);
     put_wrapped(screen, 2, text_at(staging, "text"));
-    (void) fputs("  ", screen->out);
-    put_toned(screen, TONE_FAINT, 18, "look at the plan");
-    (void) fputs("twinsync preview\n  ", screen->out);
-    put_toned(screen, TONE_FAINT, 18, "carry it out");
-    (void) fputs("twinsync sync --wait --plan ", screen->out);
-    put_text(screen, plan[0] != 0 ? plan : "HASH");
-    (void) putc('\n', screen->out);
+    put_command(screen, "look at the plan", "preview", "", "");
+    put_command(screen, "carry it out", "sync --wait --plan",
+                plan[0] != 0 ? plan : "HASH", "");
 }
 
 void hold_view(const struct screen *screen, const json_t *document, bool all,

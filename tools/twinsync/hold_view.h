@@ -3,13 +3,15 @@
  *
  *   ● deletions of users, held for 2 min 5 s
  *     The sentence why.
- *     44 held; 5 allowed without approval, 3 of them spent
+ *     44 objects held; 5 allowed without approval, 3 of them spent
  *
  *     NAME  ANCHOR  VERB  ...
  *     and 24 more: twinsync hold list --all
  *
- *     delete them       twinsync approve HASH
- *     keep them         twinsync reject HASH
+ *     delete them:
+ *       twinsync approve HASH
+ *     keep them:
+ *       twinsync reject HASH
  */
 #ifndef TOOLS_TWINSYNC_HOLD_VIEW_H
 #define TOOLS_TWINSYNC_HOLD_VIEW_H
