@@ -94,6 +94,10 @@ static enum ts_code observe_shown(struct observation *o, struct ts_err *err)
         struct ts_slice id = o->object->links[i];
         int64_t member = 0;
         code = observe_member(o->mv, id, &member, err);
+        if (code == TS_OK && member == 0 && o->engine->free_objects) {
+            /* Who refers may be adopted before whom it refers to. */
+            code = observe_adopter(o->mv, id, &member, err);
+        }
         if (code == TS_OK && member > 0) {
             code = observe_known(o, id, member, err);
         } else if (code == TS_OK) {

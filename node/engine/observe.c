@@ -9,6 +9,23 @@
 #include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
 
+enum ts_code observe_adopter(struct metaverse *mv, struct ts_slice target_id,
+                             int64_t *ret_adopter, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT metaverse_id FROM intent WHERE target_id = ?1 AND verb = 5";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_TEXT(target_id)), &row, err);
+    if (code == TS_OK) {
+        *ret_adopter = row == NULL ? 0 : db_column_int(row, 0);
+        if (row != NULL) {
+            db_reset(row);
+        }
+    }
+    return code;
+}
+
 enum ts_code observe_member(struct metaverse *mv, struct ts_slice target_id,
                             int64_t *ret_member, struct ts_err *err)
 {

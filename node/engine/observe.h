@@ -40,6 +40,12 @@ TS_MUSTUSE enum ts_code observe_gone(struct engine_context *engine,
                                      struct ts_slice target_id,
                                      int64_t metaverse_id, struct ts_err *err);
 
+/* The metaverse object that is to adopt that object, as is decided, or 0. */
+TS_MUSTUSE enum ts_code observe_adopter(struct metaverse *mv,
+                                        struct ts_slice target_id,
+                                        int64_t *ret_adopter,
+                                        struct ts_err *err);
+
 /* The metaverse object behind the target's id, or 0. */
 TS_MUSTUSE enum ts_code observe_member(struct metaverse *mv,
                                        struct ts_slice target_id,

@@ -33,8 +33,8 @@ static enum ts_code clear_problems(struct settlement *s, struct ts_err *err)
     enum ts_code told = foreign_written(s->engine, intent->kind, intent->anchor,
                                         &s->op->op.set, err);
     if (told == TS_OK && intent->verb == INTENT_DELETE) {
-        told = problem_clear(s->mv, intent->kind, intent->anchor, "foreign",
-                             err);
+        told =
+            problem_clear(s->mv, intent->kind, intent->anchor, "foreign", err);
     }
     if (told != TS_OK) {
         return told;
@@ -177,7 +177,14 @@ static enum ts_code created(struct settlement *s, struct ts_err *err)
 {
     const struct export_op *op = s->op;
     struct ts_slice id = op->objects[0].id;
-    enum ts_code code = put_row(s, id, 0, err);
+    enum ts_code code = TS_OK;
+    if (s->engine->free_objects) {
+        /* It may have been about to adopt one that others refer to. */
+        code = reference_member_gone(s->mv, op->intent.metaverse_id, err);
+    }
+    if (code == TS_OK) {
+        code = put_row(s, id, 0, err);
+    }
     if (code == TS_OK) {
         code = ledger_put(s->mv, op->intent.kind, op->intent.anchor, id,
                           LEDGER_CREATED, err);

@@ -262,6 +262,12 @@ enum ts_code target_row_remove(struct metaverse *mv, struct ts_slice target_id,
                                       : code;
 }
 
+const char *ledger_provenance_name(int64_t number)
+{
+    static const char *const names[] = { "created", "adopted", "found" };
+    return number < 0 || number > LEDGER_FOUND ? "?" : names[number];
+}
+
 enum ts_code ledger_put(struct metaverse *mv, int kind, struct ts_slice anchor,
                         struct ts_slice target_id,
                         enum ledger_provenance provenance, struct ts_err *err)

@@ -100,6 +100,9 @@ enum ledger_provenance {
     LEDGER_FOUND    /* carries an anchor that no source was seen to have */
 };
 
+/* "created", "adopted", "found"; "?" for another number. */
+const char *ledger_provenance_name(int64_t number);
+
 /* FOUND gives way to the others, and never takes their place; else provenance
  * changes with the object. What is not, or no longer, FOUND is no item of the
  * hold of orphans. */

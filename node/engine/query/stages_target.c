@@ -182,9 +182,7 @@ enum ts_code show_ledger(struct showing *s, struct ts_err *err)
     json_t *document = show_stage(s, "ledger", row != NULL ? "ok" : "missing");
     if (row != NULL) {
         show_fact(document, "provenance",
-                  json_string(db_column_int(row, 0) == LEDGER_ADOPTED
-                                  ? "adopted"
-                                  : "created"));
+                  json_string(ledger_provenance_name(db_column_int(row, 0))));
         show_fact(document, "since", query_time(db_column_int(row, 1)));
         db_reset(row);
     }

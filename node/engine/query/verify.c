@@ -11,6 +11,9 @@
  *   anything else                                             counted as others
  *   nothing                             in scope              missing
  *
+ * A row of the ledger that no object of the metaverse and no hold accounts for
+ * (target_space.h, L2) is told as "ledger".
+ *
  * Memberships are compared between objects that both sides have: one that is
  * missing is told once, not again in each of its groups.
  */
@@ -22,6 +25,7 @@
 #include "node/engine/deviation.h"
 #include "node/engine/members.h"
 #include "node/engine/observe.h"
+#include "node/engine/orphan.h"
 #include "node/engine/query/common.h"
 #include "node/engine/seen.h"
 #include "node/metaverse/target_space.h"
@@ -494,6 +498,18 @@ static enum ts_code missing_chunk(struct verification *v, int64_t *last,
     return code;
 }
 
+/* A row of the ledger for which nobody stands and that no hold shows. */
+static void unaccounted(void *context, int kind, struct ts_slice anchor,
+                        struct ts_slice target_id)
+{
+    const struct subject subject = {
+        .object = { .kind = kind, .anchor = anchor }, .name = anchor
+    };
+    differs(context, &subject,
+            (struct finding){ "ledger", TS_SLICE_NONE, json_array(),
+                              query_one(target_id) });
+}
+
 static enum ts_code compare_all(struct verification *v, struct ts_err *err)
 {
     int64_t last = 0;
@@ -513,7 +529,8 @@ static enum ts_code compare_all(struct verification *v, struct ts_err *err)
             code = tell_progress(v, err);
         }
     }
-    return code;
+    return code == TS_OK ? orphan_unaccounted(v->mv, unaccounted, v, err)
+                         : code;
 }
 
 /* ---- the answer
