@@ -189,11 +189,14 @@ enum ts_code loss_object_gone(struct metaverse *mv, int64_t object_id,
 
 /* ---- the end of a run ---------------------------------------------------- */
 
+/* As of the last complete reading; only before the first one they are counted.
+ */
 static enum ts_code source_objects(struct metaverse *mv, int64_t source_id,
                                    int64_t *ret_count, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT count(*) FROM source_object WHERE source_id = ?1";
+        "SELECT coalesce((SELECT nullif(object_count, 0) FROM source WHERE id "
+        "= ?1), (SELECT count(*) FROM source_object WHERE source_id = ?1))";
     sqlite3_stmt *row = NULL;
     enum ts_code code =
         metaverse_row(mv, sql, DB_VALUES(DB_INT(source_id)), &row, err);
@@ -203,6 +206,9 @@ static enum ts_code source_objects(struct metaverse *mv, int64_t source_id,
     }
     return code;
 }
+
+/* Statements here begin at lost_attribute, which is nearly always empty: hence
+ * CROSS JOIN. */
 
 /* The next attribute after `*last` of which losses are noted: how many, and is
  * there a confirmed one? data == NULL: there is none. */
@@ -218,8 +224,9 @@ static enum ts_code next_noted(struct metaverse *mv, int64_t source_id,
 {
     static const char sql[] =
         "SELECT l.attribute, sum(l.confirmed = 0), max(l.confirmed) "
-        "FROM lost_attribute l JOIN source_object s ON s.id = l.object_id "
-        "WHERE s.source_id = ?1 AND s.gone = 0 AND l.attribute > ?2 "
+        "FROM lost_attribute l CROSS JOIN source_object s ON s.id = "
+        "l.object_id WHERE s.source_id = ?1 AND s.gone = 0 AND l.attribute > "
+        "?2 "
         "GROUP BY l.attribute HAVING sum(l.confirmed = 0) > 0 "
         "ORDER BY l.attribute LIMIT 1";
     sqlite3_stmt *row = NULL;
@@ -313,7 +320,7 @@ enum ts_code loss_of_source(struct metaverse *mv, int64_t source_id,
                             bool *ret_any, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT 1 FROM lost_attribute l JOIN source_object s ON s.id = "
+        "SELECT 1 FROM lost_attribute l CROSS JOIN source_object s ON s.id = "
         "l.object_id WHERE l.confirmed = 1 AND s.source_id = ?1 LIMIT 1";
     return exists(mv, sql, DB_VALUES(DB_INT(source_id)), ret_any, err);
 }
@@ -332,8 +339,8 @@ enum ts_code loss_list(struct metaverse *mv, int64_t metaverse_id,
 {
     static const char sql[] =
         "SELECT DISTINCT o.name, l.attribute, o.name || '/' || l.attribute "
-        "FROM lost_attribute l JOIN source_object s ON s.id = l.object_id "
-        "JOIN source o ON o.id = s.source_id "
+        "FROM lost_attribute l CROSS JOIN source_object s ON s.id = "
+        "l.object_id CROSS JOIN source o ON o.id = s.source_id "
         "WHERE l.metaverse_id = ?1 AND l.confirmed = 1 ORDER BY 3 LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
     bool row = false;
@@ -371,8 +378,8 @@ enum ts_code loss_extent(struct metaverse *mv, const struct loss *loss,
 {
     static const char id_sql[] = "SELECT id FROM source WHERE name = ?1";
     static const char sql[] =
-        "SELECT count(*) FROM lost_attribute l JOIN source_object s ON s.id = "
-        "l.object_id WHERE l.attribute = ?2 AND l.confirmed = 1 AND "
+        "SELECT count(*) FROM lost_attribute l CROSS JOIN source_object s ON "
+        "s.id = l.object_id WHERE l.attribute = ?2 AND l.confirmed = 1 AND "
         "s.source_id = ?1";
     sqlite3_stmt *row = NULL;
     int64_t source = 0;
