@@ -15,6 +15,7 @@
 
 /* In the order in which a cycle passes them. */
 #define TS_FAILPOINT_LIST(X)                          \
+    X(REANCHOR_CHUNK, "reanchor-chunk-committed")     \
     X(IMPORT_BEGUN, "import-begun")                   \
     X(IMPORT_CHUNK, "import-chunk-committed")         \
     X(IMPORT_WATERMARK, "import-watermark-committed") \

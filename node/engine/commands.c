@@ -132,12 +132,16 @@ static const char *const pause_args[] = { "for_seconds", NULL };
 static const char *const members_args[] = { "group", "dry_run", "who", "reason",
                                             NULL };
 
+static const char *const reanchor_args[] = { "match", "dry_run", "who",
+                                             "reason", NULL };
+
 static const struct command commands[] = {
     { "sync", run_sync, true, sync_args },
     { "preview", run_preview, true, none },
     { "verify", run_verify, true, none },
     { "show", query_show, false, show_args },
     { "members-adopt", commands_members_adopt, true, members_args },
+    { "reanchor", commands_reanchor, true, reanchor_args },
     { "errors", query_errors, false, none },
     { "history", query_history, false, limit_args },
     { "events", query_events, false, events_args },

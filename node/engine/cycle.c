@@ -11,6 +11,7 @@
 #include "node/engine/leaver.h"
 #include "node/engine/loops.h"
 #include "node/engine/orphan.h"
+#include "node/engine/reanchor.h"
 #include "node/engine/reconcile.h"
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
@@ -64,7 +65,9 @@ static enum ts_code configure_phase(struct cycle *c, struct ts_err *err)
     if (code == TS_OK) {
         configure_store(engine);
     }
-    return code;
+    return code == TS_OK && !engine->state.building
+               ? reanchor_resume(engine, err)
+               : code;
 }
 
 static enum ts_code import_phase(struct cycle *c, struct ts_err *err)

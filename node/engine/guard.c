@@ -1,5 +1,6 @@
 #include "node/engine/guard.h"
 
+#include "node/engine/replaced.h"
 #include "node/engine/staging.h"
 #include "node/engine/vanished.h"
 
@@ -45,6 +46,9 @@ enum ts_code guard_pass(struct engine_context *engine, struct ts_err *err)
     int64_t after = 0;
     size_t count = 0;
     enum ts_code code = vanished_pass(engine, err);
+    if (code == TS_OK) {
+        code = replaced_pass(engine, err);
+    }
     if (code != TS_OK) {
         return code;
     }

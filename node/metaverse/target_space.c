@@ -326,3 +326,15 @@ enum ts_code ledger_has(struct metaverse *mv, int kind, struct ts_slice anchor,
     enum ledger_provenance ignored;
     return ledger_get(mv, kind, anchor, ret_has, &ignored, err);
 }
+
+enum ts_code ledger_rename(struct metaverse *mv, int kind, struct ts_slice from,
+                           struct ts_slice to, struct ts_err *err)
+{
+    static const char sql[] =
+        "INSERT OR IGNORE INTO ledger(kind, anchor, target_id, provenance, "
+        "since) SELECT kind, ?3, target_id, provenance, since FROM ledger "
+        "WHERE kind = ?1 AND anchor = ?2";
+    enum ts_code code = metaverse_run(
+        mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(from), DB_TEXT(to)), err);
+    return code == TS_OK ? ledger_remove(mv, kind, from, err) : code;
+}

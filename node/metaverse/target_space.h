@@ -118,6 +118,10 @@ TS_MUSTUSE enum ts_code ledger_get(struct metaverse *mv, int kind,
 TS_MUSTUSE enum ts_code ledger_remove(struct metaverse *mv, int kind,
                                       struct ts_slice anchor,
                                       struct ts_err *err);
+/* The row of `from` is that of `to` from now on; all else of it stays. */
+TS_MUSTUSE enum ts_code ledger_rename(struct metaverse *mv, int kind,
+                                      struct ts_slice from, struct ts_slice to,
+                                      struct ts_err *err);
 TS_MUSTUSE enum ts_code ledger_has(struct metaverse *mv, int kind,
                                    struct ts_slice anchor, bool *ret_has,
                                    struct ts_err *err);
