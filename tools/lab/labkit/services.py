@@ -1,6 +1,7 @@
 """services -- the two servers on Node: settings, keys, start."""
 
 import base64
+import concurrent.futures
 import json
 import os
 import secrets
@@ -59,10 +60,12 @@ def make_secrets(layout):
              "sync-post.secret", "resource-server.secret", "registration.token", "cookie.key"]
     for name in names:
         write_private(layout.secret(name), secrets.token_urlsafe(32) + "\n")
-    for name in ("issuer.key", "sync-rsa.key"):
-        certificates.openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
-                             "-out", layout.secret(name))
-        os.chmod(layout.secret(name), 0o600)
+    names = [layout.secret(name) for name in ("issuer.key", "sync-rsa.key")]
+    with concurrent.futures.ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: certificates.openssl(
+            "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", name), names))
+    for name in names:
+        os.chmod(name, 0o600)
     certificates.new_key(layout.secret("sync-ec.key"))
 
 
