@@ -4,7 +4,7 @@
 import unittest
 
 from lab import GROUP
-from semantics import SemanticsCase
+from semantics import SemanticsCase, replaced
 
 ACTIVE = '      active: "pwdAccountLockedTime IS NULL"\n'
 TITLE = 'title: "title"'
@@ -225,6 +225,19 @@ class Leavers(SemanticsCase):
         node, *_, became = self.leave("{user: keep, group: keep, out-of-scope: keep}")
         self.assertEqual([(200, True), (200, True), (200, None)], became)
         self.assertNoWrites(lambda: node.sync("--full"))
+
+    def test_who_was_found_but_never_adopted_is_not_deleted(self):
+        hard, soft = self.person("hard"), self.person("soft")
+        ids = [self.lab.create_user("somebody@example.com", externalId=self.anchor(hard)).body["id"],
+               self.lab.create_user("soft@example.org").body["id"]]
+        node = self.new_node(edit=replaced((DEPROVISION, DEPROVISION)), approve_first=False)
+        node.start()
+        self.assertEqual(3, node.twinsync("sync", "--wait").returncode)
+        self.directory.delete_s(hard)
+        self.directory.delete_s(soft)
+        node.twinsync("sync", "--wait", "--approve-first")
+        node.twinsync("sync", "--wait", "--full")
+        self.assertEqual([200, 200], [self.lab.scim("GET", f"/Users/{each}").status for each in ids])
 
     def test_what_is_not_ours_is_never_touched(self):
         stranger = self.lab.create_user("stranger@example.com", externalId="another-system").body["id"]
