@@ -7,92 +7,11 @@
 #include "node/engine/guard.h"
 #include "node/engine/query/common.h"
 #include "node/engine/unique.h"
+#include "node/engine/unique_taker.h"
 #include "node/engine/waits.h"
 #include "node/metaverse/claim.h"
 #include "node/metaverse/problem.h"
-#include "node/metaverse/target_space.h"
 #include "proto/entry_codec.h"
-
-/* One object that is to take values. */
-struct taker {
-    struct engine_context *engine;
-    struct metaverse *mv;
-    struct ts_arena *arena;
-    struct metaverse_object object;
-    struct intent intent;
-    struct target_row row;
-    bool at_target;
-    struct difference difference;
-};
-
-/* ---- what an object is about to have
- * ----------------------------------------------------- */
-
-/* *ret_takes: it is in scope, something is decided for it and not sent, and
- * then taker->difference tells what it will get and have. */
-static enum ts_code load(struct taker *t, int64_t id, bool *ret_takes,
-                         struct ts_err *err)
-{
-    struct ts_entry wanted;
-    struct ts_entry other;
-    bool found = false;
-    bool required = false;
-    *ret_takes = false;
-    enum ts_code code =
-        intent_get(t->mv, id, t->arena, &t->intent, &found, err);
-    if (code != TS_OK || !found) {
-        return code;
-    }
-    code = object_get(t->mv, id, t->arena, &t->object, err);
-    if (code == TS_OK) {
-        code = target_row_by_metaverse(t->mv, id, t->arena, &t->row,
-                                       &t->at_target, err);
-    }
-    if (code != TS_OK || t->object.presence != OBJECT_IN) {
-        return code;
-    }
-    code = entry_unpack(t->object.packed, t->arena, &wanted, err);
-    if (code == TS_OK) {
-        code = unique_withhold(t->engine, &t->object, &wanted, &required, err);
-    }
-    if (code == TS_OK) {
-        code = entry_unpack(t->at_target ? t->row.sent : t->object.once,
-                            t->arena, &other, err);
-    }
-    if (code == TS_OK) {
-        code = t->at_target ? difference_of(&wanted, &other, t->arena,
-                                            &t->difference, err)
-                            : difference_for_new(&wanted, &other, t->arena,
-                                                 &t->difference, err);
-    }
-    *ret_takes = code == TS_OK && t->intent.batch == 0;
-    return code;
-}
-
-/* Will the object have `value` when its decided write is done? */
-static enum ts_code still_has(const struct taker *t,
-                              const struct claim_value *value, bool *ret_has,
-                              struct ts_err *err)
-{
-    const struct ts_entry *after = &t->difference.sent;
-    enum ts_code code = TS_OK;
-    *ret_has = false;
-    for (size_t i = 0; code == TS_OK && i < after->count; i++) {
-        const struct ts_attribute *a = &after->attributes[i];
-        const struct metaverse_unique_path *path =
-            claim_applies(a->kind) ? claim_path(t->mv, t->object.kind, a->name)
-                                   : NULL;
-        for (size_t v = 0; code == TS_OK && path != NULL && v < a->value_count;
-             v++) {
-            struct claim_value theirs;
-            code = claim_value_of(path, a->values[v], &theirs, err);
-            *ret_has =
-                *ret_has || (code == TS_OK && memcmp(theirs.bytes, value->bytes,
-                                                     sizeof theirs.bytes) == 0);
-        }
-    }
-    return code;
-}
 
 enum release {
     RELEASE_NEVER, /* nothing is decided that would */
@@ -105,21 +24,24 @@ enum release {
 struct verdict {
     const char *path;
     bool blocked;
+    bool exchanged;     /* by one who gives its own for it */
     struct claimant by; /* blocked: by whom, or who is to give it up first */
     enum release release;
     enum intent_verb verb; /* of what would release it */
 };
 
 /* Will `holder` give `value` up? */
-static enum ts_code release_of(const struct taker *t,
+static enum ts_code release_of(const struct unique_taker *t,
                                const struct claimant *holder,
                                const struct claim_value *value,
                                struct verdict *ret, struct ts_err *err)
 {
-    struct taker h = { .engine = t->engine, .mv = t->mv, .arena = t->arena };
+    struct unique_taker h = { .engine = t->engine,
+                              .mv = t->mv,
+                              .arena = t->arena };
     bool takes = false;
     bool keeps = false;
-    enum ts_code code = load(&h, holder->metaverse_id, &takes, err);
+    enum ts_code code = unique_take(&h, holder->metaverse_id, &takes, err);
     if (code != TS_OK || h.intent.id == 0) {
         return code;
     }
@@ -127,7 +49,7 @@ static enum ts_code release_of(const struct taker *t,
     bool update =
         h.intent.verb == INTENT_UPDATE || h.intent.verb == INTENT_REACTIVATE;
     if (update && takes) {
-        code = still_has(&h, value, &keeps, err);
+        code = unique_still_has(&h, value, &keeps, err);
     }
     bool releases = h.intent.verb == INTENT_DELETE ||
                     h.intent.verb == INTENT_PARK ||
@@ -150,7 +72,7 @@ static enum ts_code release_of(const struct taker *t,
 #define WHY_SIZE 700
 
 /* "user \"ada\" (anchor …)" */
-static enum ts_code name_of(struct taker *t, const struct claimant *who,
+static enum ts_code name_of(struct unique_taker *t, const struct claimant *who,
                             char text[static 300], struct ts_err *err)
 {
     struct metaverse_object object;
@@ -170,7 +92,7 @@ static enum ts_code name_of(struct taker *t, const struct claimant *who,
 
 /* The list on which the operator finds what is kept back; "" when none is
  * noted yet. */
-static enum ts_code list_of(struct taker *t, const struct claimant *who,
+static enum ts_code list_of(struct unique_taker *t, const struct claimant *who,
                             char hash[static 40], struct ts_err *err)
 {
     static const char sql[] =
@@ -190,7 +112,7 @@ static enum ts_code list_of(struct taker *t, const struct claimant *who,
     return code;
 }
 
-static enum ts_code say_why(struct taker *t, const struct verdict *b,
+static enum ts_code say_why(struct unique_taker *t, const struct verdict *b,
                             char why[static WHY_SIZE], struct ts_err *err)
 {
     char who[300];
@@ -202,7 +124,13 @@ static enum ts_code say_why(struct taker *t, const struct verdict *b,
     if (code != TS_OK) {
         return code;
     }
-    if (!b->by.has) {
+    if (!b->by.has && b->exchanged) {
+        (void) snprintf(why, WHY_SIZE,
+                        "cannot give it this %s: %s gets the value in exchange "
+                        "for its own; give this one another value at the "
+                        "source",
+                        b->path, who);
+    } else if (!b->by.has) {
         (void) snprintf(why, WHY_SIZE,
                         "cannot give it this %s: %s wants the same value and "
                         "comes first by anchor; change it for one of the two "
@@ -241,7 +169,7 @@ static enum ts_code say_why(struct taker *t, const struct verdict *b,
 /* ---- one object
  * -------------------------------------------------------------------------- */
 
-static enum ts_code quarantine(struct taker *t, const struct verdict *b,
+static enum ts_code quarantine(struct unique_taker *t, const struct verdict *b,
                                struct ts_err *err)
 {
     char why[WHY_SIZE];
@@ -261,7 +189,7 @@ static enum ts_code quarantine(struct taker *t, const struct verdict *b,
     return problem_set(t->mv, &problem, err);
 }
 
-static enum ts_code judge_value(struct taker *t,
+static enum ts_code judge_value(struct unique_taker *t,
                                 const struct metaverse_unique_path *path,
                                 struct ts_slice text, struct verdict *ret,
                                 struct ts_err *err)
@@ -283,18 +211,23 @@ static enum ts_code judge_value(struct taker *t,
     if (held && !ret->by.wants) {
         code = release_of(t, &ret->by, &value, ret, err);
     }
+    struct claimant gets = first;
+    if (code == TS_OK && ret->release == RELEASE_UPDATE) {
+        code = unique_exchange(t, &ret->by, &value, &gets, err);
+    }
     if (held && ret->release < RELEASE_WRITE) {
         ret->blocked = true;
-    } else if (first.metaverse_id != 0 && first.metaverse_id != t->object.id) {
+    } else if (gets.metaverse_id != 0 && gets.metaverse_id != t->object.id) {
         ret->blocked = true;
-        ret->by = first;
+        ret->exchanged = gets.metaverse_id != first.metaverse_id;
+        ret->by = gets;
     }
     return code;
 }
 
 /* Whoever comes first for what the object keeps on `path` now has to look
  * again. */
-static enum ts_code disappoint(struct taker *t,
+static enum ts_code disappoint(struct unique_taker *t,
                                const struct metaverse_unique_path *path,
                                struct ts_err *err)
 {
@@ -323,7 +256,7 @@ static enum ts_code disappoint(struct taker *t,
 }
 
 /* Judge one path; *ret_blocked: it was quarantined now. */
-static enum ts_code judge_path(struct taker *t,
+static enum ts_code judge_path(struct unique_taker *t,
                                const struct metaverse_unique_path *path,
                                const struct ts_attribute *attribute,
                                struct waits *waits, bool *ret_blocked,
@@ -356,12 +289,12 @@ static enum ts_code judge(struct engine_context *engine, int64_t id,
                           struct ts_arena *arena, struct waits *waits,
                           struct ts_err *err)
 {
-    struct taker t = { .engine = engine,
-                       .mv = engine->state.mv,
-                       .arena = arena };
+    struct unique_taker t = { .engine = engine,
+                              .mv = engine->state.mv,
+                              .arena = arena };
     bool takes = false;
     bool blocked = false;
-    enum ts_code code = load(&t, id, &takes, err);
+    enum ts_code code = unique_take(&t, id, &takes, err);
     if (code != TS_OK || !takes || t.intent.verb == INTENT_ADOPT ||
         t.intent.verb == INTENT_PARK ||
         (waits != NULL && t.intent.clearance != INTENT_CLEARED)) {
@@ -407,10 +340,96 @@ static enum ts_code judge_all(struct engine_context *engine,
     return state_commit(&engine->state, err);
 }
 
+/* Whoever is quarantined for a value that the object is about to give up: try
+ * again, so that what it would give up in turn is known. */
+static enum ts_code encourage_one(struct engine_context *engine, int64_t id,
+                                  struct ts_arena *arena, struct ts_err *err)
+{
+    struct metaverse_object object;
+    struct ts_slice path[1];
+    size_t count = 1;
+    enum ts_code code = object_get(engine->state.mv, id, arena, &object, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    const struct problem_key of = { object.kind, object.anchor, "unique" };
+    code = problem_paths(engine->state.mv, &of, arena, path, &count, err);
+    if (code != TS_OK || count == 0) {
+        return code;
+    }
+    code = problem_try_again(engine->state.mv, object.kind, object.anchor, err);
+    if (code == TS_OK) {
+        code = compare_one(engine, id, arena, err);
+    }
+    return code == TS_OK ? unique_note(engine, id, err) : code;
+}
+
+static enum ts_code encourage(struct engine_context *engine, int64_t id,
+                              struct ts_arena *arena, struct ts_err *err)
+{
+    struct unique_taker t = { .engine = engine,
+                              .mv = engine->state.mv,
+                              .arena = arena };
+    struct ts_entry sent = { .count = 0 };
+    int64_t ids[CLAIM_STIRRED_MAX];
+    bool takes = false;
+    enum ts_code code = unique_take(&t, id, &takes, err);
+    if (code == TS_OK && takes && t.at_target) {
+        code = entry_unpack(t.row.sent, arena, &sent, err);
+    }
+    for (size_t i = 0; code == TS_OK && i < sent.count; i++) {
+        const struct ts_attribute *old = &sent.attributes[i];
+        const struct metaverse_unique_path *path =
+            claim_applies(old->kind) &&
+                    ts_entry_find(&t.difference.set, old->name) != NULL
+                ? claim_path(t.mv, t.object.kind, old->name)
+                : NULL;
+        for (size_t v = 0;
+             code == TS_OK && path != NULL && v < old->value_count; v++) {
+            struct claim_value value;
+            size_t count = CLAIM_STIRRED_MAX;
+            code = claim_value_of(path, old->values[v], &value, err);
+            if (code == TS_OK) {
+                code = claim_waiting(t.mv, &value, ids, &count, err);
+            }
+            for (size_t n = 0; code == TS_OK && n < count; n++) {
+                code = ids[n] == id ? TS_OK
+                                    : encourage_one(engine, ids[n], arena, err);
+            }
+        }
+    }
+    return code;
+}
+
+static enum ts_code encourage_all(struct engine_context *engine,
+                                  struct ts_err *err)
+{
+    struct ts_arena arena;
+    enum ts_code code = state_begin(&engine->state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    /* The list grows under way: by whoever is encouraged. */
+    for (size_t i = 0; code == TS_OK && i < engine->contested.count; i++) {
+        ts_arena_reset(&arena);
+        code = encourage(engine, engine->contested.ids[i], &arena, err);
+    }
+    ts_arena_done(&arena);
+    if (code != TS_OK) {
+        state_rollback(&engine->state);
+        return code;
+    }
+    return state_commit(&engine->state, err);
+}
+
 enum ts_code unique_clear(struct engine_context *engine, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
     if (engine->contested.count > 0) {
+        code = encourage_all(engine, err);
+    }
+    if (code == TS_OK && engine->contested.count > 0) {
         code = judge_all(engine, NULL, err);
     }
     if (code == TS_OK) {
@@ -432,14 +451,14 @@ enum ts_code unique_clear(struct engine_context *engine, struct ts_err *err)
 static enum ts_code park(struct engine_context *engine, int64_t id,
                          struct ts_arena *arena, struct ts_err *err)
 {
-    struct taker t = { .engine = engine,
-                       .mv = engine->state.mv,
-                       .arena = arena };
+    struct unique_taker t = { .engine = engine,
+                              .mv = engine->state.mv,
+                              .arena = arena };
     struct ts_entry sent;
     struct difference parked;
     struct ts_slice after = TS_SLICE_NONE;
     bool takes = false;
-    enum ts_code code = load(&t, id, &takes, err);
+    enum ts_code code = unique_take(&t, id, &takes, err);
     if (code != TS_OK || !takes || !t.at_target) {
         return code;
     }

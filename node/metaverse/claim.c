@@ -105,24 +105,18 @@ static enum ts_code touch(struct metaverse *mv, int64_t metaverse_id,
 static enum ts_code stir(struct metaverse *mv, const struct claim_row *row,
                          struct ts_err *err)
 {
-    static const char sql[] =
-        "SELECT c.metaverse_id FROM claim c JOIN metaverse m "
-        "ON m.id = c.metaverse_id WHERE c.value = ?1 AND c.metaverse_id <> ?2 "
-        "AND c.wanted = 1 AND c.held = 0 ORDER BY m.anchor, m.kind LIMIT 1";
-    sqlite3_stmt *found = NULL;
+    int64_t ids[CLAIM_STIRRED_MAX];
+    size_t count = CLAIM_STIRRED_MAX;
     if (mv->change == NULL) {
         return TS_OK;
     }
-    enum ts_code code = metaverse_row(
-        mv, sql,
-        DB_VALUES(DB_BLOB(bytes_of(&row->value)), DB_INT(row->metaverse_id)),
-        &found, err);
-    if (code != TS_OK || found == NULL) {
-        return code;
+    enum ts_code code = claim_waiting(mv, &row->value, ids, &count, err);
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        if (ids[i] != row->metaverse_id) {
+            code = touch(mv, ids[i], err);
+        }
     }
-    int64_t id = db_column_int(found, 0);
-    db_reset(found);
-    return touch(mv, id, err);
+    return code;
 }
 
 /* ---- one object
@@ -294,6 +288,34 @@ enum ts_code claim_rivals(struct metaverse *mv, const struct claim_value *value,
                              &row, err);
     }
     return code == TS_OK ? read_claimant(row, arena, ret_first, err) : code;
+}
+
+enum ts_code claim_waiting(struct metaverse *mv,
+                           const struct claim_value *value, int64_t *ids,
+                           size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT m.id FROM claim c JOIN metaverse m ON m.id = c.metaverse_id "
+        "WHERE c.value = ?1 AND c.wanted = 1 AND c.held = 0 "
+        "ORDER BY m.anchor, m.kind LIMIT ?2";
+    sqlite3_stmt *stmt = NULL;
+    bool row = true;
+    size_t n = 0;
+    enum ts_code code = metaverse_query(
+        mv, sql, DB_VALUES(DB_BLOB(bytes_of(value)), DB_INT((int64_t) *count)),
+        &stmt, err);
+    while (code == TS_OK) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        ids[n++] = db_column_int(stmt, 0);
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *count = n;
+    return code;
 }
 
 enum ts_code claim_contested(struct metaverse *mv,

@@ -15,9 +15,10 @@
  *   C1  at the end of every transaction the rows are those that claim_recount
  *       makes from nothing, unless they are to be counted later
  *       (metaverse.h, claims_later: a first load).
- *   C2  when a value is let go of, or wanted by one more, the first of those
- *       who want it and do not have it becomes due: its change number is drawn,
- *       and its noted problems of stage "unique" are to be tried again.
+ *   C2  when a value is let go of, or wanted by one more, those who want it and
+ *       do not have it become due (CLAIM_STIRRED_MAX of them, by anchor): their
+ *       change numbers are drawn, and their noted problems of stage "unique"
+ *       are to be tried again.
  */
 #ifndef NODE_METAVERSE_CLAIM_H
 #define NODE_METAVERSE_CLAIM_H
@@ -25,6 +26,8 @@
 #include "node/base/arena.h"
 #include "node/base/entry.h"
 #include "node/metaverse/metaverse.h"
+
+#define CLAIM_STIRRED_MAX 100
 
 struct claim_value {
     uint8_t bytes[16];
@@ -73,6 +76,11 @@ claim_rivals(struct metaverse *mv, const struct claim_value *value,
              int64_t metaverse_id, struct ts_arena *arena,
              struct claimant *ret_holder, struct claimant *ret_first,
              struct ts_err *err);
+/* Those who want the value and do not have it, by anchor, at most *count. */
+TS_MUSTUSE enum ts_code claim_waiting(struct metaverse *mv,
+                                      const struct claim_value *value,
+                                      int64_t *ids, size_t *count,
+                                      struct ts_err *err);
 /* Is there anybody but `metaverse_id` with a claim to the value? */
 TS_MUSTUSE enum ts_code
 claim_contested(struct metaverse *mv, const struct claim_value *value,

@@ -11,6 +11,8 @@ import { Refusal } from "./errors.mjs";
 
 SCIMMY.Resources.declare(SCIMMY.Resources.User.extend(SCIMMY.Schemas.EnterpriseUser, false));
 SCIMMY.Resources.declare(SCIMMY.Resources.Group);
+/* What store.mjs insists on is told to clients (RFC 7643 section 7). */
+SCIMMY.Schemas.Group.definition.attribute("displayName").config.uniqueness = "server";
 
 /** What every resource may carry; of these a client sets externalId only. */
 export const COMMON = new Set(["schemas", "id", "externalid", "meta"]);
