@@ -55,8 +55,7 @@ struct subject {
     struct ts_slice name;
 };
 
-/* ---- what was found
- * -------------------------------------------------------------------------- */
+/* ---- what was found --------------------------------------------------- */
 
 static json_t *found_document(const struct subject *subject,
                               struct ts_slice path)
@@ -121,9 +120,7 @@ static enum ts_code load_subject(struct verification *v, int64_t id,
     return code;
 }
 
-/* ---- values
- * --------------------------------------------------------------------------------
- */
+/* ---- values ----------------------------------------------------------- */
 
 static enum ts_code compare_values(struct verification *v,
                                    const struct subject *subject,
@@ -200,9 +197,7 @@ static void compare_active(struct verification *v,
     }
 }
 
-/* ---- members
- * ------------------------------------------------------------------------------
- */
+/* ---- members ---------------------------------------------------------- */
 
 /* The references of a kind that the target shows, or NULL. */
 static const struct config_reference *reference_of(const struct config *config,
@@ -333,9 +328,7 @@ static enum ts_code compare_members(struct verification *v,
     return code;
 }
 
-/* ---- objects
- * -------------------------------------------------------------------------------
- */
+/* ---- objects ---------------------------------------------------------- */
 
 static enum ts_code compare_leaver_there(struct verification *v,
                                          const struct subject *subject,
@@ -457,8 +450,7 @@ static enum ts_code sink(void *context, const struct target_object *object,
     return code;
 }
 
-/* ---- what is not there
- * -------------------------------------------------------------------- */
+/* ---- what is not there ------------------------------------------------ */
 
 /* Objects in scope with ids above *last that were not shown; a chunk. */
 static enum ts_code missing_chunk(struct verification *v, int64_t *last,
@@ -533,9 +525,7 @@ static enum ts_code compare_all(struct verification *v, struct ts_err *err)
                          : code;
 }
 
-/* ---- the answer
- * ---------------------------------------------------------------------------
- */
+/* ---- the answer ------------------------------------------------------- */
 
 /* The store against the sum that its journal promises. */
 static enum ts_code verify_journal(struct verification *v, json_t **ret_journal,
