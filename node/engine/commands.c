@@ -129,6 +129,7 @@ static const char *const limit_args[] = { "limit", NULL };
 static const char *const events_args[] = { "after", "limit", NULL };
 static const char *const pause_args[] = { "for_seconds", NULL };
 
+static const char *const retry_args[] = { "object", "who", "reason", NULL };
 static const char *const members_args[] = { "group", "dry_run", "who", "reason",
                                             NULL };
 
@@ -142,6 +143,7 @@ static const struct command commands[] = {
     { "show", query_show, false, show_args },
     { "members-adopt", commands_members_adopt, true, members_args },
     { "reanchor", commands_reanchor, true, reanchor_args },
+    { "retry", commands_retry, true, retry_args },
     { "errors", query_errors, false, none },
     { "history", query_history, false, limit_args },
     { "events", query_events, false, events_args },

@@ -180,8 +180,8 @@ static enum ts_code report(struct engine_context *engine,
     join_values(edit->sent, ours, sizeof ours);
     (void) snprintf(text, sizeof text,
                     "somebody changed it at the target to %s, where the source "
-                    "has %s: it is left so until either side changes, because "
-                    "of \"foreign-edits: report\"",
+                    "has %s: \"foreign-edits: report\" leaves it so until "
+                    "either side changes; correct one of the two",
                     theirs, ours);
     problem.text = ts_slice_str(text);
     problem.after = before;

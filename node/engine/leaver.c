@@ -158,7 +158,7 @@ enum ts_code leaver_note(struct engine_context *engine,
         .path = ts_slice_str(TARGET_ACTIVE_PATH),
         .text = ts_slice_str(
             "the user came back and stays deactivated, because deprovision "
-            "says \"return: keep\": twinsync retry NAME reactivates it"),
+            "says \"return: keep\"; twinsync retry NAME reactivates it"),
     };
     engine->problems_known = true;
     return problem_set(engine->state.mv, &problem, err);

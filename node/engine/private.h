@@ -62,6 +62,7 @@ void commands_take(struct engine *engine, struct request *request);
 /* One command each, in a file of its own. Takes `request` over. */
 void commands_members_adopt(struct engine *engine, struct request *request);
 void commands_reanchor(struct engine *engine, struct request *request);
+void commands_retry(struct engine *engine, struct request *request);
 /* Run a cycle now, for those who wait for it. */
 void engine_cycle(struct engine *engine, enum cycle_kind kind,
                   struct cycle_outcome *ret_outcome);

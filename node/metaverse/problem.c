@@ -67,7 +67,7 @@ enum ts_code problem_try_again(struct metaverse *mv, int kind,
 {
     static const char sql[] =
         "UPDATE object_error SET retry_at = 0 WHERE kind = ?1 AND anchor = ?2 "
-        "AND stage IN ('export', 'unique') AND retry_at > 0";
+        "AND stage IN ('export', 'match', 'unique') AND retry_at > 0";
     return metaverse_run(mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)),
                          err);
 }

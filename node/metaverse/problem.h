@@ -11,6 +11,8 @@
  *   match    neither created nor taken over     decided anew
  *   export   not sent for the same state        decided anew
  *   unique   that path stays, the rest goes on  decided anew
+ *   policy   kept as a policy says              an operator retries it (leaver.h)
+ *   foreign  left as somebody else changed it   either side changes (foreign.h)
  *
  * retry_at is 0 when there is no such time, or while it is being tried again.
  */
@@ -26,7 +28,8 @@ struct problem {
     const char *stage; /* see above */
     struct ts_slice path, text;
     struct ts_hash after; /* "export": the wanted state that was refused;
-                             "match": what is contended for (contest.h) */
+                             "match": what is contended for (contest.h);
+                             "foreign": how it was shown before */
     int64_t retry_at;     /* seconds since 1970 */
 };
 

@@ -15,6 +15,17 @@ static int64_t limit_of(const struct request *request)
 /* ---- errors
  * ---------------------------------------------------------------------- */
 
+/* What to do about it: a sentence ends in it, behind the last semicolon. */
+static json_t *fix_of(struct ts_slice text)
+{
+    for (size_t i = text.size; i > 2; i--) {
+        if (text.data[i - 2] == ';' && text.data[i - 1] == ' ') {
+            return query_text(ts_slice(text.data + i, text.size - i));
+        }
+    }
+    return json_null();
+}
+
 static json_t *error_row(sqlite3_stmt *stmt, struct ts_arena *arena)
 {
     json_t *row = json_object();
@@ -29,12 +40,14 @@ static json_t *error_row(sqlite3_stmt *stmt, struct ts_arena *arena)
     (void) json_object_set_new(row, "code", query_text(db_column(stmt, 2)));
     (void) json_object_set_new(row, "path", query_text(db_column(stmt, 3)));
     (void) json_object_set_new(row, "text", query_text(db_column(stmt, 4)));
-    (void) json_object_set_new(row, "fix", json_null());
+    (void) json_object_set_new(row, "fix", fix_of(db_column(stmt, 4)));
+    (void) json_object_set_new(row, "stage", query_text(db_column(stmt, 2)));
     (void) json_object_set_new(row, "first_seen",
                                query_time(db_column_int(stmt, 5)));
     (void) json_object_set_new(row, "next_retry",
                                query_time(db_column_int(stmt, 6)));
-    (void) json_object_set_new(row, "attempts", json_null());
+    (void) json_object_set_new(row, "attempts",
+                               json_integer(db_column_int(stmt, 8)));
     return row;
 }
 
@@ -42,7 +55,8 @@ void query_errors(struct engine *engine, struct request *request)
 {
     static const char sql[] =
         "SELECT e.kind, e.anchor, e.stage, e.path, e.text, e.first_at, "
-        "e.retry_at, m.packed FROM object_error e LEFT JOIN metaverse m ON "
+        "e.retry_at, m.packed, e.attempts FROM object_error e LEFT JOIN "
+        "metaverse m ON "
         "m.anchor = e.anchor AND m.kind = e.kind "
         "ORDER BY e.first_at, e.anchor LIMIT 10000";
     struct metaverse *mv = engine->context.state.mv;
