@@ -23,6 +23,7 @@
     X(GENERATION_SELECTED, "generation-selected")     \
     X(SYNC_CHUNK, "synchronize-chunk-committed")      \
     X(INTENTS_DURABLE, "intents-durable")             \
+    X(GUARD_CHUNK, "guard-chunk-committed")           \
     X(EXPORT_BEFORE_SEND, "export-before-send")       \
     X(EXPORT_AFTER_SEND, "export-after-answer")       \
     X(RESULT_BEFORE_COMMIT, "result-before-commit")   \

@@ -135,6 +135,8 @@ static const char *const members_args[] = { "group", "dry_run", "who", "reason",
 
 static const char *const reanchor_args[] = { "match", "dry_run", "who",
                                              "reason", NULL };
+static const char *const hold_args[] = { "hash", "only", "who", "reason",
+                                         NULL };
 
 static const struct command commands[] = {
     { "sync", run_sync, true, sync_args },
@@ -144,6 +146,9 @@ static const struct command commands[] = {
     { "members-adopt", commands_members_adopt, true, members_args },
     { "reanchor", commands_reanchor, true, reanchor_args },
     { "retry", commands_retry, true, retry_args },
+    { "hold-list", query_hold_list, false, none },
+    { "approve", commands_approve, true, hold_args },
+    { "reject", commands_reject, true, hold_args },
     { "errors", query_errors, false, none },
     { "history", query_history, false, limit_args },
     { "events", query_events, false, events_args },

@@ -4,6 +4,7 @@
 #include "node/engine/contest.h"
 #include "node/engine/difference.h"
 #include "node/engine/guard.h"
+#include "node/engine/guard_key.h"
 #include "node/engine/leaver.h"
 #include "node/engine/match.h"
 #include "node/engine/unique.h"
@@ -161,6 +162,9 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     }
     c->set = difference.set;
     bool user = c->object.kind == CONFIG_KIND_USER;
+    if (guard_key_changes(c->engine, c->object.kind, &difference.set, &sent)) {
+        c->classes |= INTENT_CLASS_KEY;
+    }
     if (!c->row.active && !kept &&
         ts_entry_find(&wanted, ts_slice_str(TARGET_ACTIVE_PATH)) == NULL) {
         return decide(c, INTENT_REACTIVATE, INTENT_USER_UPDATE, after, err);

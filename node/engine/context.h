@@ -24,6 +24,7 @@
 #define ENGINE_CHUNK         1000 /* objects in one transaction */
 #define ENGINE_RETRY_SECONDS 3600 /* a refused object is tried again hourly */
 #define ENGINE_LIST_MAX      256  /* intents composed in one transaction */
+#define ENGINE_NOTED_MAX     32   /* holds that one cycle tells about */
 
 enum engine_phase {
     ENGINE_IDLE,
@@ -100,6 +101,8 @@ struct engine_context {
     struct ts_hash effect; /* of the configuration: what decides writes */
     bool reports_left; /* of foreign edits, and they are to be put right now */
     json_t *foreign_events; /* of this cycle, to be told; see foreign.h */
+    size_t noted_count;    /* holds with new items since that was told */
+    int64_t noted[ENGINE_NOTED_MAX];
     char run_date[16];
     atomic_bool stopping;
     /* Called between transactions: answers operators, publishes progress. */

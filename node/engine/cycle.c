@@ -7,6 +7,7 @@
 #include "node/engine/compare.h"
 #include "node/engine/configure.h"
 #include "node/engine/export.h"
+#include "node/engine/guard.h"
 #include "node/engine/import.h"
 #include "node/engine/leaver.h"
 #include "node/engine/loops.h"
@@ -240,6 +241,23 @@ static enum ts_code judge_staging(struct cycle *c, struct ts_err *err)
     return code;
 }
 
+/* What is held is for an operator too; doubts settle themselves. */
+static enum ts_code judge_guard(struct cycle *c, struct ts_err *err)
+{
+    struct guard_view view;
+    enum ts_code code = guard_view(c->engine, &view, err);
+    if (code == TS_OK && view.first < view.open &&
+        (c->outcome->result == CYCLE_SUCCESS ||
+         c->outcome->result == CYCLE_PARTIAL)) {
+        c->outcome->result = CYCLE_HELD;
+        c->outcome->hold = CYCLE_HOLD_GUARD;
+        (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0, "%.300s%s; %s",
+                       view.items[view.first % GUARD_VIEW_MAX].text,
+                       view.open > 1 ? ", and other holds" : "", GUARD_FIX);
+    }
+    return code;
+}
+
 static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
 {
     enum export_end end = EXPORT_COMPLETE;
@@ -259,6 +277,9 @@ static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
         (void) ts_fail(&c->outcome->err, TS_E_UNREACHABLE, 0,
                        "some exports are not confirmed yet; they are looked up "
                        "in the next cycle");
+    }
+    if (code == TS_OK) {
+        code = judge_guard(c, err);
     }
     return code == TS_OK ? judge_staging(c, err) : code;
 }

@@ -29,7 +29,8 @@ enum cycle_result {
 enum cycle_hold {
     CYCLE_HOLD_NONE,
     CYCLE_HOLD_MISSING, /* deletions were not believed */
-    CYCLE_HOLD_STAGED   /* what is to be written waits for a plan */
+    CYCLE_HOLD_STAGED,  /* what is to be written waits for a plan */
+    CYCLE_HOLD_GUARD    /* the guard keeps something back (hold.h) */
 };
 
 const char *cycle_kind_name(enum cycle_kind kind);

@@ -257,6 +257,9 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
         code = note_end(engine, ret_outcome, &err);
     }
     if (code == TS_OK) {
+        code = engine_tell_holds(engine, &err);
+    }
+    if (code == TS_OK) {
         code = trim_journal(engine, &err);
     }
     engine->in_a_cycle = false;
@@ -264,7 +267,11 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
         *ret_outcome =
             (struct cycle_outcome){ .result = CYCLE_FAILED, .err = err };
     }
-    if (ret_outcome->result == CYCLE_SUCCESS && kind == CYCLE_FULL) {
+    /* Whatever waits for an operator: all was read. */
+    if ((ret_outcome->result == CYCLE_SUCCESS ||
+         ret_outcome->hold == CYCLE_HOLD_STAGED ||
+         ret_outcome->hold == CYCLE_HOLD_GUARD) &&
+        kind == CYCLE_FULL) {
         engine->full_at = ts_wall_seconds();
     }
     engine_recount(engine);

@@ -23,6 +23,7 @@
 #define NODE_ENGINE_GUARD_H
 
 #include "node/engine/context.h"
+#include "node/metaverse/hold.h"
 #include "node/metaverse/object.h"
 
 /* Set intent->classes' last bits and intent->clearance, as the intent is
@@ -36,5 +37,28 @@ TS_MUSTUSE enum ts_code guard_clearance(struct engine_context *engine,
  * note the lists that may be approved. Between transactions. */
 TS_MUSTUSE enum ts_code guard_pass(struct engine_context *engine,
                                    struct ts_err *err);
+
+/* What is held, for those who want to know; the first of it. */
+#define GUARD_VIEW_MAX 16
+#define GUARD_FIX \
+    "twinsync hold list, then twinsync approve HASH or twinsync reject HASH"
+struct guard_view {
+    size_t open;     /* holds */
+    size_t first;    /* that something due waits for; = open: none */
+    int64_t objects; /* kept back, each once */
+    struct {
+        enum hold_class class;
+        char text[HOLD_TEXT_MAX];
+    } items[GUARD_VIEW_MAX];
+};
+TS_MUSTUSE enum ts_code guard_view(struct engine_context *engine,
+                                   struct guard_view *ret_view,
+                                   struct ts_err *err);
+
+/* A write is confirmed: what was approved or counted for it is used up. In the
+ * caller's transaction, before its effects are noted. */
+TS_MUSTUSE enum ts_code guard_confirmed(struct engine_context *engine,
+                                        const struct export_op *op,
+                                        struct ts_err *err);
 
 #endif

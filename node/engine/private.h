@@ -63,6 +63,11 @@ void commands_take(struct engine *engine, struct request *request);
 void commands_members_adopt(struct engine *engine, struct request *request);
 void commands_reanchor(struct engine *engine, struct request *request);
 void commands_retry(struct engine *engine, struct request *request);
+void commands_approve(struct engine *engine, struct request *request);
+void commands_reject(struct engine *engine, struct request *request);
+/* An event for each hold that has new items since it was told of. */
+TS_MUSTUSE enum ts_code engine_tell_holds(struct engine *engine,
+                                          struct ts_err *err);
 /* Run a cycle now, for those who wait for it. */
 void engine_cycle(struct engine *engine, enum cycle_kind kind,
                   struct cycle_outcome *ret_outcome);

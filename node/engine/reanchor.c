@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/base/failpoint.h"
+#include "node/engine/release.h"
 #include "node/engine/touch.h"
 #include "node/engine/twins.h"
 #include "node/metaverse/hold.h"
@@ -107,7 +108,10 @@ static enum ts_code note_list(struct engine_context *engine,
     if (code != TS_OK) {
         return code;
     }
-    code = hold_note(state->mv, hold, err);
+    code = release_lists_of_now(engine, err);
+    if (code == TS_OK) {
+        code = hold_note(state->mv, hold, &engine->effect, err);
+    }
     if (code == TS_OK) {
         code = hold_last_list(state->mv, hold->id, &list, err);
     }
@@ -115,7 +119,7 @@ static enum ts_code note_list(struct engine_context *engine,
         state_rollback(state);
         return code;
     }
-    (void) snprintf(ret_hold->hash, sizeof ret_hold->hash, "%.16s", list.hash);
+    (void) snprintf(ret_hold->hash, sizeof ret_hold->hash, "%s", list.hash);
     return state_commit(state, err);
 }
 

@@ -45,7 +45,7 @@
 struct reanchor_hold {
     int64_t id;
     int64_t pairs;
-    char hash[17]; /* of its list */
+    char hash[TS_HASH_TEXT_SIZE]; /* of its list */
 };
 TS_MUSTUSE enum ts_code reanchor_propose(struct engine_context *engine,
                                          const char *path,

@@ -10,7 +10,7 @@ void engine_recount(struct engine *engine)
         "SELECT count(*) FROM metaverse",
         "SELECT count(*) FROM target_object",
         "SELECT count(*) FROM ledger",
-        "SELECT count(*) FROM intent",
+        "SELECT count(*) FROM intent WHERE batch > 0 OR clearance <> 3",
         "SELECT count(*) FROM object_error",
     };
     int64_t n[6] = { 0 };
@@ -25,8 +25,13 @@ void engine_recount(struct engine *engine)
     if (staging_view(&engine->context, &staging, &ignored) != TS_OK) {
         staging.why = STAGING_NONE;
     }
+    struct guard_view guard = { .open = 0 };
+    if (guard_view(&engine->context, &guard, &ignored) != TS_OK) {
+        guard.open = 0;
+    }
     engine_lock(engine);
     engine->snapshot.staging = staging;
+    engine->snapshot.guard = guard;
     engine->snapshot.counts = (struct snapshot_counts){
         .source = n[0],
         .metaverse = n[1],

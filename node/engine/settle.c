@@ -4,6 +4,7 @@
 
 #include "node/engine/compare.h"
 #include "node/engine/foreign.h"
+#include "node/engine/guard.h"
 #include "node/engine/match.h"
 #include "node/engine/observe.h"
 #include "node/engine/unique.h"
@@ -162,7 +163,10 @@ static enum ts_code put_row(struct settlement *s, struct ts_slice target_id,
 static enum ts_code finish_write(struct settlement *s, struct ts_err *err)
 {
     const struct intent *intent = &s->op->intent;
-    enum ts_code code = hold_links(s, err);
+    enum ts_code code = guard_confirmed(s->engine, s->op, err);
+    if (code == TS_OK) {
+        code = hold_links(s, err);
+    }
     if (code == TS_OK) {
         code = clear_problems(s, err);
     }
@@ -245,8 +249,10 @@ static enum ts_code switched(struct settlement *s, bool active,
 static enum ts_code deleted(struct settlement *s, struct ts_err *err)
 {
     const struct intent *intent = &s->op->intent;
-    enum ts_code code =
-        observe_gone(s->engine, s->op->op.id, intent->metaverse_id, err);
+    enum ts_code code = guard_confirmed(s->engine, s->op, err);
+    if (code == TS_OK) {
+        code = observe_gone(s->engine, s->op->op.id, intent->metaverse_id, err);
+    }
     if (code == TS_OK) {
         code = ledger_remove(s->mv, intent->kind, intent->anchor, err);
     }

@@ -62,8 +62,9 @@ void snapshot_set_outcome(struct snapshot *snapshot,
     struct snapshot_problem *problem = &snapshot->problems[0];
     snapshot->problem_count = 0;
     if (outcome->result == CYCLE_SUCCESS ||
-        outcome->hold == CYCLE_HOLD_STAGED) {
-        return; /* staging is a problem of its own */
+        outcome->hold == CYCLE_HOLD_STAGED ||
+        outcome->hold == CYCLE_HOLD_GUARD) {
+        return; /* staging and holds are problems of their own */
     }
     const char *name = "cycle-failed";
     const char *fix = "see the text; the next cycle tries again by itself";
@@ -118,6 +119,15 @@ static json_t *problems_document(const struct snapshot *s)
             list, json_pack("{s:s, s:s, s:s, s:s}", "code", p->code, "severity",
                             p->error ? "error" : "warning", "text", p->text,
                             "fix", p->fix));
+    }
+    for (size_t i = 0; i < s->guard.open && i < GUARD_VIEW_MAX; i++) {
+        char name[40];
+        (void) snprintf(name, sizeof name, "held-%s",
+                        hold_class_name(s->guard.items[i].class));
+        (void) json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s}", "code", name, "severity",
+                            "warning", "text", s->guard.items[i].text, "fix",
+                            GUARD_FIX));
     }
     if (s->staging.waiting > 0 || s->staging.why == STAGING_MAINTENANCE) {
         (void) json_array_append_new(
@@ -215,12 +225,13 @@ static json_t *replication_document(const struct snapshot *s)
 static json_t *counts_document(const struct snapshot *s)
 {
     const struct snapshot_counts *c = &s->counts;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:I}", "source",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "source",
                      (json_int_t) c->source, "metaverse",
                      (json_int_t) c->metaverse, "target",
                      (json_int_t) c->target, "ledger", (json_int_t) c->ledger,
-                     "pending", (json_int_t) c->pending, "held", 0,
-                     "quarantined", 0, "errors", (json_int_t) c->errors);
+                     "pending", (json_int_t) c->pending, "held",
+                     (json_int_t) s->guard.objects, "quarantined", 0, "errors",
+                     (json_int_t) c->errors);
 }
 
 json_t *snapshot_status(const struct snapshot *s, const struct config *config)

@@ -7,6 +7,7 @@
 
 #include "node/base/time.h"
 #include "node/engine/cycle.h"
+#include "node/engine/guard.h"
 #include "node/engine/staging.h"
 #include "replication/journal.h"
 
@@ -45,6 +46,7 @@ struct snapshot {
     struct staging_view staging;
     bool paused;
     int64_t paused_until; /* seconds since 1970; 0: until resumed */
+    struct guard_view guard;
     size_t problem_count;
     struct snapshot_problem problems[SNAPSHOT_PROBLEMS_MAX];
 };

@@ -39,20 +39,24 @@ enum ts_code approval_of(struct metaverse *mv, const struct approval *wanted,
     return code;
 }
 
-enum ts_code approval_take(struct metaverse *mv, const struct approval *done,
-                           struct ts_err *err)
+enum ts_code approval_carried(struct metaverse *mv, const struct approval *done,
+                              struct ts_err *err)
 {
     static const char gone_sql[] =
-        "DELETE FROM approval WHERE kind = ?1 AND anchor = ?2 AND "
-        "hold_class = ?3 AND verb = ?4 AND amount <= ?5";
+        "DELETE FROM approval WHERE kind = ?1 AND anchor = ?2 AND verb = ?3 "
+        "AND hold_class <> 9 AND (hold_class <> 5 OR amount <= ?4)";
     static const char sql[] =
-        "UPDATE approval SET amount = amount - ?5 WHERE kind = ?1 AND "
-        "anchor = ?2 AND hold_class = ?3 AND verb = ?4 AND ?5 > 0";
-    struct db_values values = DB_VALUES(
-        DB_INT(done->kind), DB_TEXT(done->anchor), DB_INT(done->class),
-        DB_INT(done->verb), DB_INT(done->amount));
+        "UPDATE approval SET amount = amount - ?4 WHERE kind = ?1 AND "
+        "anchor = ?2 AND verb = ?3 AND hold_class = 5 AND ?4 > 0";
+    _Static_assert(HOLD_MEMBERS == 5 && HOLD_REANCHOR == 9,
+                   "spelled in the statements");
+    struct db_values values =
+        DB_VALUES(DB_INT(done->kind), DB_TEXT(done->anchor), DB_INT(done->verb),
+                  DB_INT(done->amount));
     enum ts_code code = metaverse_run(mv, gone_sql, values, err);
-    return code == TS_OK ? metaverse_run(mv, sql, values, err) : code;
+    return code == TS_OK && done->amount > 0
+               ? metaverse_run(mv, sql, values, err)
+               : code;
 }
 
 enum ts_code approval_clear(struct metaverse *mv, int kind,

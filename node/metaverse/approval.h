@@ -29,10 +29,11 @@ TS_MUSTUSE enum ts_code approval_put(struct metaverse *mv,
 TS_MUSTUSE enum ts_code approval_of(struct metaverse *mv,
                                     const struct approval *wanted, int64_t now,
                                     int64_t *ret_amount, struct ts_err *err);
-/* `amount` writes were carried out. */
-TS_MUSTUSE enum ts_code approval_take(struct metaverse *mv,
-                                      const struct approval *done,
-                                      struct ts_err *err);
+/* A write of that object and verb was carried out, which took `done->amount`
+ * members away. What waits for another write (REANCHOR) stays. */
+TS_MUSTUSE enum ts_code approval_carried(struct metaverse *mv,
+                                         const struct approval *done,
+                                         struct ts_err *err);
 /* All of an object are over. */
 TS_MUSTUSE enum ts_code approval_clear(struct metaverse *mv, int kind,
                                        struct ts_slice anchor,

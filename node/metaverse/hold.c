@@ -260,6 +260,15 @@ enum ts_code hold_drop_class(struct metaverse *mv, enum hold_class class,
         mv, sql, DB_VALUES(DB_INT(class), DB_INT(kind), DB_TEXT(anchor)), err);
 }
 
+enum ts_code hold_drop_object(struct metaverse *mv, int kind,
+                              struct ts_slice anchor, struct ts_err *err)
+{
+    static const char sql[] =
+        "DELETE FROM hold_item WHERE kind = ?1 AND anchor = ?2";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(kind), DB_TEXT(anchor)),
+                         err);
+}
+
 enum ts_code hold_items(struct metaverse *mv, int64_t id,
                         const int64_t after_last[static 2],
                         struct ts_arena *arena, struct hold_item *items,
@@ -313,6 +322,14 @@ enum ts_code hold_count(struct metaverse *mv, int64_t id, int64_t *ret_items,
     return first_number(mv, sql, DB_VALUES(DB_INT(id)), ret_items, err);
 }
 
+enum ts_code hold_amount(struct metaverse *mv, int64_t id, int64_t *ret_amount,
+                         struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT ifnull(sum(amount), 0) FROM hold_item WHERE hold_id = ?1";
+    return first_number(mv, sql, DB_VALUES(DB_INT(id)), ret_amount, err);
+}
+
 enum ts_code hold_classes_of(struct metaverse *mv, int kind,
                              struct ts_slice anchor, unsigned *ret_classes,
                              struct ts_err *err)
@@ -343,6 +360,7 @@ static void add_number(struct ts_hasher *hasher, int64_t number)
  * does not depend on when it came; the numbers make a list that came back after
  * it was decided another one. */
 static enum ts_code hash_items(struct metaverse *mv, const struct hold *hold,
+                               const struct ts_hash *basis,
                                struct hold_list *list, struct ts_err *err)
 {
     static const char sql[] =
@@ -350,9 +368,9 @@ static enum ts_code hash_items(struct metaverse *mv, const struct hold *hold,
         "WHERE hold_id = ?1 ORDER BY kind, anchor";
     sqlite3_stmt *stmt = NULL;
     bool row = true;
-    char text[TS_HASH_TEXT_SIZE];
     struct ts_hasher *hasher = ts_hasher_new();
     ts_hasher_begin(hasher);
+    ts_hasher_add(hasher, ts_slice(basis->bytes, sizeof basis->bytes));
     add_number(hasher, hold->reason.class);
     add_number(hasher, hold->reason.kind);
     ts_hasher_add_field(hasher, hold->reason.detail);
@@ -370,9 +388,8 @@ static enum ts_code hash_items(struct metaverse *mv, const struct hold *hold,
         }
         list->items++;
     }
-    ts_hash_text(ts_hasher_end(hasher), text);
+    ts_hash_text(ts_hasher_end(hasher), list->hash);
     ts_hasher_free(hasher);
-    (void) snprintf(list->hash, sizeof list->hash, "%.16s", text);
     return code;
 }
 
@@ -399,25 +416,41 @@ static enum ts_code put_list(struct metaverse *mv, const struct hold_list *list,
                          : code;
 }
 
-enum ts_code hold_note(struct metaverse *mv, const struct hold *hold,
-                       struct ts_err *err)
+/* The last number among the items, and among those that were listed. */
+static enum ts_code last_numbers(struct metaverse *mv, int64_t id,
+                                 int64_t *ret_last, int64_t *ret_noted,
+                                 struct ts_err *err)
 {
     static const char items_sql[] =
         "SELECT max(seq) FROM hold_item WHERE hold_id = ?1";
     static const char noted_sql[] =
         "SELECT max(last_seq) FROM hold_list WHERE hold_id = ?1";
+    struct db_values values = DB_VALUES(DB_INT(id));
+    enum ts_code code = first_number(mv, items_sql, values, ret_last, err);
+    return code == TS_OK ? first_number(mv, noted_sql, values, ret_noted, err)
+                         : code;
+}
+
+enum ts_code hold_grew(struct metaverse *mv, int64_t id, bool *ret_grew,
+                       struct ts_err *err)
+{
+    int64_t last = 0;
+    int64_t noted = 0;
+    enum ts_code code = last_numbers(mv, id, &last, &noted, err);
+    *ret_grew = code == TS_OK && last > noted;
+    return code;
+}
+
+enum ts_code hold_note(struct metaverse *mv, const struct hold *hold,
+                       const struct ts_hash *basis, struct ts_err *err)
+{
     struct hold_list list = { .hold_id = hold->id, .at = ts_wall_seconds() };
     int64_t noted = 0;
-    struct db_values values = DB_VALUES(DB_INT(hold->id));
-    enum ts_code code =
-        first_number(mv, items_sql, values, &list.last_seq, err);
-    if (code == TS_OK) {
-        code = first_number(mv, noted_sql, values, &noted, err);
-    }
+    enum ts_code code = last_numbers(mv, hold->id, &list.last_seq, &noted, err);
     if (code != TS_OK || list.last_seq <= noted) {
         return code;
     }
-    code = hash_items(mv, hold, &list, err);
+    code = hash_items(mv, hold, basis, &list, err);
     return code == TS_OK ? put_list(mv, &list, err) : code;
 }
 

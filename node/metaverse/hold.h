@@ -49,8 +49,8 @@ enum hold_class {
 /* "creates", "scope-exits", ... */
 const char *hold_class_name(enum hold_class class);
 
-#define HOLD_HASH_SIZE  17 /* of a list's hash as text, with its NUL */
-#define HOLD_TEXT_MAX   400
+#define HOLD_HASH_SIZE  TS_HASH_TEXT_SIZE
+#define HOLD_TEXT_MAX   640
 #define HOLD_APPROVED_S 86400 /* how long an approval is good for */
 #define HOLD_LISTS_KEPT 64    /* of one hold; older ones are forgotten */
 
@@ -114,6 +114,10 @@ TS_MUSTUSE enum ts_code hold_drop_class(struct metaverse *mv,
                                         enum hold_class class, int kind,
                                         struct ts_slice anchor,
                                         struct ts_err *err);
+/* The same in every hold. */
+TS_MUSTUSE enum ts_code hold_drop_object(struct metaverse *mv, int kind,
+                                         struct ts_slice anchor,
+                                         struct ts_err *err);
 /* The items of a hold with numbers in (after, last], in order, at most *count;
  * copies live in `arena`. */
 TS_MUSTUSE enum ts_code hold_items(struct metaverse *mv, int64_t id,
@@ -123,6 +127,9 @@ TS_MUSTUSE enum ts_code hold_items(struct metaverse *mv, int64_t id,
                                    struct ts_err *err);
 TS_MUSTUSE enum ts_code hold_count(struct metaverse *mv, int64_t id,
                                    int64_t *ret_items, struct ts_err *err);
+/* What they stand for together. */
+TS_MUSTUSE enum ts_code hold_amount(struct metaverse *mv, int64_t id,
+                                    int64_t *ret_amount, struct ts_err *err);
 /* In which classes is the object kept back: a bit (1 << class) each. */
 TS_MUSTUSE enum ts_code hold_classes_of(struct metaverse *mv, int kind,
                                         struct ts_slice anchor,
@@ -137,8 +144,14 @@ struct hold_list {
     int64_t at;
 };
 
-/* Note the present items, if any came since the last list. */
+/* Did items come since the last list? */
+TS_MUSTUSE enum ts_code hold_grew(struct metaverse *mv, int64_t id,
+                                  bool *ret_grew, struct ts_err *err);
+/* Note the present items, if any came since the last list. `basis` is what the
+ * list means them under (the configuration): under another one it is another
+ * list. */
 TS_MUSTUSE enum ts_code hold_note(struct metaverse *mv, const struct hold *hold,
+                                  const struct ts_hash *basis,
                                   struct ts_err *err);
 /* The last one that was noted; TS_E_NOT_FOUND. */
 TS_MUSTUSE enum ts_code hold_last_list(struct metaverse *mv, int64_t id,

@@ -206,6 +206,14 @@ enum ts_code intent_ids(struct metaverse *mv, const struct intent_range *range,
     return code;
 }
 
+enum ts_code intent_last_unchecked(struct metaverse *mv, int64_t *ret_id,
+                                   struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT max(id) FROM intent WHERE batch = 0 AND clearance = 0";
+    return db_query_int(&mv->db, sql, ret_id, err);
+}
+
 enum ts_code intent_clear(struct metaverse *mv, int64_t id,
                           enum intent_clearance clearance, struct ts_err *err)
 {

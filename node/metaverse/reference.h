@@ -68,15 +68,19 @@ TS_MUSTUSE enum ts_code reference_path_gone(struct metaverse *mv, int64_t owner,
                                             struct ts_err *err);
 
 /* SQL: the removal `r`, a row of reference, is kept back (F3), because the
- * member's own deactivation or deletion is, or because member or owner lost an
- * attribute together with too many others. `leave` tells which clearances of
+ * member's own deactivation or deletion is, because member or owner lost an
+ * attribute together with too many others, or because the owner loses too many
+ * members (a hold of MEMBERS). `leave` tells which clearances of
  * the leaver's intent (enum intent_clearance) keep. */
 #define REFERENCE_KEPT_WHILE(leave)                                          \
     "(EXISTS(SELECT 1 FROM intent kept WHERE kept.metaverse_id = "           \
     "r.member_id AND kept.verb IN (2, 4) AND kept.batch = 0 AND "            \
     "kept.clearance " leave ") OR EXISTS(SELECT 1 FROM lost_attribute kept " \
     "WHERE kept.metaverse_id IN (r.member_id, r.owner_id) AND "              \
-    "kept.confirmed = 1))"
+    "kept.confirmed = 1) OR EXISTS(SELECT 1 FROM metaverse owner JOIN "      \
+    "hold_item item ON item.anchor = owner.anchor AND item.kind = "          \
+    "owner.kind JOIN hold ON hold.id = item.hold_id AND hold.class = 5 "     \
+    "WHERE owner.id = r.owner_id))"
 /* As far as decisions go: what is not checked yet, or waits for a plan, is
  * decided together with what follows from it, so that it is seen whole. */
 #define REFERENCE_KEPT REFERENCE_KEPT_WHILE("= 3")

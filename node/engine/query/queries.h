@@ -10,6 +10,7 @@ void query_preview(struct engine *engine, const struct cycle_outcome *cycle,
                    struct request *request);
 void query_verify(struct engine *engine, struct request *request);
 void query_show(struct engine *engine, struct request *request);
+void query_hold_list(struct engine *engine, struct request *request);
 void query_errors(struct engine *engine, struct request *request);
 void query_history(struct engine *engine, struct request *request);
 void query_events(struct engine *engine, struct request *request);

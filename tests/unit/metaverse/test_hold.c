@@ -35,9 +35,10 @@ static void add(struct store *store, const struct hold *hold,
 
 static struct hold_list note(struct store *store, const struct hold *hold)
 {
+    static const struct ts_hash basis = { .bytes = { 1 } };
     struct hold_list list;
     struct ts_err err;
-    assert_int_equal(hold_note(store->mv, hold, &err), TS_OK);
+    assert_int_equal(hold_note(store->mv, hold, &basis, &err), TS_OK);
     assert_int_equal(hold_last_list(store->mv, hold->id, &list, &err), TS_OK);
     return list;
 }
@@ -88,6 +89,22 @@ static void what_came_later_is_not_on_the_list(void **state)
                      TS_OK);
     assert_int_equal(listed(store, &found), 1);
     assert_string_equal(note(store, &hold).hash, second.hash);
+}
+
+static void under_another_configuration_it_is_another_list(void **state)
+{
+    struct store *store = *state;
+    static const struct ts_hash other = { .bytes = { 2 } };
+    struct hold hold = open_hold(store, &leavers);
+    struct hold_list then;
+    struct hold_list now;
+    struct ts_err err;
+    add(store, &hold, "a", INTENT_DELETE, 1);
+    then = note(store, &hold);
+    assert_int_equal(hold_forget_lists(store->mv, hold.id, &err), TS_OK);
+    assert_int_equal(hold_note(store->mv, &hold, &other, &err), TS_OK);
+    assert_int_equal(hold_last_list(store->mv, hold.id, &now, &err), TS_OK);
+    assert_string_not_equal(then.hash, now.hash);
 }
 
 static void what_is_there_already_costs_nothing(void **state)
@@ -203,7 +220,7 @@ static void an_approval_is_of_one_object_verb_and_class(void **state)
     assert_int_equal(approved(store, "a", INTENT_DEACTIVATE, HOLD_DELETES), 0);
     assert_int_equal(approved(store, "a", INTENT_DELETE, HOLD_EXITS), 0);
     assert_int_equal(approved(store, "b", INTENT_DELETE, HOLD_DELETES), 0);
-    assert_int_equal(approval_take(store->mv, &done, &err), TS_OK);
+    assert_int_equal(approval_carried(store->mv, &done, &err), TS_OK);
     assert_int_equal(approved(store, "a", INTENT_DELETE, HOLD_DELETES), 0);
 }
 
@@ -215,9 +232,9 @@ static void approved_members_are_used_up_one_by_one(void **state)
     (void) approve(store, "group", HOLD_MEMBERS, 20);
     assert_int_equal(approved(store, "group", INTENT_UPDATE, HOLD_MEMBERS),
                      120);
-    assert_int_equal(approval_take(store->mv, &done, &err), TS_OK);
+    assert_int_equal(approval_carried(store->mv, &done, &err), TS_OK);
     assert_int_equal(approved(store, "group", INTENT_UPDATE, HOLD_MEMBERS), 20);
-    assert_int_equal(approval_take(store->mv, &done, &err), TS_OK);
+    assert_int_equal(approval_carried(store->mv, &done, &err), TS_OK);
     assert_int_equal(approved(store, "group", INTENT_UPDATE, HOLD_MEMBERS), 0);
 }
 
@@ -238,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(one_reason_is_one_hold),
         T(what_came_later_is_not_on_the_list),
+        T(under_another_configuration_it_is_another_list),
         T(what_is_there_already_costs_nothing),
         T(an_item_that_changes_or_grows_is_listed_anew),
         T(an_object_is_kept_back_in_each_of_its_classes),
