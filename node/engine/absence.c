@@ -2,14 +2,14 @@
 
 #include <stdio.h>
 
+#include "node/engine/altered.h"
 #include "node/ldap/dn.h"
 
-/* The objects of this source that were not seen, up to *count of them. */
-static enum ts_code unseen(const struct absence *absence, int64_t *ids,
-                           size_t *count, int64_t *after, struct ts_err *err)
+enum ts_code absence_unseen(const struct absence *absence, int64_t *ids,
+                            size_t *count, int64_t *after, struct ts_err *err)
 {
     static const char sql[] = "SELECT id FROM source_object WHERE id > ?1 AND "
-                              "source_id = ?2 AND gone = 0 ORDER BY id";
+                              "+source_id = ?2 AND gone = 0 ORDER BY id";
     struct metaverse *mv = absence->writer->mv;
     sqlite3_stmt *stmt = NULL;
     bool row = false;
@@ -43,7 +43,7 @@ static enum ts_code count_missing(struct absence *absence, struct ts_err *err)
     absence->missing = 0;
     do {
         count = ENGINE_CHUNK;
-        code = unseen(absence, ids, &count, &after, err);
+        code = absence_unseen(absence, ids, &count, &after, err);
         absence->missing += count;
     } while (code == TS_OK && count == ENGINE_CHUNK);
     return code;
@@ -148,7 +148,8 @@ enum ts_code absence_judge(struct absence *absence, struct ts_err *err)
     return TS_OK;
 }
 
-enum ts_code absence_mark(struct absence *absence, struct ts_err *err)
+static enum ts_code mark(struct absence *absence, const struct seen *kept,
+                         uint64_t *gone, struct ts_err *err)
 {
     int64_t ids[ENGINE_CHUNK];
     int64_t after = 0;
@@ -156,10 +157,30 @@ enum ts_code absence_mark(struct absence *absence, struct ts_err *err)
     enum ts_code code;
     do {
         count = ENGINE_CHUNK;
-        code = unseen(absence, ids, &count, &after, err);
+        code = absence_unseen(absence, ids, &count, &after, err);
         for (size_t i = 0; code == TS_OK && i < count; i++) {
+            if (seen_has(kept, ids[i])) {
+                continue;
+            }
+            ++*gone;
             code = connector_mark_gone(absence->writer, ids[i], err);
+            if (code == TS_OK) {
+                code = altered_gone(absence->writer, ids[i], err);
+            }
         }
     } while (code == TS_OK && count == ENGINE_CHUNK);
+    return code;
+}
+
+enum ts_code absence_mark(struct absence *absence, uint64_t *ret_gone,
+                          struct ts_err *err)
+{
+    struct seen kept = { .words = NULL };
+    *ret_gone = 0;
+    enum ts_code code = altered_find(absence, &kept, err);
+    if (code == TS_OK) {
+        code = mark(absence, &kept, ret_gone, err);
+    }
+    seen_done(&kept);
     return code;
 }

@@ -46,8 +46,15 @@ struct absence {
  * watermark. */
 TS_MUSTUSE enum ts_code absence_judge(struct absence *absence,
                                       struct ts_err *err);
-/* Mark what is missing as gone. */
+/* Mark what is missing as gone, but for what is there under another anchor
+ * (altered.h). *ret_gone tells how many that were. */
 TS_MUSTUSE enum ts_code absence_mark(struct absence *absence,
-                                     struct ts_err *err);
+                                     uint64_t *ret_gone, struct ts_err *err);
+
+/* The ids of objects above `*after` that are missing, at most *count; `*after`
+ * is where to go on. Fewer than asked for: there are no more. */
+TS_MUSTUSE enum ts_code absence_unseen(const struct absence *absence,
+                                       int64_t *ids, size_t *count,
+                                       int64_t *after, struct ts_err *err);
 
 #endif

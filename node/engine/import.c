@@ -386,8 +386,10 @@ static enum ts_code absent(struct importer *im, struct ts_err *err)
                         absence.because);
         return TS_OK;
     }
-    outcome->gone += absence.missing;
-    return absence_mark(&absence, err);
+    uint64_t gone = 0;
+    code = absence_mark(&absence, &gone, err);
+    outcome->gone += gone;
+    return code;
 }
 
 static enum ts_code conclude(struct importer *im, struct ts_err *err)

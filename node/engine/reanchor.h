@@ -28,9 +28,8 @@
  *       cut short is carried on by the next cycle, before anything is read.
  *   A3  nothing is created or deleted at the target, and no id there changes.
  *
- * With an anchor other than entryUUID a source could give an entry another
- * anchor in place. It is not known here that it is the same entry: that, too,
- * is one object that is gone and one that came, and is held or paired as such.
+ * Where the anchor is an attribute that people can edit, another value of it in
+ * the same entry is an error of that object (altered.h), not another object.
  */
 #ifndef NODE_ENGINE_REANCHOR_H
 #define NODE_ENGINE_REANCHOR_H

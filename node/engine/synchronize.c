@@ -4,6 +4,7 @@
 
 #include "node/base/failpoint.h"
 #include "node/base/time.h"
+#include "node/engine/altered.h"
 #include "node/engine/flow.h"
 #include "node/metaverse/claim.h"
 #include "node/metaverse/indexes.h"
@@ -312,10 +313,14 @@ static enum ts_code enter(struct chunk *c, struct flow_part *part,
     if (code == TS_OK && id == 0) {
         code = find_by_value(c, part, &id, err);
     }
-    if (code != TS_OK || id == 0) {
-        return code == TS_OK ? project(c, part, err) : code;
+    if (code == TS_OK && id == 0) {
+        bool waits = false;
+        code = altered_waits(c->engine, &part->object, &waits, err);
+        return code != TS_OK || waits ? code : project(c, part, err);
     }
-    code = join(c, part, id, err);
+    if (code == TS_OK) {
+        code = join(c, part, id, err);
+    }
     return code == TS_OK ? flow_joined(c, id, err) : code;
 }
 

@@ -6,6 +6,7 @@
  * gets in step.
  *
  *   stage    until retry_at                     then
+ *   anchor   nothing is done to it              read again with its source
  *   rules    the last good value stays          evaluated when it changes
  *   join     joined to none                     likewise
  *   match    neither created nor taken over     decided anew
