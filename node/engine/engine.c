@@ -101,6 +101,10 @@ static void breathe(void *owner, enum engine_phase phase, uint64_t done,
         const struct engine_reply *reply = &engine->in_cycle[i]->reply;
         reply->progress(reply->context, engine_phase_name(phase), done, total);
     }
+    for (size_t i = 0; i < engine->waiting_count; i++) {
+        const struct engine_reply *reply = &engine->waiting[i]->reply;
+        reply->progress(reply->context, engine_phase_name(phase), done, total);
+    }
     if (!atomic_load(&engine->context.stopping)) {
         take_commands(engine, (struct ts_time){ .ms = 0 });
     }

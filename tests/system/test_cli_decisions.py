@@ -8,7 +8,7 @@ import unittest
 
 import control_samples as samples
 from cli_case import Case
-from fake_daemon import answer
+from fake_daemon import answer, progress
 
 PERSON = "3f0c6a52-7d2e-4f6e-9a57-0c1d2e3f0000"
 
@@ -70,6 +70,14 @@ class Decisions(Case):
         self.assertEqual(2, done.returncode)
         self.assert_sentence(done.stderr)
         self.assertEqual(0, self.run_tool("approve", samples.HASH, "--reason", "x" * 500).returncode)
+
+    def test_what_waits_for_a_cycle_shows_how_far_it_is(self):
+        self.daemon(approve=[progress("export", 2, 4), answer(samples.APPROVED)])
+        shown, status = self.on_terminal("approve", samples.HASH)
+        self.assertEqual(0, status)
+        self.assertRegex(shown.decode(), r"export.*2 of 4")
+        self.assertIn("\r\033[K", shown.decode()[shown.decode().index("2 of 4"):])
+        self.assertEqual("", self.run_tool("approve", samples.HASH).stderr)
 
     def test_a_refusal_for_safety_is_exit_3(self):
         self.daemon(approve=answer(None, 3, "cannot approve orphans without naming them: use --only"))

@@ -47,11 +47,8 @@ static enum control_exit ask(const struct cli_call *call, const char *command,
     if (args == NULL) {
         return exit_status;
     }
-    const struct daemon_question question = {
-        .command = command, .args = args, .wait_ms = CONTROL_CLIENT_WAIT_MS
-    };
     json_t *result = NULL;
-    exit_status = daemon_ask(call, &question, &result);
+    exit_status = daemon_ask_when_idle(call, command, args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
         print(result);
     }

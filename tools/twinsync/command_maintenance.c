@@ -28,12 +28,9 @@ static enum control_exit run(const struct cli_call *call)
         json_decref(args);
         return cli_fail_err(call, &err);
     }
-    const struct daemon_question question = { .command = "maintenance",
-                                              .args = args,
-                                              .wait_ms =
-                                                  CONTROL_CLIENT_WAIT_MS };
     json_t *result = NULL;
-    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    enum control_exit exit_status =
+        daemon_ask_when_idle(call, "maintenance", args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
         (void) puts(flag_at(result, "maintenance")
                         ? "staging: everything is read and decided, nothing is "

@@ -62,12 +62,9 @@ static void print_groups(const json_t *result, bool dry_run)
 static enum control_exit ask(const struct cli_call *call, json_t *args,
                              bool dry_run)
 {
-    const struct daemon_question question = { .command = "members-adopt",
-                                              .args = args,
-                                              .wait_ms =
-                                                  CONTROL_CLIENT_WAIT_MS };
     json_t *result = NULL;
-    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    enum control_exit exit_status =
+        daemon_ask_when_idle(call, "members-adopt", args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
         print_groups(result, dry_run);
     }

@@ -97,10 +97,9 @@ static enum control_exit run(const struct cli_call *call)
         json_decref(args);
         return cli_fail_err(call, &err);
     }
-    const struct daemon_question question = { .command = "reanchor",
-                                              .args = args };
     json_t *result = NULL;
-    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    enum control_exit exit_status =
+        daemon_ask_when_idle(call, "reanchor", args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
         print_proposal(result, dry_run);
     }

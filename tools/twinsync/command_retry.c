@@ -51,11 +51,9 @@ static enum control_exit run(const struct cli_call *call)
         json_decref(args);
         return cli_fail_err(call, &err);
     }
-    const struct daemon_question question = {
-        .command = "retry", .args = args, .wait_ms = CONTROL_CLIENT_WAIT_MS
-    };
     json_t *result = NULL;
-    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    enum control_exit exit_status =
+        daemon_ask_when_idle(call, "retry", args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
         print_retried(result);
     }

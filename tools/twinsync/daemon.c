@@ -1,6 +1,8 @@
 #include "tools/twinsync/daemon.h"
 
+#include "node/base/time.h"
 #include "node/config/loader.h"
+#include "tools/twinsync/bar.h"
 
 struct control_client *daemon_connect(const struct cli_call *call,
                                       enum control_exit *ret_exit)
@@ -64,4 +66,31 @@ enum control_exit daemon_ask(const struct cli_call *call,
     }
     control_answer_done(&answer);
     return exit_status;
+}
+
+static void on_progress(void *context, const struct control_progress *progress)
+{
+    bar_update(context, progress->phase, (int64_t) progress->done,
+               (int64_t) progress->total, ts_time_now());
+}
+
+static void on_answer(void *context)
+{
+    bar_done(context);
+}
+
+enum control_exit daemon_ask_when_idle(const struct cli_call *call,
+                                       const char *command, json_t *args,
+                                       json_t **ret_result)
+{
+    struct bar bar;
+    bar_init(&bar);
+    const struct daemon_question question = {
+        .command = command,
+        .args = args,
+        .progress = call->json ? NULL : on_progress,
+        .context = &bar,
+        .answered = on_answer,
+    };
+    return daemon_ask(call, &question, ret_result);
 }

@@ -29,4 +29,10 @@ enum control_exit daemon_ask(const struct cli_call *call,
                              const struct daemon_question *question,
                              json_t **ret_result);
 
+/* The same for what waits until the cycle that runs has ended, however long
+ * that takes: on a terminal one sees how far it is. `args` is stolen. */
+enum control_exit daemon_ask_when_idle(const struct cli_call *call,
+                                       const char *command, json_t *args,
+                                       json_t **ret_result);
+
 #endif
