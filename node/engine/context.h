@@ -103,6 +103,7 @@ struct engine_context {
     json_t *foreign_events; /* of this cycle, to be told; see foreign.h */
     size_t noted_count;    /* holds with new items since that was told */
     int64_t noted[ENGINE_NOTED_MAX];
+    json_t *reused; /* DNs that came to others in this cycle; see reuse.h */
     char run_date[16];
     atomic_bool stopping;
     /* Called between transactions: answers operators, publishes progress. */

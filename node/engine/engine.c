@@ -11,6 +11,7 @@
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
 #include "node/engine/foreign.h"
+#include "node/engine/reuse.h"
 #include "node/engine/staging.h"
 #include "node/engine/unique.h"
 
@@ -168,6 +169,9 @@ static enum ts_code note_end(struct engine *engine,
     enum ts_code code = local_run_end(engine->local, &end, err);
     if (code == TS_OK) {
         code = foreign_tell(&engine->context, local_events(engine->local), err);
+    }
+    if (code == TS_OK) {
+        code = reuse_tell(&engine->context, local_events(engine->local), err);
     }
     json_t *fields =
         json_pack("{s:I, s:O, s:s, s:O?}", "id", (json_int_t) end.id, "kind",

@@ -8,6 +8,7 @@
 #include "node/base/failpoint.h"
 #include "node/base/queue.h"
 #include "node/engine/absence.h"
+#include "node/engine/reuse.h"
 #include "node/engine/seen.h"
 #include "node/ldap/dn.h"
 #include "node/metaverse/connector.h"
@@ -416,6 +417,9 @@ static enum ts_code conclude(struct importer *im, struct ts_err *err)
     }
     numbers_back(im);
     if (code == TS_OK) {
+        code = reuse_conclude(im->engine, err);
+    }
+    if (code == TS_OK) {
         code = loss_conclude(state->mv, &limit, err);
     }
     if (code == TS_OK) {
@@ -528,6 +532,10 @@ enum ts_code import_source(struct engine_context *engine, size_t index,
         im.writer.anchors = &im.anchors; /* nobody is joined: nothing is lost */
     } else {
         im.writer.watch = &im.watch;
+        im.writer.places = rules_depend_on_dn(engine->rules) ||
+                           rules_depend_on_ancestors(engine->rules);
+        im.writer.on_same_dn = reuse_note;
+        im.writer.same_dn_context = engine;
     }
     TS_FAILPOINT(IMPORT_BEGUN);
     ts_arena_init(&im.reader.arena, COOKIE_MEMORY);

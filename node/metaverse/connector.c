@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "node/metaverse/ancestry.h"
 #include "node/metaverse/reference.h"
 
 /* Deeper trees are refused by the DN parser; this bounds loops over damaged
@@ -310,14 +311,20 @@ static enum ts_code descendants_move(struct connector_writer *w,
     return code;
 }
 
+/* How it was stored. */
+struct before {
+    uint8_t key[CONNECTOR_KEY_SIZE];
+    bool gone, respelled; /* respelled: the RDN, though it may mean the same */
+};
+
 static enum ts_code update(struct connector_writer *w, int64_t id,
                            const struct connector_row *row,
-                           const uint8_t *old_key, struct ts_err *err)
+                           const struct before *before, struct ts_err *err)
 {
     static const char sql[] =
         "UPDATE source_object SET dn_key = ?2, parent_key = ?3, rdn = ?4, "
         "packed = ?5, hash = ?6, gone = 0, changed = ?7 WHERE id = ?1";
-    struct ts_slice old = ts_slice(old_key, CONNECTOR_KEY_SIZE);
+    struct ts_slice old = ts_slice(before->key, CONNECTOR_KEY_SIZE);
     bool moved = !ts_slice_equal(row->key, old);
     enum ts_code code =
         w->watch == NULL ? TS_OK : loss_take(w->watch, id, row, err);
@@ -335,8 +342,11 @@ static enum ts_code update(struct connector_writer *w, int64_t id,
     if (code == TS_OK && moved) {
         code = reference_dn_taken(w->mv, id, row->key, err);
     }
+    if (code == TS_OK && (moved || before->gone || before->respelled)) {
+        code = ancestry_changed(w, row->key, err); /* who is there already */
+    }
     if (code == TS_OK && moved) {
-        code = descendants_move(w, old_key, row->key.data, 0, err);
+        code = descendants_move(w, before->key, row->key.data, 0, err);
     }
     if (code == TS_OK) {
         code = links_put(w->mv, id, row, err);
@@ -349,10 +359,10 @@ static enum ts_code lookup(struct connector_writer *w, struct ts_slice anchor,
                            sqlite3_stmt **ret_row, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT id, hash, gone, dn_key FROM source_object "
+        "SELECT id, hash, gone, dn_key, rdn FROM source_object "
         "WHERE source_id = ?1 AND anchor = ?2";
     static const char id_sql[] =
-        "SELECT id, hash, gone, dn_key FROM source_object "
+        "SELECT id, hash, gone, dn_key, rdn FROM source_object "
         "WHERE id = ?3 AND source_id = ?1 AND anchor = ?2";
     *ret_row = NULL;
     if (w->anchors == NULL) {
@@ -377,7 +387,10 @@ static enum ts_code put_new(struct connector_writer *w,
         !anchors_add(w->anchors, row->anchor, *ret_id)) {
         code = ts_fail(err, TS_E_NOMEM, 0, "could not remember an anchor");
     }
-    return code;
+    if (code == TS_OK) {
+        code = ancestry_changed(w, row->key, err);
+    }
+    return code == TS_OK ? ancestry_arrived(w, *ret_id, row, err) : code;
 }
 
 enum ts_code connector_put(struct connector_writer *w,
@@ -398,16 +411,18 @@ enum ts_code connector_put(struct connector_writer *w,
     }
 
     *ret_id = db_column_int(stmt, 0);
-    bool same = ts_slice_equal(db_column(stmt, 1), row->hash) &&
-                db_column_int(stmt, 2) == 0;
-    uint8_t old_key[CONNECTOR_KEY_SIZE] = { 0 };
+    struct before before = {
+        .gone = db_column_int(stmt, 2) != 0,
+        .respelled = !ts_slice_equal(db_column(stmt, 4), row->rdn),
+    };
+    bool same = ts_slice_equal(db_column(stmt, 1), row->hash) && !before.gone;
     struct ts_slice key = db_column(stmt, 3);
-    if (key.size == sizeof old_key) {
-        memcpy(old_key, key.data, sizeof old_key);
+    if (key.size == sizeof before.key) {
+        memcpy(before.key, key.data, sizeof before.key);
     }
     db_reset(stmt);
     *ret_change = same ? CONNECTOR_SAME : CONNECTOR_CHANGED;
-    return same ? TS_OK : update(w, *ret_id, row, old_key, err);
+    return same ? TS_OK : update(w, *ret_id, row, &before, err);
 }
 
 enum ts_code connector_mark_gone(struct connector_writer *w, int64_t id,
@@ -415,8 +430,9 @@ enum ts_code connector_mark_gone(struct connector_writer *w, int64_t id,
 {
     static const char sql[] = "UPDATE source_object SET gone = 1, changed = ?2 "
                               "WHERE id = ?1 AND gone = 0";
-    return metaverse_run(w->mv, sql,
-                         DB_VALUES(DB_INT(id), DB_INT(w->next_change++)), err);
+    enum ts_code code = metaverse_run(
+        w->mv, sql, DB_VALUES(DB_INT(id), DB_INT(w->next_change++)), err);
+    return code == TS_OK ? ancestry_gone(w, id, err) : code;
 }
 
 #define OBJECT_COLUMNS \

@@ -13,6 +13,8 @@
  *   C4  every change of a link or of an object's DN is passed on to the
  *       references (reference.h) in the same transaction; what an object loses
  *       is noted (loss.h) likewise.
+ *   C5  what is below an entry that comes, goes or is renamed is due, where
+ *       rules ask for its place (ancestry.h).
  */
 #ifndef NODE_METAVERSE_CONNECTOR_H
 #define NODE_METAVERSE_CONNECTOR_H
@@ -49,6 +51,11 @@ connector_child_key_fn(void *context, struct ts_slice rdn,
                        const uint8_t parent[CONNECTOR_KEY_SIZE],
                        uint8_t ret_key[CONNECTOR_KEY_SIZE], struct ts_err *err);
 
+/* A new object has the DN that `other`, of anchor `was`, has or had. All lives
+ * during the call. */
+typedef void connector_same_dn_fn(void *context, int64_t other,
+                                  struct ts_slice was, struct ts_slice is);
+
 /* Import's working state for one source and run. */
 struct connector_writer {
     struct metaverse *mv;
@@ -58,6 +65,9 @@ struct connector_writer {
     connector_child_key_fn *child_key;
     void *child_key_context;
     struct anchors *anchors; /* a first load: instead of the index; else NULL */
+    bool places;             /* rules ask where objects are: see ancestry.h */
+    connector_same_dn_fn *on_same_dn; /* or NULL */
+    void *same_dn_context;
     struct loss_watch *watch; /* for attributes that are lost; NULL: do not */
 };
 

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Members and managers: who refers to whom, whatever happens to either side."""
 
+import json
 import unittest
 from random import Random
 
-from lab import GROUP
-from semantics import SemanticsCase
+import mishaps
+from lab import ENTERPRISE, GROUP
+from semantics import PEOPLE, SemanticsCase
 
 
 class Strangers(SemanticsCase):
@@ -189,6 +191,107 @@ class Nested(SemanticsCase):
                 self.assertInStep()
         self.assertNoWrites(lambda: node.sync("--full"))
         self.assertInStep()
+
+
+class Moves(SemanticsCase):
+    """Entries and units that are renamed, moved, entered again, hidden and shown."""
+
+    OPTIONS = {"people": 10, "groups": 2}
+    units = 0
+
+    def unit(self):
+        Moves.units += 1
+        dn = f"ou=moves{Moves.units},{PEOPLE}"
+        self.directory.add_s(dn, [("objectClass", [b"organizationalUnit"]), ("ou", [f"moves{Moves.units}".encode()])])
+        return dn
+
+    def assertSame(self, node):
+        """What the delta did is what a full reading would have done."""
+        self.assertInStep()
+        self.assertNoWrites(lambda: node.sync("--full"))
+        self.assertInStep()
+
+    def test_a_unit_that_is_renamed_with_members_inside(self):
+        unit = self.unit()
+        inside = [self.person(f"in{n}", unit) for n in range(3)]
+        team = self.group("team", *inside, self.person("out", manager=inside[0]))
+        node = self.running()
+        everybody = self.members("team")
+        self.assertEqual(4, len(everybody))
+        self.directory.rename_s(unit, "ou=elsewhere", delold=1)
+        # The directory still names the old DNs: nobody is there.
+        node.sync()
+        self.assertEqual(1, len(self.members("team")))
+        self.assertNotIn("manager", self.user("out").get(ENTERPRISE, {}))
+        self.assertSame(node)
+        self.directory.rename_s(f"ou=elsewhere,{PEOPLE}", unit.partition(",")[0], delold=1)
+        # They mean the same people again, and the directory sent the unit only.
+        node.sync()
+        self.assertEqual(everybody, self.members("team"))
+        self.assertEqual(self.user("in0")["id"], self.user("out")[ENTERPRISE]["manager"]["value"])
+        self.assertSame(node)
+        self.directory.modify_s(team, [(1, "member", [inside[1].encode()])])
+        node.sync()
+        self.assertEqual(everybody - {self.user("in1")["id"]}, self.members("team"))
+
+    def test_a_manager_outside_the_scope_is_no_error(self):
+        boss = self.person("boss", mail="")
+        self.person("clerk", manager=boss)
+        node = self.running()
+        self.assertNotIn(ENTERPRISE, self.user("clerk"))
+        self.assertEqual([], node.json("errors")["errors"])
+        self.set(boss, "mail", "boss@example.org")
+        node.sync()
+        self.assertEqual(self.user("boss")["id"], self.user("clerk")[ENTERPRISE]["manager"]["value"])
+        self.assertSame(node)
+        self.set(boss, "mail")
+        node.sync()
+        self.assertNotIn("manager", self.user("clerk").get(ENTERPRISE, {}))
+        self.assertSame(node)
+
+    def test_who_is_moved_is_named_by_another_dn(self):
+        unit = self.unit()
+        here = self.person("mover")
+        there = f"uid=mover,{unit}"
+        team = self.group("movers", here, there)
+        node = self.running()
+        was = self.members("movers")
+        self.assertEqual({self.user("mover")["id"]}, was)
+        self.directory.rename_s(here, "uid=mover", newsuperior=unit)
+        self.assertNoWrites(node.sync)
+        self.set(team, "member", here)
+        node.sync()
+        self.assertEqual(set(), self.members("movers"))
+        self.assertSame(node)
+        self.directory.rename_s(there, "uid=mover", newsuperior=PEOPLE)
+        node.sync()
+        self.assertEqual(was, self.members("movers"))
+        self.assertSame(node)
+
+    def test_who_is_entered_again_under_the_same_dn_is_somebody_else(self):
+        dn = self.person("again")
+        self.group("agains", dn)
+        node = self.running()
+        was, old = self.user("again")["id"], self.anchor(dn)
+        mishaps.reenter(self.directory, dn)
+        node.sync()
+        told = [json.loads(each["text"]) for each in node.json("events")["events"] if each["event"] == "dn-reused"]
+        self.assertEqual([{"old_anchor": old, "new_anchor": self.anchor(dn)}], told)
+        self.assertNotEqual(was, self.user("again")["id"])
+        self.assertEqual({self.user("again")["id"]}, self.members("agains"))
+        self.assertSame(node)
+
+    def test_a_unit_that_is_seen_later_decides_on_those_below(self):
+        unit = self.unit()
+        self.person("below", unit)
+        with mishaps.hidden(self.lab, f'dn.base="{unit}"'):
+            node = self.running(("mail IS NOT NULL\"", f"mail IS NOT NULL AND ou_under('{self.anchor(unit)}')\""))
+            self.assertIsNone(self.user("below"))
+        # An ACL changes silently; the directory sends the unit, and nobody below it.
+        self.directory.modify_s(unit, [(2, "description", [b"touched"])])
+        node.sync()
+        self.assertIsNotNone(self.user("below"))
+        self.assertNoWrites(lambda: node.sync("--full"))
 
 
 if __name__ == "__main__":

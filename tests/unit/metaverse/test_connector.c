@@ -118,6 +118,124 @@ static void descendants_follow_a_renamed_unit(void **state)
     assert_int_equal(get(store, bob_id).changed, bob_changed);
 }
 
+/* A unit, a unit below it, a person below both, and one beside. */
+struct tree {
+    struct store_key unit_key, below_key;
+    struct store_object unit, below, ada, bob;
+    int64_t unit_id, below_id, ada_id, bob_id;
+};
+
+static void plant(struct store *store, struct tree *tree)
+{
+    *tree = (struct tree){
+        .unit = { .anchor = "u", .rdn = "ou=unit", .text = "" },
+        .ada = { .anchor = "a", .rdn = "uid=ada", .text = "" },
+        .below = { .anchor = "b", .rdn = "ou=below", .text = "" },
+        .bob = { .anchor = "o", .rdn = "uid=bob", .text = "" },
+    };
+    tree->unit_key = store_key(NULL, "ou=unit");
+    tree->below_key = store_key(&tree->unit_key, "ou=below");
+    tree->below.parent = &tree->unit_key;
+    tree->ada.parent = &tree->below_key;
+    (void) store_put(store, &tree->below, &tree->below_id);
+    (void) store_put(store, &tree->ada, &tree->ada_id);
+    (void) store_put(store, &tree->bob, &tree->bob_id);
+}
+
+/* Which of ada and bob became due since; then everything is done with. */
+static int due_since(struct store *store, const struct tree *tree,
+                     int64_t *since)
+{
+    int due = (get(store, tree->ada_id).changed >= *since) +
+              2 * (get(store, tree->bob_id).changed >= *since);
+    *since = store->writer.next_change;
+    return due;
+}
+
+static void what_is_below_is_due_when_an_ancestor_comes_or_goes(void **state)
+{
+    struct store *store = *state;
+    struct tree tree;
+    struct ts_err err;
+    plant(store, &tree);
+    store->writer.places = true;
+    int64_t since = store->writer.next_change;
+    (void) store_put(store, &tree.unit, &tree.unit_id);
+    assert_int_equal(due_since(store, &tree, &since), 1);
+    tree.unit.text = "described"; /* where they are is as before */
+    (void) store_put(store, &tree.unit, &tree.unit_id);
+    assert_int_equal(due_since(store, &tree, &since), 0);
+    assert_int_equal(connector_mark_gone(&store->writer, tree.unit_id, &err),
+                     TS_OK);
+    assert_int_equal(due_since(store, &tree, &since), 1);
+    (void) store_put(store, &tree.unit, &tree.unit_id);
+    assert_int_equal(due_since(store, &tree, &since), 1);
+}
+
+static void what_is_below_is_not_looked_at_when_no_rule_asks(void **state)
+{
+    struct store *store = *state;
+    struct tree tree;
+    struct ts_err err;
+    plant(store, &tree);
+    int64_t since = store->writer.next_change;
+    (void) store_put(store, &tree.unit, &tree.unit_id);
+    assert_int_equal(connector_mark_gone(&store->writer, tree.unit_id, &err),
+                     TS_OK);
+    assert_int_equal(due_since(store, &tree, &since), 0);
+}
+
+static void who_waits_below_a_name_is_due_when_a_unit_takes_it(void **state)
+{
+    struct store *store = *state;
+    struct tree tree;
+    plant(store, &tree);
+    store->writer.places = true;
+    tree.unit.rdn = "ou=other";
+    (void) store_put(store, &tree.unit, &tree.unit_id);
+    int64_t since = store->writer.next_change;
+    tree.unit.rdn = "ou=unit";
+    (void) store_put(store, &tree.unit, &tree.unit_id);
+    assert_int_equal(due_since(store, &tree, &since), 1);
+}
+
+struct met {
+    int count;
+    int64_t other;
+    char was[8], is[8];
+};
+
+static void on_meeting(void *context, int64_t other, struct ts_slice was,
+                       struct ts_slice is)
+{
+    struct met *met = context;
+    met->count++;
+    met->other = other;
+    (void) snprintf(met->was, sizeof met->was, "%.*s", TS_SLICE_ARGS(was));
+    (void) snprintf(met->is, sizeof met->is, "%.*s", TS_SLICE_ARGS(is));
+}
+
+static void a_new_anchor_with_the_dn_of_another_is_told(void **state)
+{
+    struct store *store = *state;
+    struct met met = { .count = 0 };
+    struct store_object ada = { .anchor = "a", .rdn = "uid=ada", .text = "" };
+    struct store_object new = { .anchor = "n", .rdn = "uid=ada", .text = "" };
+    struct ts_err err;
+    int64_t ada_id = 0;
+    int64_t id = 0;
+    store->writer.on_same_dn = on_meeting;
+    store->writer.same_dn_context = &met;
+    (void) store_put(store, &ada, &ada_id);
+    assert_int_equal(met.count, 0);
+    assert_int_equal(connector_mark_gone(&store->writer, ada_id, &err), TS_OK);
+    (void) store_put(store, &new, &id);
+    assert_int_equal(met.count, 1);
+    assert_int_equal(met.other, ada_id);
+    assert_string_equal(met.was, "a");
+    assert_string_equal(met.is, "n");
+}
+
 static void what_is_above_is_told_from_the_parent_up(void **state)
 {
     struct store *store = *state;
@@ -207,6 +325,10 @@ int main(void)
         T(an_unchanged_row_is_not_written),
         T(one_changed_member_costs_one_row),
         T(descendants_follow_a_renamed_unit),
+        T(what_is_below_is_due_when_an_ancestor_comes_or_goes),
+        T(what_is_below_is_not_looked_at_when_no_rule_asks),
+        T(who_waits_below_a_name_is_due_when_a_unit_takes_it),
+        T(a_new_anchor_with_the_dn_of_another_is_told),
         T(what_is_above_is_told_from_the_parent_up),
         T(due_are_those_changed_after_in_order),
         T(one_that_returns_is_the_same_object),
