@@ -178,6 +178,22 @@ enum ts_code intent_unchecked(struct metaverse *mv, int64_t after,
                          : code;
 }
 
+enum ts_code intent_unsent(struct metaverse *mv, int64_t after,
+                           struct ts_arena *arena, struct intent *intents,
+                           size_t *count, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT " COLUMNS " FROM intent WHERE id > ?1 AND batch = 0 AND "
+        "clearance <> 3 ORDER BY id LIMIT ?2";
+    _Static_assert(INTENT_HELD == 3, "the statement has its number");
+    sqlite3_stmt *stmt = NULL;
+    enum ts_code code = metaverse_query(
+        mv, sql, DB_VALUES(DB_INT(after), DB_INT((int64_t) *count)), &stmt,
+        err);
+    return code == TS_OK ? read_intents(mv, stmt, arena, intents, count, err)
+                         : code;
+}
+
 enum ts_code intent_ids(struct metaverse *mv, const struct intent_range *range,
                         int64_t *ids, size_t *count, struct ts_err *err)
 {

@@ -117,6 +117,11 @@ TS_MUSTUSE enum ts_code intent_unchecked(struct metaverse *mv, int64_t after,
 TS_MUSTUSE enum ts_code intent_last_unchecked(struct metaverse *mv,
                                               int64_t *ret_id,
                                               struct ts_err *err);
+/* The same of those that were not sent and are not held. */
+TS_MUSTUSE enum ts_code intent_unsent(struct metaverse *mv, int64_t after,
+                                      struct ts_arena *arena,
+                                      struct intent *intents, size_t *count,
+                                      struct ts_err *err);
 /* The ids of unsent intents of one clearance, with ids above `after` and none
  * of the classes in `spared`, in order, at most *count. */
 struct intent_range {

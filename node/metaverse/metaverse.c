@@ -17,6 +17,25 @@ const char *const metaverse_tables[] = {
     "stranger",     "nesting",       "appointment",    NULL,
 };
 
+static void link_allowed(sqlite3_context *call, int count,
+                         sqlite3_value **values)
+{
+    const struct metaverse *mv = sqlite3_user_data(call);
+    const struct metaverse_link_filter *filter = mv->link_filter;
+    (void) count;
+    if (filter == NULL) {
+        sqlite3_result_int(call, 1);
+        return;
+    }
+    const void *text = sqlite3_value_text(values[1]);
+    struct ts_slice path =
+        ts_slice(text, (size_t) sqlite3_value_bytes(values[1]));
+    sqlite3_result_int(
+        call, filter->allows(filter->context, sqlite3_value_int64(values[0]),
+                             path, sqlite3_value_int64(values[2]),
+                             sqlite3_value_int(values[3]) != 0));
+}
+
 enum ts_code metaverse_open(const char *path, enum db_mode mode,
                             const struct db_schema *schema,
                             struct metaverse **ret_mv, struct ts_err *err)
@@ -28,6 +47,13 @@ enum ts_code metaverse_open(const char *path, enum db_mode mode,
     enum ts_code code = db_open(path, mode, schema, &mv->db, err);
     if (code != TS_OK) {
         free(mv);
+        return code;
+    }
+    if (sqlite3_create_function(mv->db.handle, "link_allowed", 4,
+                                SQLITE_UTF8 | SQLITE_INNOCUOUS, mv,
+                                link_allowed, NULL, NULL) != SQLITE_OK) {
+        code = db_fail(&mv->db, err, "could not be prepared for links");
+        metaverse_close(mv);
         return code;
     }
     *ret_mv = mv;

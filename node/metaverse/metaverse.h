@@ -55,6 +55,15 @@ struct metaverse_unique_path {
     bool required;   /* no object of the kind can be without it */
 };
 
+/* Which links may be told to the target while only a plan may be carried out:
+ * the SQL function link_allowed(owner_id, path, member_id, add) of reference.c
+ * asks it; without one, all may. */
+struct metaverse_link_filter {
+    bool (*allows)(void *context, int64_t owner, struct ts_slice path,
+                   int64_t member, bool add);
+    void *context;
+};
+
 /* A prepared statement, found again by the address of its text. */
 struct metaverse_statement {
     const char *sql;
@@ -78,6 +87,7 @@ struct metaverse {
     bool claims_later; /* claims are counted at once, when all is loaded */
     int64_t *change;   /* where change numbers are drawn; NULL: none are */
     int group_kind;
+    const struct metaverse_link_filter *link_filter; /* NULL: none */
     size_t statement_count;
     struct metaverse_statement statements[METAVERSE_STATEMENTS_MAX];
 };

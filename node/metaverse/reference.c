@@ -357,6 +357,7 @@ enum ts_code reference_due(struct metaverse *mv, int64_t owner,
         "FROM reference r INDEXED BY reference_lost "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
         "WHERE r.owner_id = ?1 AND r.wanted = 0 AND r.held = 1 "
+        "AND link_allowed(r.owner_id, r.path, r.member_id, 0) "
         "AND NOT " REFERENCE_KEPT_WHILE(
             "<> 1") " ORDER BY r.path, r.member_id LIMIT ?2";
     static const char wanted_sql[] =
@@ -364,6 +365,7 @@ enum ts_code reference_due(struct metaverse *mv, int64_t owner,
         "FROM reference r INDEXED BY reference_due "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
         "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0 "
+        "AND link_allowed(r.owner_id, r.path, r.member_id, 1) "
         "ORDER BY r.path, r.member_id LIMIT ?2";
     size_t room = *count;
     size_t n = 0;
@@ -398,11 +400,13 @@ enum ts_code reference_pending(struct metaverse *mv, int64_t owner,
     static const char sql[] =
         "SELECT EXISTS(SELECT 1 FROM reference r INDEXED BY reference_due "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
-        "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0), "
+        "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0 "
+        "AND link_allowed(r.owner_id, r.path, r.member_id, 1)), "
         "EXISTS(SELECT 1 FROM reference r INDEXED BY reference_lost "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
-        "WHERE r.owner_id = ?1 AND r.wanted = 0 AND r.held = 1 AND "
-        "NOT " REFERENCE_KEPT ")";
+        "WHERE r.owner_id = ?1 AND r.wanted = 0 AND r.held = 1 "
+        "AND link_allowed(r.owner_id, r.path, r.member_id, 0) "
+        "AND NOT " REFERENCE_KEPT ")";
     sqlite3_stmt *row = NULL;
     enum ts_code code =
         metaverse_row(mv, sql, DB_VALUES(DB_INT(owner)), &row, err);
@@ -421,7 +425,8 @@ enum ts_code reference_waits(struct metaverse *mv, int64_t owner,
         "SELECT 1 FROM reference r INDEXED BY reference_due "
         "JOIN intent i ON i.metaverse_id = r.member_id AND i.target_id = '' "
         "WHERE r.owner_id = ?1 AND (r.wanted > 0) <> r.held AND r.wanted > 0 "
-        "AND i.metaverse_id <> r.owner_id LIMIT 1";
+        "AND i.metaverse_id <> r.owner_id "
+        "AND link_allowed(r.owner_id, r.path, r.member_id, 1) LIMIT 1";
     sqlite3_stmt *row = NULL;
     enum ts_code code =
         metaverse_row(mv, sql, DB_VALUES(DB_INT(owner)), &row, err);

@@ -20,6 +20,8 @@
  *       one base DN do not refer to each other's people.
  *   F3  a removal that follows from something that is kept back is kept back
  *       with it: no group loses a leaver before it is sure that he leaves.
+ *   F4  while a plan is carried out, only its links are due (metaverse.h,
+ *       link_filter).
  */
 #ifndef NODE_METAVERSE_REFERENCE_H
 #define NODE_METAVERSE_REFERENCE_H

@@ -118,6 +118,7 @@ CREATE TABLE plan_item(
   verb INTEGER NOT NULL,
   content BLOB NOT NULL, -- hash of what is to be written
   links BLOB NOT NULL,   -- sorted 8-byte hashes of the links that change
+  state INTEGER NOT NULL, -- enum plan_item_state
   PRIMARY KEY(plan_id, kind, anchor)
 ) STRICT, WITHOUT ROWID;
 
