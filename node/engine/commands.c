@@ -1,4 +1,4 @@
-#include "node/engine/private.h"
+#include "node/engine/commands.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -8,7 +8,8 @@
 /* ---- waiting
  * ---------------------------------------------------------------------- */
 
-static bool keep(struct request **list, size_t *count, struct request *request)
+bool commands_keep(struct request **list, size_t *count,
+                   struct request *request)
 {
     if (*count == ENGINE_WAITERS_MAX) {
         request_finish(request, 1, NULL,
@@ -18,40 +19,6 @@ static bool keep(struct request **list, size_t *count, struct request *request)
     }
     list[(*count)++] = request;
     return true;
-}
-
-/* ---- commands that run a cycle
- * ------------------------------------------------------- */
-
-static void run_sync(struct engine *engine, struct request *request)
-{
-    struct cycle_outcome outcome;
-    bool full = json_is_true(json_object_get(request->args, "full"));
-    engine->context.accept_missing =
-        json_is_true(json_object_get(request->args, "accept_missing"));
-    engine->context.approve_first =
-        engine->approve_first ||
-        json_is_true(json_object_get(request->args, "approve_first"));
-    if (json_is_true(json_object_get(request->args, "wait"))) {
-        (void) keep(engine->in_cycle, &engine->in_cycle_count, request);
-    } else {
-        engine->to_begin = request;
-    }
-    engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
-    engine->context.approve_first = engine->approve_first;
-    engine->due = ts_time_after(
-        ts_time_now(), (int64_t) engine->config->schedule.every_seconds * 1000);
-}
-
-static void run_preview(struct engine *engine, struct request *request)
-{
-    struct cycle_outcome outcome;
-    engine_cycle(engine, CYCLE_PREVIEW, &outcome);
-    if (outcome.result == CYCLE_FAILED) {
-        request_fail(request, &outcome.err);
-        return;
-    }
-    query_preview(engine, &outcome, request);
 }
 
 static void run_verify(struct engine *engine, struct request *request)
@@ -122,8 +89,12 @@ struct command {
 };
 
 static const char *const none[] = { NULL };
-static const char *const sync_args[] = { "full", "wait", "accept_missing",
-                                         "approve_first", NULL };
+static const char *const sync_args[] = { "full",           "wait",
+                                         "accept_missing", "approve_first",
+                                         "plan",           "who",
+                                         "reason",         NULL };
+static const char *const maintenance_args[] = { "on", "staging", "who",
+                                                "reason", NULL };
 static const char *const show_args[] = { "object", NULL };
 static const char *const limit_args[] = { "limit", NULL };
 static const char *const events_args[] = { "after", "limit", NULL };
@@ -139,8 +110,9 @@ static const char *const hold_args[] = { "hash", "only", "who", "reason",
                                          NULL };
 
 static const struct command commands[] = {
-    { "sync", run_sync, true, sync_args },
-    { "preview", run_preview, true, none },
+    { "sync", commands_sync, true, sync_args },
+    { "preview", commands_preview, true, none },
+    { "maintenance", commands_maintenance, true, maintenance_args },
     { "verify", run_verify, true, none },
     { "show", query_show, false, show_args },
     { "members-adopt", commands_members_adopt, true, members_args },
@@ -206,7 +178,7 @@ void commands_take(struct engine *engine, struct request *request)
         return;
     }
     if (command->needs_idle && engine->in_a_cycle) {
-        (void) keep(engine->waiting, &engine->waiting_count, request);
+        (void) commands_keep(engine->waiting, &engine->waiting_count, request);
         return;
     }
     command->run(engine, request);

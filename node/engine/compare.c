@@ -386,7 +386,9 @@ static enum ts_code compare_references(struct engine_context *engine,
         "JOIN target_object o ON o.metaverse_id = r.owner_id "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
         "WHERE (r.wanted > 0) <> r.held AND r.owner_id > ?1 "
-        "AND (r.wanted > 0 OR NOT " REFERENCE_KEPT ") AND NOT EXISTS "
+        "AND (r.wanted > 0 OR NOT " REFERENCE_KEPT ") "
+        "AND link_allowed(r.owner_id, r.path, r.member_id, r.wanted > 0) "
+        "AND NOT EXISTS "
         "(SELECT 1 FROM intent i WHERE i.metaverse_id = r.owner_id) "
         "ORDER BY r.owner_id LIMIT 1000";
     int64_t ids[ENGINE_CHUNK];

@@ -56,7 +56,7 @@ enum staging {
     STAGING_MAINTENANCE /* an operator wants it so */
 };
 
-struct plan;
+struct plan; /* plan.h */
 
 /* Objects that are to take values to which others have a claim; unique.h. */
 struct engine_contested {
@@ -101,9 +101,10 @@ struct engine_context {
     struct ts_hash effect; /* of the configuration: what decides writes */
     bool reports_left; /* of foreign edits, and they are to be put right now */
     json_t *foreign_events; /* of this cycle, to be told; see foreign.h */
-    size_t noted_count;    /* holds with new items since that was told */
+    size_t noted_count;     /* holds with new items since that was told */
     int64_t noted[ENGINE_NOTED_MAX];
     json_t *reused; /* DNs that came to others in this cycle; see reuse.h */
+    json_t *plan_report; /* of a plan that this cycle ended, or NULL */
     char run_date[16];
     atomic_bool stopping;
     /* Called between transactions: answers operators, publishes progress. */

@@ -382,6 +382,8 @@ void cycle_run(struct engine_context *engine, enum cycle_kind kind,
 
     *ret_outcome = (struct cycle_outcome){ .result = CYCLE_SUCCESS };
     engine->counts = (struct cycle_counts){ .imported = 0 };
+    json_decref(engine->plan_report);
+    engine->plan_report = NULL;
     if (!atomic_load(&engine->stopping)) {
         exporter_resume(engine->exporter); /* an earlier failure cancelled */
     }

@@ -11,8 +11,10 @@
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
 #include "node/engine/foreign.h"
+#include "node/engine/plan.h"
 #include "node/engine/reuse.h"
 #include "node/engine/staging.h"
+#include "node/engine/staging_events.h"
 #include "node/engine/unique.h"
 
 /* Progress is published, and operators answered, at most so often. */
@@ -230,6 +232,8 @@ static void answer_waiting(struct engine *engine,
         (void) json_object_set_new(
             result, "exports", snapshot_exports(&engine->snapshot.cycle.did));
         engine_unlock(engine);
+        (void) json_object_set_new(result, "plan",
+                                   plan_report(&engine->context));
         request_finish(engine->in_cycle[i], exit_status, result,
                        outcome->result == CYCLE_FAILED ||
                                outcome->result == CYCLE_HELD
@@ -257,6 +261,7 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
                   struct cycle_outcome *ret_outcome)
 {
     struct ts_err err = { .code = TS_OK };
+    struct staging_moment before = staging_moment(&engine->context);
     enum ts_code code = note_begin(engine, kind, &err);
     answer_begun(engine);
     engine->in_a_cycle = true;
@@ -266,6 +271,9 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
     }
     if (code == TS_OK) {
         code = engine_tell_holds(engine, &err);
+    }
+    if (code == TS_OK) {
+        code = staging_note_change(engine, &before, "daemon", "", &err);
     }
     if (code == TS_OK) {
         code = trim_journal(engine, &err);
@@ -461,6 +469,8 @@ static void close_parts(struct engine *engine)
     exporter_free(engine->context.exporter);
     configure_done(&engine->context);
     unique_done(&engine->context);
+    plan_free(engine->context.plan);
+    json_decref(engine->context.plan_report);
     state_discard(&engine->context.state);
     state_close(&engine->context.state);
     local_close(engine->local);

@@ -7,6 +7,7 @@
 #include "node/engine/guard.h"
 #include "node/engine/match.h"
 #include "node/engine/observe.h"
+#include "node/engine/plan.h"
 #include "node/engine/unique.h"
 #include "node/metaverse/problem.h"
 #include "node/metaverse/stranger.h"
@@ -168,6 +169,9 @@ static enum ts_code finish_write(struct settlement *s, struct ts_err *err)
         code = hold_links(s, err);
     }
     if (code == TS_OK) {
+        code = plan_performed(s->engine, &s->op->intent, err);
+    }
+    if (code == TS_OK) {
         code = clear_problems(s, err);
     }
     if (code == TS_OK && intent->verb != INTENT_PARK) {
@@ -257,6 +261,9 @@ static enum ts_code deleted(struct settlement *s, struct ts_err *err)
         code = ledger_remove(s->mv, intent->kind, intent->anchor, err);
     }
     if (code == TS_OK) {
+        code = plan_performed(s->engine, intent, err);
+    }
+    if (code == TS_OK) {
         code = clear_problems(s, err);
     }
     return code == TS_OK ? decide_anew(s, err) : code;
@@ -268,6 +275,9 @@ static enum ts_code take(struct settlement *s,
 {
     enum ts_code code = observe_ours(s->engine, s->op->intent.metaverse_id,
                                      object, provenance, err);
+    if (code == TS_OK) {
+        code = plan_performed(s->engine, &s->op->intent, err);
+    }
     if (code == TS_OK) {
         code = clear_problems(s, err);
     }

@@ -1,5 +1,7 @@
 #include "node/engine/staging.h"
 
+#include "node/engine/plan.h"
+
 #include <stdio.h>
 
 #define STORED_SIZE 9 /* why, then since when, big-endian */
@@ -102,27 +104,30 @@ static enum ts_code enter(struct engine_context *engine, enum staging why,
 
 bool staging_governs(const struct engine_context *engine)
 {
-    return engine->staging != STAGING_NONE;
+    return engine->staging != STAGING_NONE || engine->plan != NULL;
 }
 
 static bool approved_first(const struct engine_context *engine)
 {
-    return engine->staging == STAGING_FIRST && engine->approve_first;
+    return engine->staging == STAGING_FIRST && engine->approve_first &&
+           engine->plan == NULL;
 }
 
 enum ts_code staging_clearance(struct engine_context *engine,
                                const struct metaverse_object *object,
                                struct intent *intent, struct ts_err *err)
 {
-    (void) object;
-    (void) err;
+    bool allowed = approved_first(engine);
+    enum ts_code code = TS_OK;
     if ((intent->classes & NEVER_BY_PLAN) != 0) {
         intent->clearance = INTENT_UNCHECKED;
-    } else {
-        intent->clearance =
-            approved_first(engine) ? INTENT_CLEARED : INTENT_STAGED;
+        return TS_OK;
     }
-    return TS_OK;
+    if (engine->plan != NULL) {
+        code = plan_allows(engine, object, intent, &allowed, err);
+    }
+    intent->clearance = allowed ? INTENT_CLEARED : INTENT_STAGED;
+    return code;
 }
 
 static enum ts_code clear_ids(struct engine_context *engine, const int64_t *ids,
@@ -163,9 +168,76 @@ static enum ts_code move(struct engine_context *engine,
     return code;
 }
 
+/* One that was decided before, as it would be decided now. */
+static enum ts_code clear_one(struct engine_context *engine,
+                              struct intent *intent, struct ts_err *err)
+{
+    struct ts_arena arena;
+    struct metaverse_object object;
+    enum intent_clearance before = intent->clearance;
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    enum ts_code code = object_get(engine->state.mv, intent->metaverse_id,
+                                   &arena, &object, err);
+    if (code == TS_OK) {
+        code = staging_clearance(engine, &object, intent, err);
+    }
+    if (code == TS_OK && intent->clearance != before) {
+        code =
+            intent_clear(engine->state.mv, intent->id, intent->clearance, err);
+    }
+    ts_arena_done(&arena);
+    return code == TS_E_NOT_FOUND ? TS_OK : code;
+}
+
+static enum ts_code clear_list(struct engine_context *engine,
+                               struct intent *intents, size_t count,
+                               struct ts_err *err)
+{
+    enum ts_code code = state_begin(&engine->state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        code = clear_one(engine, &intents[i], err);
+    }
+    if (code != TS_OK) {
+        state_rollback(&engine->state);
+        return code;
+    }
+    return state_commit(&engine->state, err);
+}
+
+/* All that is not held, as the plan in force says. */
+static enum ts_code clear_by_plan(struct engine_context *engine,
+                                  struct ts_err *err)
+{
+    struct intent intents[ENGINE_LIST_MAX];
+    struct ts_arena arena;
+    int64_t after = 0;
+    size_t count = 0;
+    enum ts_code code = TS_OK;
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    do {
+        ts_arena_reset(&arena);
+        count = ENGINE_LIST_MAX;
+        code = intent_unsent(engine->state.mv, after, &arena, intents, &count,
+                             err);
+        if (code == TS_OK && count > 0) {
+            after = intents[count - 1].id;
+            code = clear_list(engine, intents, count, err);
+        }
+        engine->breathe(engine->owner, ENGINE_COMPARE, 0, 0);
+    } while (code == TS_OK && count > 0);
+    ts_arena_done(&arena);
+    return code;
+}
+
 static enum ts_code clear_again(struct engine_context *engine,
                                 struct ts_err *err)
 {
+    if (engine->plan != NULL) {
+        return clear_by_plan(engine, err);
+    }
     if (!staging_governs(engine)) {
         return move(engine, INTENT_STAGED, INTENT_UNCHECKED, err);
     }
@@ -203,6 +275,9 @@ enum ts_code staging_begin(struct engine_context *engine, struct ts_err *err)
         stored.effect = engine->effect;
         code = store(engine, &stored, other, err);
     }
+    if (code == TS_OK) {
+        code = plan_recall(engine, err);
+    }
     return code == TS_OK ? clear_again(engine, err) : code;
 }
 
@@ -214,7 +289,9 @@ static enum ts_code nothing_to_do(struct engine_context *engine, bool *ret_idle,
     enum ts_code code = intent_count(engine->state.mv, &counts, err);
     if (code == TS_OK && engine->staging == STAGING_FIRST) {
         code = db_query_int(&engine->state.mv->db,
-                            "SELECT EXISTS(SELECT 1 FROM ledger)", &ours, err);
+                            "SELECT EXISTS(SELECT 1 FROM ledger WHERE "
+                            "provenance <> 2)",
+                            &ours, err);
     }
     *ret_idle = code == TS_OK && ours != 0 &&
                 counts.due + counts.staged + counts.held + counts.doubt == 0;
@@ -224,6 +301,9 @@ static enum ts_code nothing_to_do(struct engine_context *engine, bool *ret_idle,
 enum ts_code staging_decided(struct engine_context *engine, struct ts_err *err)
 {
     bool idle = false;
+    if (engine->plan != NULL) {
+        return plan_drop(engine, err); /* it ends when it was carried out */
+    }
     if (engine->staging != STAGING_FIRST && engine->staging != STAGING_RULES) {
         return TS_OK;
     }
@@ -233,10 +313,17 @@ enum ts_code staging_decided(struct engine_context *engine, struct ts_err *err)
 
 enum ts_code staging_exported(struct engine_context *engine, struct ts_err *err)
 {
-    if (!approved_first(engine)) {
+    enum ts_code code = TS_OK;
+    if (engine->plan == NULL && !approved_first(engine)) {
         return TS_OK;
     }
-    enum ts_code code = enter(engine, STAGING_NONE, err);
+    /* In this order: with a plan in force a crash in between costs nothing. */
+    if (engine->staging == STAGING_FIRST || engine->staging == STAGING_RULES) {
+        code = enter(engine, STAGING_NONE, err);
+    }
+    if (code == TS_OK && engine->plan != NULL) {
+        code = plan_finish(engine, err);
+    }
     return code == TS_OK ? clear_again(engine, err) : code;
 }
 
@@ -252,7 +339,7 @@ enum ts_code staging_recall(struct engine_context *engine, struct ts_err *err)
     enum ts_code code = read_why(engine->state.mv, &stored, err);
     engine->staging = stored.why;
     engine->staging_since = stored.since;
-    return code;
+    return code == TS_OK ? plan_recall(engine, err) : code;
 }
 
 enum ts_code staging_maintenance(struct engine_context *engine, bool on,

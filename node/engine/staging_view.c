@@ -1,6 +1,8 @@
 /* What operators are told of staging. */
 #include "node/engine/staging.h"
 
+#include "node/engine/plan.h"
+
 #include <stdio.h>
 
 #include "node/engine/query/common.h"
@@ -83,6 +85,8 @@ enum ts_code staging_view(struct engine_context *engine,
     char waiting[128] = "";
     *ret_view = (struct staging_view){ .why = engine->staging,
                                        .since = engine->staging_since };
+    (void) snprintf(ret_view->plan, sizeof ret_view->plan, "%s",
+                    plan_hash(engine->plan));
     if (engine->staging == STAGING_NONE || engine->state.mv == NULL) {
         return TS_OK;
     }

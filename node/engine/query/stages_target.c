@@ -189,22 +189,34 @@ enum ts_code show_ledger(struct showing *s, struct ts_err *err)
     return TS_OK;
 }
 
-static void explain_intent(struct showing *s, const char *verb, bool doubt)
+static void explain_intent(struct showing *s, const char *verb, bool doubt,
+                           enum intent_clearance clearance)
 {
     char text[sizeof s->why];
-    (void) snprintf(text, sizeof text,
-                    doubt ? "the answer to its last %s was lost; it is looked "
-                            "up before anything else is written"
-                          : "its %s is decided and not written yet; the next "
-                            "cycle writes it",
-                    verb);
+    const char *rest = "is decided and not written yet; the next cycle writes "
+                       "it";
+    if (clearance == INTENT_STAGED) {
+        rest = "is staged: it waits for a plan; see twinsync preview, then "
+               "twinsync sync --plan HASH";
+    } else if (clearance == INTENT_HELD) {
+        rest = "is held back until somebody approves it; see twinsync hold "
+               "list";
+    }
+    if (doubt) {
+        (void) snprintf(text, sizeof text,
+                        "the answer to its last %s was lost; it is looked up "
+                        "before anything else is written",
+                        verb);
+    } else {
+        (void) snprintf(text, sizeof text, "its %s %s", verb, rest);
+    }
     show_because(s, doubt ? SHOW_DOUBT : SHOW_DUE, text);
 }
 
 enum ts_code show_intents(struct showing *s, struct ts_err *err)
 {
-    static const char sql[] = "SELECT verb, batch > 0, doubt_since FROM intent "
-                              "WHERE metaverse_id = ?1";
+    static const char sql[] = "SELECT verb, batch > 0, doubt_since, clearance "
+                              "FROM intent WHERE metaverse_id = ?1";
     static const char *const stages[] = { "match", "export", NULL };
     sqlite3_stmt *row = NULL;
     int64_t retry = 0;
@@ -223,8 +235,14 @@ enum ts_code show_intents(struct showing *s, struct ts_err *err)
         show_fact(document, "verb", json_string(verb));
         show_fact(document, "in_doubt", json_boolean(doubt));
         show_fact(document, "since", query_time(db_column_int(row, 2)));
+        enum intent_clearance clearance =
+            (enum intent_clearance) db_column_int(row, 3);
+        show_fact(document, "staged",
+                  json_boolean(!doubt && clearance == INTENT_STAGED));
+        show_fact(document, "held",
+                  json_boolean(!doubt && clearance == INTENT_HELD));
         db_reset(row);
-        explain_intent(s, verb, doubt);
+        explain_intent(s, verb, doubt, clearance);
     }
     code = show_noted(s, stages, document, &retry, err);
     if (retry > 0) {
