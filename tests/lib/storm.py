@@ -6,7 +6,8 @@
 One storm: a firm of its own in the directory (storm_world), an empty provider
 but for a few objects of others, a node with an empty state. Then changes,
 cycles, and in two of three storms kill -9 of the worker or of the whole daemon
-at random moments and restarts. At the end:
+at random moments and restarts; in one of four leavers are only deactivated, in
+one of five groups of groups are flattened. At the end:
 
     one cycle (more only where an answer was lost and had to be looked up; full
     where somebody edited the target) ends equal, as the independent comparer
@@ -37,6 +38,9 @@ KILLS_MAX = 3
 # What happens between changes, of a hundred steps.
 CYCLES = {"sync": 12, "full": 3, "restart": 2}
 CRASHES = {"kill_worker": 4, "kill_daemon": 2}
+# Another configuration in some of the storms, as (old text, new text).
+CHOICES = {"deactivated": [("{user: delete,", "{user: deactivate,"), ("out-of-scope: delete", "out-of-scope: deactivate")],
+           "flatten": [("nested: send", "nested: flatten")]}
 SESSIONLOGS = ("memory", "accesslog", "none")
 
 
@@ -59,14 +63,20 @@ class Storm:
         self.steps, self.done = [], Counter()
         self.foreign_edits = self.lost_answers = False
         self.kills = KILLS_MAX if seed % 3 else 0
+        self.ways = {"deactivated": seed % 4 == 0, "flatten": seed % 5 == 0}
         self.world = storm_world.World(self.lab, seed, f"ou=storm {seed}.{ground.number()},{ground.lab.env['base']}")
         self.env = {**self.lab.env, "base": self.world.base}
         self.tenant = {"foreign": ground.prefill(), "adopted": {}}
         self.node = self.lab.node(f"storm{ground.count}", edit=self.configured)
 
     def configured(self, text):
-        return quick(text).replace(f"base: {self.lab.env['base']}", f'base: "{self.world.base}"').replace(
+        text = quick(text).replace(f"base: {self.lab.env['base']}", f'base: "{self.world.base}"').replace(
             "every-seconds: 120", "every-seconds: 86400")
+        for old, new in CHOICES["deactivated"] * self.ways["deactivated"] + CHOICES["flatten"] * self.ways["flatten"]:
+            if old not in text:
+                raise AssertionError(f"the configuration has no {old!r}")
+            text = text.replace(old, new)
+        return text
 
     def check(self, good, why):
         if not good:
@@ -162,11 +172,19 @@ class Storm:
         self.check(pending <= report["quarantined"], f"{pending} writes are still due: {self.errors()[:4]}")
         return report["quarantined"]
 
+    def both_sides(self):
+        return source.read(self.env), *target.read(self.env), self.tenant
+
     def compare(self):
-        report = comparison.compare(source.read(self.env), *target.read(self.env), self.tenant, contested=True)
+        report = comparison.compare(*self.both_sides(), contested=True, **self.ways)
         self.check(not report["mismatches"],
                    f"{report['mismatches']} differences: {report['details'][:6]}; errors: {self.errors()[:4]}")
         return report
+
+    def heal(self):
+        """Everybody gets a name that nobody else has; how many had to."""
+        work = comparison.Comparison(*self.both_sides(), contested=True, **self.ways)
+        return self.world.heal_all({work.wanted[anchor]["dn"] for anchor in work.excused})
 
     def errors(self):
         return self.node.json("errors")["errors"]
@@ -184,7 +202,7 @@ class Storm:
         self.silent(self.sync, "an idle cycle")
         self.silent(self.full, "a full cycle")
         self.compare()
-        if self.world.heal_all() or quarantined:
+        if self.heal():
             self.note("heal_all")
             self.check(self.settled() == 0, "names are missing that nobody else has")
             self.check(not self.errors(), f"errors that are over: {self.errors()[:5]}")

@@ -14,6 +14,7 @@ import ldap.controls
 import ldap.modlist
 
 from lab import PATCH, population
+from oracle.source import normal_dn
 
 RELAX = ldap.controls.LDAPControl("1.3.6.1.4.1.4203.666.5.12", True)
 PEOPLE, GROUPS = 16, 5
@@ -277,20 +278,17 @@ class World:
         self.set_mail(person, self.address())
         return f"{person.dn} is now {person.mail}"
 
-    def heal_all(self):
-        """After it, everybody wants a name of their own."""
-        healed = 0
-        for people in self.wanted().values():
-            for person in people[1:]:
-                self.set_mail(person, self.address())
-                healed += 1
-        names = set()
-        for group in self.groups:
-            if group.name.casefold() in names:
-                self.set_name(group, f"healed {self.number()}")
-                healed += 1
-            names.add(group.name.casefold())
-        return healed
+    def heal_all(self, waiting):
+        """After it, everybody wants a name that nobody has; `waiting` are the DNs of
+        those who lack theirs."""
+        waiting = {normal_dn(dn) for dn in waiting}
+        people = [each for each in self.people if normal_dn(each.dn) in waiting]
+        for person in people:
+            self.set_mail(person, self.address())
+        groups = [each for each in self.groups if normal_dn(each.dn) in waiting]
+        for group in groups:
+            self.set_name(group, f"S{self.seed} healed {self.number()}")
+        return len(people) + len(groups)
 
     # ---- units and groups ----
 

@@ -67,11 +67,11 @@ class World(unittest.TestCase):
     def setUp(self):
         self.entries, self.users, self.groups = (copy.deepcopy(each) for each in (ENTRIES, USERS, GROUPS))
 
-        self.tenant, self.contested, self.flatten = None, False, False
+        self.tenant, self.contested, self.flatten, self.deactivated = None, False, False, False
 
     def report(self):
         return comparison.compare(self.entries, self.users, self.groups, self.tenant,
-                                  contested=self.contested, flatten=self.flatten)
+                                  contested=self.contested, flatten=self.flatten, deactivated=self.deactivated)
 
     def finds(self, difference, anchor, attribute=None):
         report = self.report()
@@ -322,6 +322,15 @@ class Contested(World):
         self.users.append(stranger)
         self.tenant = {"foreign": {"f1": dict(stranger)}}
         self.assertEqual(1, self.quarantined())
+
+    def test_whoever_was_deactivated_stays_and_keeps_the_name(self):
+        self.deactivated = True
+        self.users.append({"id": "u4", "externalId": "a-9", "userName": "left@example.org", "active": False})
+        self.assertEqual(0, self.quarantined())
+        self.wants(2, "left@example.org")
+        self.assertEqual(1, self.quarantined())
+        self.users[3]["active"] = True
+        self.assertIn(("unexpected", "a-9"), {(each["difference"], each["anchor"]) for each in self.report()["details"]})
 
     def test_everything_else_of_one_who_waits_is_compared(self):
         self.wants(2, "bob@example.org")

@@ -57,10 +57,12 @@ class Comparison:
     rule names, and their members who are foreign may have stayed.
     ways: contested: a name that somebody else rightly has may be missing, see
     quarantined(). flatten: groups have the people of the groups below them.
+    deactivated: users who left are still there, inactive, and keep their names.
     """
 
     def __init__(self, entries, users, groups, tenant=None, **ways):
         self.details = []
+        self.deactivated, self.left = ways.get("deactivated"), set()
         self.tenant = {"foreign": {}, "adopted": {}, **(tenant or {})}
         self.duplicates = 0
         self.memberships_equal = True
@@ -99,6 +101,8 @@ class Comparison:
             names.add(name)
             if anchor in self.wanted and self.wanted[anchor]["kind"] == kind:
                 self.targets[kind][anchor] = resource
+            elif self.deactivated and kind == "user" and anchor and resource.get("active") is False:
+                self.left.add(resource["id"])
             else:
                 self.differ("unexpected", anchor, None, None, resource["id"])
 
@@ -124,15 +128,16 @@ class Comparison:
 
     def quarantined(self):
         """Anchors that rightly lack their name (or are not there for want of it):
-        somebody foreign has it, or one of ours who wants it too, or one who in
-        turn rightly lacks another. Two who have each other's name are no excuse."""
+        somebody foreign or deactivated has it, or one of ours who wants it too, or
+        one who in turn rightly lacks another. Two who have each other's name are
+        no excuse."""
         found = set()
         for anchor in self.wanted:
             chain = []
             while anchor not in chain and not self.has_its_name(anchor):
                 chain.append(anchor)
                 holder = self.holders.get((self.wanted[anchor]["kind"], self.wanted_name(anchor)))
-                if holder in self.tenant["foreign"]:
+                if holder in self.tenant["foreign"] or holder in self.left:
                     found.update(chain)
                 if self.anchor_of.get(holder) not in self.wanted:
                     break
@@ -225,15 +230,16 @@ class Comparison:
 def compare(entries, users, groups, tenant=None, **ways):
     """The report; see compare's documentation."""
     work = Comparison(entries, users, groups, tenant, **ways)
-    foreign = work.tenant["foreign"]
+    others = work.tenant["foreign"].keys() | work.left
     work.run({resource["id"] for resource in [*users, *groups]})
     kinds = [entry["kind"] for entry in work.wanted.values()]
-    ours = [sum(resource["id"] not in foreign for resource in each) for each in (users, groups)]
+    ours = [sum(resource["id"] not in others for resource in each) for each in (users, groups)]
     return {
         "source_users": kinds.count("user"), "target_users": ours[0],
         "source_groups": kinds.count("group"), "target_groups": ours[1],
         "memberships": work.memberships(), "memberships_equal": work.memberships_equal,
-        "mismatches": len(work.details), "duplicates": work.duplicates, "foreign": len(foreign),
+        "mismatches": len(work.details), "duplicates": work.duplicates,
+        "foreign": len(work.tenant["foreign"]),
         "foreign_untouched": not any(each["difference"].startswith("foreign") for each in work.details),
         "quarantined": len(work.excused), "details": work.details,
     }
