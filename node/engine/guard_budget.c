@@ -161,6 +161,37 @@ enum ts_code guard_budget_of(struct engine_context *engine,
     return code;
 }
 
+enum ts_code guard_budget_of_hold(struct engine_context *engine,
+                                  const struct hold *hold,
+                                  struct guard_budget *ret_budget,
+                                  struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT ifnull(sum(i.amount), 0) FROM hold_item i JOIN hold h ON "
+        "h.id = i.hold_id WHERE h.class = ?1 AND h.kind = ?2";
+    const struct hold_reason *reason = &hold->reason;
+    bool members = reason->class == HOLD_MEMBERS;
+    const struct spent_key key = { .class = reason->class,
+                                   .kind = reason->kind,
+                                   .subject = members ? reason->detail
+                                                      : TS_SLICE_NONE };
+    int64_t amount = 0;
+    int64_t all = 0;
+    enum ts_code code = hold_amount(engine->state.mv, hold->id, &amount, err);
+    all = amount;
+    if (code == TS_OK && !members) {
+        code = count_of(engine->state.mv, sql,
+                        DB_VALUES(DB_INT(reason->class), DB_INT(reason->kind)),
+                        &all, err);
+    }
+    if (code == TS_OK) {
+        code = guard_budget_of(engine, &key, all, ret_budget, err);
+        ret_budget->due = amount;
+        ret_budget->beside = all - amount;
+    }
+    return code;
+}
+
 /* ---- sentences -------------------------------------------------------------
  */
 
@@ -242,10 +273,16 @@ void guard_sentence(const struct hold_reason *reason,
     char passed[96] = "";
     int64_t hours = budget->window.now - budget->window.first;
     what(reason, budget->due, name, begin);
-    if (budget->spent > 0) {
+    if (budget->spent > 0 && budget->beside > 0) {
         (void) snprintf(passed, sizeof passed,
-                        "with the %lld that passed before ",
-                        (long long) budget->spent);
+                        "with the %lld of other terms and the %lld that passed "
+                        "before ",
+                        (long long) budget->beside, (long long) budget->spent);
+    } else if (budget->spent > 0 || budget->beside > 0) {
+        (void) snprintf(passed, sizeof passed, "with the %lld %s ",
+                        (long long) (budget->spent + budget->beside),
+                        budget->spent > 0 ? "that passed before"
+                                          : "of other terms");
     }
     (void) snprintf(text, HOLD_TEXT_MAX,
                     "%.400s: %smore than the %lld that %s allows in %lld "

@@ -18,6 +18,7 @@ struct guard_budget {
     struct spent_key key;
     struct spent_window window;
     int64_t due;        /* what wants to pass now */
+    int64_t beside;     /* with it, for other reasons */
     int64_t spent;      /* what passed in the window */
     int64_t extent;     /* what there was; -1: it did not matter */
     int64_t extent_now; /* counted just now, to be noted; -1: it was not */
@@ -36,6 +37,12 @@ static inline bool guard_budget_exceeded(const struct guard_budget *budget)
 {
     return budget->spent + budget->due > budget->allowed;
 }
+/* The budget that an open hold of a class up to MEMBERS is beyond: `due` is
+ * what it holds, `beside` what holds of the same budget do. */
+TS_MUSTUSE enum ts_code guard_budget_of_hold(struct engine_context *engine,
+                                             const struct hold *hold,
+                                             struct guard_budget *ret_budget,
+                                             struct ts_err *err);
 /* Keep the extent, in the caller's transaction. */
 TS_MUSTUSE enum ts_code guard_budget_note(struct engine_context *engine,
                                           const struct guard_budget *budget,

@@ -104,21 +104,16 @@ static enum ts_code say(struct guard_run *run, const struct hold *hold,
                         struct ts_err *err)
 {
     const struct hold_reason *reason = &hold->reason;
-    struct spent_key key = { .class = reason->class, .kind = reason->kind };
     struct guard_budget budget;
     struct ts_slice name = TS_SLICE_NONE;
     char text[HOLD_TEXT_MAX];
-    int64_t amount = 0;
     if (reason->class > HOLD_MEMBERS) {
         return TS_OK; /* by who opened it */
     }
-    enum ts_code code = hold_amount(run->mv, hold->id, &amount, err);
-    if (reason->class == HOLD_MEMBERS && reason->detail.size > 0) {
-        key.subject = reason->detail;
-        code = code == TS_OK ? name_of(run, reason, &name, err) : code;
-    }
-    if (code == TS_OK) {
-        code = guard_budget_of(run->engine, &key, amount, &budget, err);
+    enum ts_code code = guard_budget_of_hold(run->engine, hold, &budget, err);
+    if (code == TS_OK && reason->class == HOLD_MEMBERS &&
+        reason->detail.size > 0) {
+        code = name_of(run, reason, &name, err);
     }
     if (code != TS_OK) {
         return code;

@@ -465,9 +465,10 @@ static enum ts_code one_list(struct metaverse *mv, const char *sql,
     }
     if (row == NULL) {
         return ts_fail(err, TS_E_NOT_FOUND, 0,
-                       "there is no such list: what it named was decided, or "
-                       "is no longer due; twinsync hold list shows what is "
-                       "kept back now");
+                       "there is no such list: what it named was decided, is "
+                       "no longer due, or was shown under another "
+                       "configuration; twinsync hold list shows what is kept "
+                       "back now");
     }
     struct ts_slice hash = db_column(row, 0);
     *ret_list = (struct hold_list){ .hold_id = db_column_int(row, 1),

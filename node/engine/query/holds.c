@@ -101,23 +101,13 @@ static enum ts_code list_objects(struct listing *l, const struct hold *hold,
 static enum ts_code set_budget(struct listing *l, const struct hold *hold,
                                json_t *document, struct ts_err *err)
 {
-    const struct hold_reason *reason = &hold->reason;
-    struct spent_key key = { .class = reason->class,
-                             .kind = reason->kind,
-                             .subject = reason->class == HOLD_MEMBERS
-                                            ? reason->detail
-                                            : TS_SLICE_NONE };
     struct guard_budget budget;
-    int64_t amount = 0;
-    if (reason->class > HOLD_MEMBERS) {
+    if (hold->reason.class > HOLD_MEMBERS) {
         (void) json_object_set_new(document, "limit", json_null());
         (void) json_object_set_new(document, "spent", json_null());
         return TS_OK;
     }
-    enum ts_code code = hold_amount(l->mv, hold->id, &amount, err);
-    if (code == TS_OK) {
-        code = guard_budget_of(l->engine, &key, amount, &budget, err);
-    }
+    enum ts_code code = guard_budget_of_hold(l->engine, hold, &budget, err);
     if (code == TS_OK) {
         (void) json_object_set_new(document, "limit",
                                    json_integer(budget.allowed));
