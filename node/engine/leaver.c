@@ -186,47 +186,6 @@ enum ts_code leaver_release(struct engine_context *engine,
 /* ---- a cycle's start --------------------------------------------------------
  */
 
-static struct ts_hash stamp(const struct config_deprovision *policy)
-{
-    uint32_t numbers[] = {
-        (uint32_t) policy->user,         (uint32_t) policy->group,
-        (uint32_t) policy->out_of_scope, policy->delete_after_days,
-        policy->group_delay_days,        (uint32_t) policy->returning
-    };
-    return ts_hash_of(ts_slice(numbers, sizeof numbers));
-}
-
-/* P4. A store without a stamp is new, or of an earlier version. */
-static enum ts_code touch_concerned(struct engine_context *engine,
-                                    struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT id FROM metaverse WHERE id > ?1 AND (presence <> 0 OR id IN "
-        "(SELECT metaverse_id FROM target_object WHERE inactive_since > 0)) "
-        "ORDER BY id LIMIT 64";
-    struct metaverse *mv = engine->state.mv;
-    struct ts_hash now = stamp(&engine->config->deprovision);
-    uint8_t then[sizeof now.bytes];
-    size_t size = 0;
-    enum ts_code code =
-        metaverse_setting(mv, "deprovision", then, sizeof then, &size, err);
-    if (code == TS_OK && size == sizeof now.bytes &&
-        memcmp(then, now.bytes, sizeof now.bytes) == 0) {
-        return TS_OK;
-    }
-    if (code != TS_OK && code != TS_E_NOT_FOUND) {
-        return code;
-    }
-    struct db_value values[1];
-    code =
-        engine->state.building ? TS_OK : touch_all(engine, sql, values, 1, err);
-    return code == TS_OK
-               ? metaverse_set_setting(mv, "deprovision",
-                                       ts_slice(now.bytes, sizeof now.bytes),
-                                       err)
-               : code;
-}
-
 static enum ts_code touch_due(struct engine_context *engine, struct ts_err *err)
 {
     static const char sql[] =
@@ -247,10 +206,7 @@ enum ts_code leaver_begin(struct engine_context *engine, struct ts_err *err)
     if (code != TS_OK) {
         return code;
     }
-    code = touch_concerned(engine, err);
-    if (code == TS_OK) {
-        code = touch_due(engine, err);
-    }
+    code = touch_due(engine, err);
     if (code == TS_OK) {
         code = db_query_int(&state->mv->db,
                             "SELECT EXISTS(SELECT 1 FROM appointment)", &some,

@@ -17,8 +17,8 @@
  *   P2  whoever is in scope again has no appointment.
  *   P3  kept deactivated, values flow as to everyone, but nothing of `active`
  *       is written, until an operator retries the user or it leaves again.
- *   P4  with another `deprovision` in the configuration, all who left, and all
- *       whom we switched off, are decided on anew.
+ *   P4  with another `deprovision` in the configuration, those who left already
+ *       are decided on anew, as everything is (staging.h, S3).
  */
 #ifndef NODE_ENGINE_LEAVER_H
 #define NODE_ENGINE_LEAVER_H
@@ -63,8 +63,7 @@ TS_MUSTUSE enum ts_code leaver_release(struct engine_context *engine,
                                        const struct metaverse_object *object,
                                        bool *ret_was, struct ts_err *err);
 
-/* At a cycle's start: whose time has come, and whom another configuration
- * concerns, is due. Between transactions. */
+/* At a cycle's start: whose time has come is due. Between transactions. */
 TS_MUSTUSE enum ts_code leaver_begin(struct engine_context *engine,
                                      struct ts_err *err);
 
