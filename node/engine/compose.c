@@ -208,7 +208,7 @@ static enum ts_code compose_park(struct composition *c, struct ts_err *err)
     }
     op->op.verb = TARGET_UPDATE;
     op->op.set = parked.set;
-    return code;
+    return code == TS_OK ? compose_links(c, err) : code;
 }
 
 static enum ts_code compose_verb(struct composition *c, struct ts_err *err)
@@ -260,6 +260,7 @@ static enum ts_code load(struct composition *c, struct ts_err *err)
         c->op->op.id = c->row.target_id;
         c->op->op.etag = c->row.etag;
     }
+    c->op->had = c->row.sent;
     c->op->mv_changed = c->object.changed;
     return code;
 }

@@ -39,7 +39,8 @@ static void outgoing_free(struct outgoing *out)
     out->count = 0;
 }
 
-/* As compose; what would take a value that another has waits for him (Q1). */
+/* As compose; what would take a value that another has waits for him (Q1). Its
+ * references do not: they are to go before those they lead to. */
 static enum ts_code compose_in_turn(struct engine_context *engine,
                                     const struct intent *intent, bool force,
                                     enum compose_result *ret_result,
@@ -54,10 +55,17 @@ static enum ts_code compose_in_turn(struct engine_context *engine,
     }
     code = unique_waits(engine, intent->metaverse_id, intent->kind, &op->op.set,
                         &waits, err);
-    if (code != TS_OK || waits) {
+    bool links = intent->verb == INTENT_UPDATE &&
+                 op->op.link_add_count + op->op.link_remove_count > 0;
+    if (code != TS_OK || (waits && !links)) {
         export_op_free(op);
         *ret_result = COMPOSE_WAIT;
         return code;
+    }
+    if (waits) {
+        op->op.set.count = 0;
+        op->sent = op->had;
+        op->partly = true;
     }
     *ret_op = op;
     return TS_OK;

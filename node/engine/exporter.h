@@ -28,7 +28,9 @@ struct export_op {
     struct intent intent;
     struct target_op op;
     struct ts_slice sent; /* packed: what the target row will say was sent */
-    int64_t mv_changed;   /* of the metaverse object it was composed from */
+    struct ts_slice had;  /* the same of before; empty: not there yet */
+    bool partly; /* its values had to wait for others: only its references */
+    int64_t mv_changed; /* of the metaverse object it was composed from */
     const int64_t *link_add_members; /* metaverse ids of op.link_add */
     const int64_t *link_remove_members;
     bool link_replaces; /* the path has one value: who is added is the only */

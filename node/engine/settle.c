@@ -174,7 +174,7 @@ static enum ts_code finish_write(struct settlement *s, struct ts_err *err)
     if (code == TS_OK) {
         code = clear_problems(s, err);
     }
-    if (code == TS_OK && intent->verb != INTENT_PARK) {
+    if (code == TS_OK && intent->verb != INTENT_PARK && !s->op->partly) {
         code = problem_clear_tried(s->mv, intent->kind, intent->anchor,
                                    "unique", err);
     }

@@ -477,8 +477,6 @@ static enum ts_code park(struct engine_context *engine, int64_t id,
     }
     t.intent.id = ++engine->state.numbers.intent;
     t.intent.verb = INTENT_PARK;
-    t.intent.phase = t.object.kind == CONFIG_KIND_USER ? INTENT_USER_UPDATE
-                                                       : INTENT_GROUP_UPDATE;
     t.intent.classes = 0; /* a step of the update, which was cleared */
     t.intent.after = ts_hash_of(after);
     return intent_put(t.mv, &t.intent, err);
