@@ -133,7 +133,7 @@ static enum ts_code say_why(struct unique_taker *t, const struct verdict *b,
     } else if (!b->by.has) {
         (void) snprintf(why, WHY_SIZE,
                         "cannot give it this %s: %s wants the same value and "
-                        "comes first by anchor; change it for one of the two "
+                        "comes first; change it for one of the two "
                         "at the source",
                         b->path, who);
     } else if (b->by.wants) {
@@ -448,6 +448,37 @@ enum ts_code unique_clear(struct engine_context *engine, struct ts_err *err)
  * -------------------------------------------------------------------------------
  */
 
+/* What the object gives up is promised to whom it is moved out of the way for:
+ * others may want it, too. */
+static enum ts_code promise(struct unique_taker *t,
+                            const struct ts_attribute *attribute,
+                            struct ts_err *err)
+{
+    const struct metaverse_unique_path *path =
+        claim_applies(attribute->kind)
+            ? claim_path(t->mv, t->object.kind, attribute->name)
+            : NULL;
+    enum ts_code code = TS_OK;
+    for (size_t i = 0;
+         code == TS_OK && path != NULL && i < attribute->value_count; i++) {
+        struct claim_value value;
+        struct claimant us;
+        struct claimant gets;
+        code = claim_value_of(path, attribute->values[i], &value, err);
+        if (code == TS_OK) {
+            code = claim_rivals(t->mv, &value, t->object.id, t->arena, &us,
+                                &gets, err);
+        }
+        if (code == TS_OK) {
+            code = unique_exchange(t, &us, &value, &gets, err);
+        }
+        if (code == TS_OK && gets.metaverse_id != 0) {
+            code = claim_promise(t->mv, &value, gets.metaverse_id, err);
+        }
+    }
+    return code;
+}
+
 static enum ts_code park(struct engine_context *engine, int64_t id,
                          struct ts_arena *arena, struct ts_err *err)
 {
@@ -468,6 +499,9 @@ static enum ts_code park(struct engine_context *engine, int64_t id,
     }
     if (code == TS_OK) {
         code = entry_pack(&parked.sent, arena, &after, err);
+    }
+    for (size_t i = 0; code == TS_OK && i < sent.count; i++) {
+        code = promise(&t, &sent.attributes[i], err);
     }
     if (code == TS_OK) {
         code = intent_revoke(t.mv, id, err);

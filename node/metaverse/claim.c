@@ -274,8 +274,8 @@ enum ts_code claim_rivals(struct metaverse *mv, const struct claim_value *value,
     static const char first_sql[] =
         "SELECT m.id, m.kind, m.presence, m.anchor, c.wanted, c.held "
         "FROM claim c JOIN metaverse m ON m.id = c.metaverse_id "
-        "WHERE c.value = ?1 AND c.wanted = 1 AND c.held = 0 "
-        "ORDER BY m.anchor, m.kind LIMIT 1";
+        "WHERE c.value = ?1 AND c.wanted > 0 AND c.held = 0 "
+        "ORDER BY c.wanted DESC, m.anchor, m.kind LIMIT 1";
     sqlite3_stmt *row = NULL;
     enum ts_code code = metaverse_row(
         mv, holder_sql,
@@ -296,8 +296,8 @@ enum ts_code claim_waiting(struct metaverse *mv,
 {
     static const char sql[] =
         "SELECT m.id FROM claim c JOIN metaverse m ON m.id = c.metaverse_id "
-        "WHERE c.value = ?1 AND c.wanted = 1 AND c.held = 0 "
-        "ORDER BY m.anchor, m.kind LIMIT ?2";
+        "WHERE c.value = ?1 AND c.wanted > 0 AND c.held = 0 "
+        "ORDER BY c.wanted DESC, m.anchor, m.kind LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
     bool row = true;
     size_t n = 0;
@@ -316,6 +316,18 @@ enum ts_code claim_waiting(struct metaverse *mv,
     }
     *count = n;
     return code;
+}
+
+enum ts_code claim_promise(struct metaverse *mv,
+                           const struct claim_value *value,
+                           int64_t metaverse_id, struct ts_err *err)
+{
+    static const char sql[] =
+        "UPDATE claim SET wanted = 2 WHERE value = ?1 AND metaverse_id = ?2 "
+        "AND wanted = 1 AND held = 0";
+    return metaverse_run(
+        mv, sql, DB_VALUES(DB_BLOB(bytes_of(value)), DB_INT(metaverse_id)),
+        err);
 }
 
 enum ts_code claim_contested(struct metaverse *mv,

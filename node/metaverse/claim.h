@@ -8,6 +8,10 @@
  * as "work" and as "home") and the value, folded where the target does so.
  * What foreign objects hold is not known here; the target's answer tells.
  *
+ * Who wants a value may be promised it (`wanted` is 2): it then comes first,
+ * until it has it or does not want it any more. So the value of an object that
+ * was moved out of the way goes to whom it was moved for, also after a crash.
+ *
  *   object_insert, object_update, object_remove  --> wanted
  *   target_row_put, target_row_remove            --> held
  *
@@ -67,16 +71,21 @@ struct claimant {
     struct ts_slice anchor;
     bool wants, has;
 };
-/* Who has the value at the target (*ret_holder), and who is the first by anchor
- * of those who want it and do not have it (*ret_first); id 0: nobody. If
- * several have it, `metaverse_id` is told before others, and who wants to keep
- * it before who does not. Copies live in `arena`. */
+/* Who has the value at the target (*ret_holder), and who is the first, promised
+ * or else by anchor, of those who want it and do not have it (*ret_first); id
+ * 0: nobody. If several have it, `metaverse_id` is told before others, and who
+ * wants to keep it before who does not. Copies live in `arena`. */
 TS_MUSTUSE enum ts_code
 claim_rivals(struct metaverse *mv, const struct claim_value *value,
              int64_t metaverse_id, struct ts_arena *arena,
              struct claimant *ret_holder, struct claimant *ret_first,
              struct ts_err *err);
-/* Those who want the value and do not have it, by anchor, at most *count. */
+/* Promise the value to one who wants it and does not have it. */
+TS_MUSTUSE enum ts_code claim_promise(struct metaverse *mv,
+                                      const struct claim_value *value,
+                                      int64_t metaverse_id, struct ts_err *err);
+/* Those who want the value and do not have it, in that order, at most *count.
+ */
 TS_MUSTUSE enum ts_code claim_waiting(struct metaverse *mv,
                                       const struct claim_value *value,
                                       int64_t *ids, size_t *count,

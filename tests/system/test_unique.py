@@ -98,6 +98,60 @@ class Order(UniqueCase):
         self.assertEqual([], self.conflicts())
         self.assertDone(node)
 
+    def test_two_swap_although_a_third_wants_the_same_and_comes_first(self):
+        for third in range(3):  # one of the three is the first by anchor
+            with self.subTest(third=third):
+                people = [self.person(f"p{third}{n}") for n in range(3)]
+                rest = [dn for n, dn in enumerate(people) if n != third]
+                node = self.new_node()
+                node.start()
+                node.sync()
+                one, other = rest
+                names = self.names(one, other)
+                self.rename((one, names[1]), (other, names[0]), (people[third], names[0]))
+                node.sync()
+                self.assertNames(list(reversed(names)), one, other)
+                self.assertEqual({self.anchor(people[third])}, {row["anchor"] for row in self.quarantined(node)})
+                self.assertEqual([], self.conflicts())
+                node.stop()
+                self.empty_target()
+                for dn in people:
+                    self.directory.delete_s(dn)
+
+    def test_a_ring_that_closes_around_two_who_had_to_wait(self):
+        ann, bob, cora = self.person("ann"), self.person("bob"), self.person("cora")
+        node = self.running()
+        self.rename((ann, "bob"), (bob, "cora"))
+        node.sync()
+        self.assertNames(["ann", "bob", "cora"], ann, bob, cora)
+        self.assertEqual(2, len(self.quarantined(node)))
+        self.rename((cora, "ann"))
+        node.sync()
+        self.assertNames(["bob", "cora", "ann"], ann, bob, cora)
+        self.assertDone(node)
+
+    def test_one_who_waits_for_a_name_stops_to_refer_to_a_leaver_before(self):
+        boss, bob = self.person("boss"), self.person("bob")
+        ann = self.person("ann", manager=boss)
+        node = self.running()
+        self.rename((ann, "bob"), (bob, "ann"))
+        self.directory.delete_s(boss)
+        node.sync()
+        self.assertNames(["bob", "ann"], ann, bob)
+        self.assertDone(node)
+
+    def test_two_groups_swap_their_names(self):
+        one, other = self.group("first"), self.group("second")
+        node = self.running(('displayName: "first(cn)"', 'displayName: "description"'))
+        ids = {}
+        for round_, names in enumerate((("left", "right"), ("right", "left"))):
+            for dn, name in zip((one, other), names):
+                self.set(dn, "description", name)
+            node.sync()
+            ids[round_] = [self.team(name)["id"] for name in ("left", "right")]
+        self.assertEqual(ids[0], list(reversed(ids[1])))
+        self.assertEqual([], self.conflicts())
+
     def test_the_name_of_one_who_is_renamed_is_given_to_one_who_joins(self):
         old = self.person("front")
         node = self.running()

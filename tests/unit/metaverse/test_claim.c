@@ -287,6 +287,29 @@ static void who_has_a_value_and_who_is_first_to_want_it(void **state)
     assert_int_equal(holder.metaverse_id, 0);
 }
 
+static void whoever_was_promised_a_value_comes_before_all_others(void **state)
+{
+    struct store *store = *state;
+    struct claimant holder;
+    struct claimant first;
+    struct ts_err err;
+    struct claim_value ada = value_of(&paths[3], "ada");
+    add(store, 1, "a", named(store, "ada"));
+    add(store, 2, "b", named(store, "ada"));
+    assert_int_equal(claim_promise(store->mv, &ada, 2, &err), TS_OK);
+    assert_as_counted_anew(store, 0); /* which keeps the promise */
+    assert_int_equal(
+        claim_rivals(store->mv, &ada, 2, &store->arena, &holder, &first, &err),
+        TS_OK);
+    assert_int_equal(first.metaverse_id, 2);
+    change_to(store, 2, OBJECT_IN, named(store, "eva"));
+    change_to(store, 2, OBJECT_IN, named(store, "ada"));
+    assert_int_equal(
+        claim_rivals(store->mv, &ada, 2, &store->arena, &holder, &first, &err),
+        TS_OK);
+    assert_int_equal(first.metaverse_id, 1);
+}
+
 /* ---- random histories
  * ------------------------------------------------------------- */
 
@@ -350,6 +373,7 @@ int main(void)
         TEST(a_value_let_go_of_makes_those_who_want_it_due),
         TEST(a_noted_problem_is_tried_again_at_once),
         TEST(who_has_a_value_and_who_is_first_to_want_it),
+        TEST(whoever_was_promised_a_value_comes_before_all_others),
         TEST(any_history_agrees_with_counting_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
