@@ -69,7 +69,8 @@ static enum ts_code release_of(const struct unique_taker *t,
 /* ---- saying why
  * -------------------------------------------------------------------------- */
 
-#define WHY_SIZE 700
+#define WHY_SIZE  700
+#define HASH_SIZE 72
 
 /* "user \"ada\" (anchor …)" */
 static enum ts_code name_of(struct unique_taker *t, const struct claimant *who,
@@ -93,7 +94,7 @@ static enum ts_code name_of(struct unique_taker *t, const struct claimant *who,
 /* The list on which the operator finds what is kept back; "" when none is
  * noted yet. */
 static enum ts_code list_of(struct unique_taker *t, const struct claimant *who,
-                            char hash[static 40], struct ts_err *err)
+                            char hash[static HASH_SIZE], struct ts_err *err)
 {
     static const char sql[] =
         "SELECT l.hash FROM hold_item i JOIN hold_list l ON l.hold_id = "
@@ -106,7 +107,7 @@ static enum ts_code list_of(struct unique_taker *t, const struct claimant *who,
         err);
     if (code == TS_OK && row != NULL) {
         struct ts_slice text = db_column(row, 0);
-        (void) snprintf(hash, 40, "%.*s", TS_SLICE_ARGS(text));
+        (void) snprintf(hash, HASH_SIZE, "%.*s", TS_SLICE_ARGS(text));
         db_reset(row);
     }
     return code;
@@ -116,7 +117,7 @@ static enum ts_code say_why(struct unique_taker *t, const struct verdict *b,
                             char why[static WHY_SIZE], struct ts_err *err)
 {
     char who[300];
-    char hash[40] = "";
+    char hash[HASH_SIZE] = "";
     enum ts_code code = name_of(t, &b->by, who, err);
     if (code == TS_OK && b->by.has && b->release == RELEASE_HELD) {
         code = list_of(t, &b->by, hash, err);

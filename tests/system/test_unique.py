@@ -3,6 +3,7 @@
 
 import unittest
 
+from instep import quick
 from semantics import SemanticsCase
 
 DEPROVISION = "{user: delete, group: delete, out-of-scope: delete}"
@@ -236,6 +237,28 @@ class Quarantine(UniqueCase):
         [row] = self.quarantined(node)
         self.assertSentence(row["text"], "left")
         self.assertFalse(self.user("gone")["active"])
+
+    def test_a_deletion_that_is_held_back_is_named_and_heals_when_it_is_approved(self):
+        gone, more = self.person("gone"), self.person("more")
+        strict = "guard: {deletes: 1, percent: 1, always-allowed: 1, creates: 1000}\n"
+        node = self.new_node(edit=lambda text: quick(text) + strict, guard=None)
+        node.start()
+        node.sync()
+        for dn in (gone, more):
+            self.directory.delete_s(dn)
+        new = self.person("new", mail="gone@example.org", title="Kept")
+        self.assertEqual(3, node.twinsync("sync", "--wait").returncode)
+        self.assertNames([None], new)
+        [hold] = node.json("hold", "list")["holds"]
+        [row] = self.quarantined(node)
+        self.assertEqual((self.anchor(new), "userName"), (row["anchor"], row["path"]))
+        self.assertSentence(row["text"], "deletion", "twinsync approve " + hold["hash"])
+        approved = node.twinsync("approve", hold["hash"])
+        self.assertEqual(0, approved.returncode, approved.stderr)
+        node.sync()
+        self.assertNames(["gone"], new)
+        self.assertEqual([], self.conflicts())
+        self.assertDone(node)
 
     def test_what_a_foreign_object_has_holds_back_one_path(self):
         self.lab.create_user("foreign@example.org", externalId="another-system")
