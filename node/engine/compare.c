@@ -104,6 +104,14 @@ static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
     if (verdict == MATCH_REFUSED) {
         return revoke(c, err);
     }
+    if (code == TS_OK && verdict == MATCH_HARD &&
+        !ts_slice_equal(c->row.anchor, c->object.anchor)) {
+        c->object.anchor = c->row.anchor;
+        code = object_take_anchor(c->mv, c->object.id, c->row.anchor, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
     if (verdict != MATCH_NONE) {
         return decide(c, INTENT_ADOPT,
                       user ? INTENT_USER_UPDATE : INTENT_GROUP_UPDATE,

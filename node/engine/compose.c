@@ -5,6 +5,7 @@
 #include "node/engine/difference.h"
 #include "node/engine/leaver.h"
 #include "node/engine/match.h"
+#include "node/engine/touch.h"
 #include "node/engine/unique.h"
 #include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
@@ -273,6 +274,23 @@ static bool void_by_now(const struct composition *c)
     return needs_row != c->at_target || (verb == INTENT_CREATE && c->required);
 }
 
+/* Somebody may have turned up at the target since its creation was decided,
+ * which may have waited for days: then it is matched again. */
+static enum ts_code found_meanwhile(struct composition *c, bool *ret_found,
+                                    struct ts_err *err)
+{
+    struct target_row row;
+    enum match_verdict verdict = MATCH_NONE;
+    *ret_found = false;
+    if (c->op->intent.verb != INTENT_CREATE || !c->engine->free_objects) {
+        return TS_OK;
+    }
+    enum ts_code code = match_free(c->engine, &c->object, &c->wanted,
+                                   &c->op->arena, &row, &verdict, err);
+    *ret_found = code == TS_OK && verdict != MATCH_NONE;
+    return *ret_found ? touch_one(c->engine, c->object.id, err) : code;
+}
+
 static bool is_empty_update(const struct target_op *op)
 {
     return op->verb == TARGET_UPDATE && op->set.count == 0 &&
@@ -301,7 +319,11 @@ enum ts_code compose(struct engine_context *engine, const struct intent *intent,
     }
     assert(c.op != NULL);
     code = load(&c, err);
-    if (code == TS_OK && !void_by_now(&c)) {
+    bool is_void = code != TS_OK || void_by_now(&c);
+    if (!is_void) {
+        code = found_meanwhile(&c, &is_void, err);
+    }
+    if (code == TS_OK && !is_void) {
         code = compose_verb(&c, err);
         *ret_result =
             is_empty_update(&c.op->op) ? COMPOSE_NOTHING : COMPOSE_READY;

@@ -5,6 +5,7 @@
 #include <unicase.h>
 
 #include "node/engine/contest.h"
+#include "node/engine/flow.h"
 
 /* Between values; no UTF-8 has it. */
 #define SEPARATOR 0x01
@@ -186,6 +187,41 @@ static enum ts_code take_hard(struct search *s, struct ts_err *err)
     return code;
 }
 
+/* Several source objects may make up a person, and the target may know it by
+ * the anchor of another than was seen first this time. Only before the first
+ * export: after it the anchor is in the ledger. */
+static enum ts_code search_by_joined(struct search *s, struct ts_err *err)
+{
+    struct metaverse *mv = s->engine->state.mv;
+    struct target_candidates found;
+    int64_t ids[FLOW_CONTRIBUTORS_MAX];
+    size_t count = FLOW_CONTRIBUTORS_MAX;
+    bool exported = false;
+    enum ts_code code =
+        ledger_has(mv, s->object->kind, s->object->anchor, &exported, err);
+    if (code == TS_OK && !exported) {
+        code = object_contributors(mv, s->object->id, ids, &count, err);
+    }
+    for (size_t i = 0; code == TS_OK && !exported && i < count; i++) {
+        struct connector_object joined;
+        int64_t other = 0;
+        code = connector_get(mv, ids[i], s->arena, &joined, err);
+        if (code == TS_OK) {
+            code = object_by_anchor(mv, s->object->kind, joined.anchor, &other,
+                                    err);
+        }
+        if (code == TS_OK) {
+            code = target_candidates_by_anchor(
+                mv, s->object->kind, joined.anchor, s->arena, &found, err);
+        }
+        if (code == TS_OK && other == 0 && found.usable == 1) {
+            s->found = found;
+            return take_hard(s, err);
+        }
+    }
+    return code;
+}
+
 static enum ts_code search_by_anchor(struct search *s, struct ts_err *err)
 {
     (void) snprintf(s->by, sizeof s->by, "its anchor");
@@ -199,7 +235,10 @@ static enum ts_code search_by_anchor(struct search *s, struct ts_err *err)
     if (code == TS_OK) {
         refuse_unusable(s);
     }
-    return code;
+    return code == TS_OK && s->verdict == MATCH_NONE &&
+                   s->engine->config->sources_count > 1
+               ? search_by_joined(s, err)
+               : code;
 }
 
 /* ---- by value --------------------------------------------------------------

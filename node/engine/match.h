@@ -8,6 +8,8 @@
  *
  *   at the target                                  becomes of the person
  *   one object with the anchor                     hard match
+ *   one with the anchor of another source object   hard match; that anchor is
+ *   of the same person                             the person's from now on
  *   several with the anchor                        "match"
  *   the anchor on an object of the other kind      "object-type-mismatch"
  *   one without anchor that matches by value       soft match, unless others
@@ -57,7 +59,8 @@ enum match_verdict {
 };
 
 /* A free object of the target for `object`, whose wanted values are given.
- * *ret_row when HARD or SOFT. In the caller's transaction. */
+ * *ret_row when HARD (it may carry another anchor of the person) or SOFT. In
+ * the caller's transaction. */
 TS_MUSTUSE enum ts_code
 match_free(struct engine_context *engine, const struct metaverse_object *object,
            const struct ts_entry *wanted, struct ts_arena *arena,

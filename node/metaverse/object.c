@@ -135,6 +135,13 @@ enum ts_code object_update(struct metaverse *mv,
     return code == TS_OK ? claim(mv, object, err) : code;
 }
 
+enum ts_code object_take_anchor(struct metaverse *mv, int64_t id,
+                                struct ts_slice anchor, struct ts_err *err)
+{
+    static const char sql[] = "UPDATE metaverse SET anchor = ?2 WHERE id = ?1";
+    return metaverse_run(mv, sql, DB_VALUES(DB_INT(id), DB_TEXT(anchor)), err);
+}
+
 enum ts_code object_remove(struct metaverse *mv, int64_t id, struct ts_err *err)
 {
     static const char values_sql[] =

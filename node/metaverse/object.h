@@ -56,6 +56,10 @@ TS_MUSTUSE enum ts_code object_insert(struct metaverse *mv,
 TS_MUSTUSE enum ts_code object_update(struct metaverse *mv,
                                       const struct metaverse_object *object,
                                       struct ts_err *err);
+/* Before its first export: the target knows it by another source's anchor. */
+TS_MUSTUSE enum ts_code object_take_anchor(struct metaverse *mv, int64_t id,
+                                           struct ts_slice anchor,
+                                           struct ts_err *err);
 /* For good, with its joins' values and references. */
 TS_MUSTUSE enum ts_code object_remove(struct metaverse *mv, int64_t id,
                                       struct ts_err *err);

@@ -110,6 +110,16 @@ class Several(MatchingCase):
         self.assertEqual(strangers[1]["id"], self.user("paula")["id"])
         self.assertHealed(node)
 
+    def test_a_candidate_that_turns_up_while_a_creation_waits_is_taken_instead(self):
+        self.person("paula", displayName="One of a Kind")
+        self.existing("other", displayName="Unlike the Other")
+        node = self.running_staged(BY_DISPLAY_NAME)
+        stranger = self.existing("stranger", displayName="One of a Kind")
+        node.twinsync("sync", "--full", "--wait")
+        node.sync("--approve-first")
+        self.assertEqual(stranger, self.user("paula")["id"])
+        self.assertHealed(node)
+
     def running_staged(self, *pairs):
         """A node that waits for its first plan."""
         node = self.new_node(edit=replaced(*pairs), approve_first=False)

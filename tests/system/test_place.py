@@ -3,7 +3,7 @@
 
 import unittest
 
-from semantics import SemanticsCase
+from semantics import SemanticsCase, replaced
 from labkit import changes, population
 
 WHEN = "mail IS NOT NULL\""
@@ -143,6 +143,21 @@ rules:
         node.sync()
         self.assertEqual((was, "Branch title"), (self.user("berta", "example.net")["id"],
                                                  self.user("berta", "example.net")["title"]))
+
+    def test_a_reinstalled_node_knows_a_person_by_the_anchor_of_either_source(self):
+        second = self.person("doris2", BRANCH_PEOPLE, mail="doris@example.net")
+        self.addCleanup(self.directory.delete_s, second)
+        node = self.running(*self.edits())
+        was = self.user("doris", "example.net")
+        self.assertEqual(self.anchor(second), was["externalId"])
+        self.person("doris", mail="doris@example.net")
+        node.sync()
+        node.stop()
+        again = self.new_node(edit=replaced(*self.edits()))
+        again.start()
+        self.assertNoWrites(again.sync)
+        self.assertEqual(was["externalId"], self.user("doris", "example.net")["externalId"])
+        self.assertEqual(0, again.twinsync("verify", "--all").returncode)
 
     def test_members_of_the_other_source_are_members_of_nothing_here(self):
         there = self.person("carla", BRANCH_PEOPLE, mail="carla@example.net")
