@@ -479,23 +479,6 @@ enum ts_code orphan_release(struct engine_context *engine, int kind,
     return code;
 }
 
-enum ts_code orphan_disown(struct engine_context *engine, int kind,
-                           struct ts_slice anchor, struct ts_err *err)
-{
-    struct ts_arena arena;
-    struct target_row row;
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    enum ts_code code = find_orphan(engine, kind, anchor, &arena, &row, err);
-    if (code == TS_OK) {
-        code = target_row_disown(engine->state.mv, row.target_id, err);
-    }
-    if (code == TS_OK) {
-        code = ledger_remove(engine->state.mv, kind, anchor, err);
-    }
-    ts_arena_done(&arena);
-    return code;
-}
-
 /* ---- nobody's ---------------------------------------------------------------
  */
 

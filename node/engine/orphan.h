@@ -19,7 +19,8 @@
  * until an operator
  *
  *   approves it by name   --> it leaves, as if its person had just been deleted
- *   rejects it            --> it is not ours, and is not listed again
+ *   rejects it            --> it is not ours (target_row_disown), and is not
+ *                             listed again
  *
  * or a source shows its anchor: then it is adopted and leaves the list.
  *
@@ -48,11 +49,6 @@ TS_MUSTUSE enum ts_code orphan_pass(struct engine_context *engine,
 TS_MUSTUSE enum ts_code orphan_release(struct engine_context *engine, int kind,
                                        struct ts_slice anchor,
                                        struct ts_err *err);
-/* An operator rejected it: not ours. In the caller's transaction. */
-TS_MUSTUSE enum ts_code orphan_disown(struct engine_context *engine, int kind,
-                                      struct ts_slice anchor,
-                                      struct ts_err *err);
-
 /* Rows of the ledger that nothing accounts for (target_space.h, L2): told one
  * by one. There should be none. */
 typedef void orphan_unaccounted_fn(void *context, int kind,

@@ -282,9 +282,7 @@ static enum ts_code reject_one(struct release *r, const struct hold_item *item,
     if (r->hold->reason.class == HOLD_REANCHOR) {
         return TS_OK; /* nothing is changed */
     }
-    return r->hold->reason.class == HOLD_ORPHANS
-               ? orphan_disown(r->engine, item->kind, item->anchor, err)
-               : disown(r, item, err);
+    return disown(r, item, err);
 }
 
 static enum ts_code decide_one(struct release *r, const struct hold_item *item,

@@ -25,7 +25,8 @@ static enum ts_code describe(struct listing *l, const struct hold_item *item,
 {
     static const char sql[] =
         "SELECT coalesce(t.target_id, g.target_id, ''), "
-        "coalesce(t.created, ''), coalesce(m.packed, t.sent, x'') "
+        "coalesce(t.created, ''), coalesce(m.packed, nullif(t.sent, x''), "
+        "nullif(t.seen, x'00'), x'') "
         "FROM (SELECT ?1 AS kind, ?2 AS anchor) o "
         "LEFT JOIN metaverse m ON m.anchor = o.anchor AND m.kind = o.kind "
         "LEFT JOIN ledger g ON g.kind = o.kind AND g.anchor = o.anchor "

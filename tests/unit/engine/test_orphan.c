@@ -87,20 +87,6 @@ static void only_an_orphan_can_be_released(void **state)
     assert_int_equal(store_int(store, "SELECT count(*) FROM metaverse"), 0);
 }
 
-static void
-a_disowned_orphan_stays_at_the_target_and_leaves_the_list(void **state)
-{
-    struct store *store = *state;
-    struct ts_err err;
-    put(store, "a", LEDGER_FOUND);
-    hold(store, "a");
-    assert_int_equal(
-        orphan_disown(engine_of(store), 0, ts_slice_str("a"), &err), TS_OK);
-    assert_int_equal(store_int(store, "SELECT disowned FROM target_object"), 1);
-    assert_int_equal(store_int(store, "SELECT count(*) FROM ledger"), 0);
-    assert_int_equal(items(store), 0);
-}
-
 static void what_is_adopted_is_no_orphan_any_more(void **state)
 {
     struct store *store = *state;
@@ -145,7 +131,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_released_orphan_has_a_leaver_that_stands_for_it),
         T(only_an_orphan_can_be_released),
-        T(a_disowned_orphan_stays_at_the_target_and_leaves_the_list),
         T(what_is_adopted_is_no_orphan_any_more),
         T(the_ledger_tells_what_nobody_accounts_for),
     };
