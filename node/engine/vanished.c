@@ -115,8 +115,9 @@ static enum ts_code keep_back(struct metaverse *mv, const struct intent *intent,
             code = hold_add(mv, hold, &item, err);
         }
     }
-    return code == TS_OK ? intent_clear(mv, intent->id, INTENT_HELD, err)
-                         : code;
+    return code == TS_OK && intent->id > 0
+               ? intent_clear(mv, intent->id, INTENT_HELD, err)
+               : code;
 }
 
 static enum ts_code keep_list(struct engine_context *engine,
@@ -162,6 +163,60 @@ static enum ts_code keep_all(struct engine_context *engine, struct ts_err *err)
     return code;
 }
 
+/* The next object after `*after` whose references are kept back because it lost
+ * the attribute that they come from (reference.h): nothing was decided on it,
+ * and yet it waits. As an update that is no intent; id 0 and metaverse_id 0:
+ * there is none. */
+static enum ts_code next_silent(struct metaverse *mv, int64_t *after,
+                                struct ts_arena *arena,
+                                struct intent *ret_intent, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT m.id, m.kind, m.anchor FROM lost_attribute l INDEXED BY "
+        "lost_attribute_metaverse CROSS JOIN metaverse m ON m.id = "
+        "l.metaverse_id WHERE l.metaverse_id > ?1 AND l.confirmed = 1 AND "
+        "EXISTS (SELECT 1 FROM reference r INDEXED BY reference_lost WHERE "
+        "r.owner_id = m.id AND r.wanted = 0 AND r.held = 1) AND NOT EXISTS "
+        "(SELECT 1 FROM intent i WHERE i.metaverse_id = m.id) "
+        "ORDER BY l.metaverse_id LIMIT 1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(*after)), &row, err);
+    *ret_intent = (struct intent){ .verb = INTENT_UPDATE };
+    if (code != TS_OK || row == NULL) {
+        return code;
+    }
+    ret_intent->metaverse_id = *after = db_column_int(row, 0);
+    ret_intent->kind = (int) db_column_int(row, 1);
+    ret_intent->anchor = ts_arena_copy(arena, db_column(row, 2));
+    db_reset(row);
+    return ret_intent->anchor.data != NULL
+               ? TS_OK
+               : ts_fail(err, TS_E_NOMEM, 0,
+                         "could not hold a write: out of "
+                         "memory");
+}
+
+static enum ts_code keep_silent(struct engine_context *engine,
+                                struct ts_err *err)
+{
+    struct metaverse *mv = engine->state.mv;
+    struct intent silent = { .metaverse_id = 1 };
+    struct ts_arena arena;
+    int64_t after = 0;
+    enum ts_code code = TS_OK;
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    while (code == TS_OK && silent.metaverse_id > 0) {
+        ts_arena_reset(&arena);
+        code = next_silent(mv, &after, &arena, &silent, err);
+        if (code == TS_OK && silent.metaverse_id > 0) {
+            code = keep_back(mv, &silent, &arena, err);
+        }
+    }
+    ts_arena_done(&arena);
+    return code;
+}
+
 /* ---- letting go -----------------------------------------------------------
  */
 
@@ -180,8 +235,6 @@ static enum ts_code sweep(struct engine_context *engine, struct ts_err *err)
     static const char sql[] =
         "DELETE FROM hold_item WHERE hold_id IN (SELECT id FROM hold WHERE "
         "class = ?1) AND NOT EXISTS (SELECT 1 FROM metaverse m "
-        "JOIN intent i ON i.metaverse_id = m.id AND i.batch = 0 "
-        "AND i.verb = hold_item.verb "
         "JOIN lost_attribute l ON l.metaverse_id = m.id AND l.confirmed = 1 "
         "JOIN source_object s ON s.id = l.object_id "
         "JOIN source o ON o.id = s.source_id "
@@ -193,7 +246,10 @@ static enum ts_code sweep(struct engine_context *engine, struct ts_err *err)
     if (code != TS_OK) {
         return code;
     }
-    code = loss_forget_idle(state->mv, state->numbers.compared, err);
+    code = keep_silent(engine, err);
+    if (code == TS_OK) {
+        code = loss_forget_idle(state->mv, state->numbers.compared, err);
+    }
     if (code == TS_OK) {
         code = metaverse_run(state->mv, sql,
                              DB_VALUES(DB_INT(HOLD_ATTRIBUTE_VANISHED)), err);

@@ -10,7 +10,8 @@
  *
  *   confirmed loss --vanished_clearance--> intent of class LOST
  *        |          --vanished_pass------> HELD, item of the hold of
- *        |                                 (kind, "SOURCE/attribute")
+ *        |                                 (kind, "SOURCE/attribute"); so are
+ *        |                                 owners whose references are kept
  *        +-- the attribute is back: decided anew, nothing is left to hold
  *        +-- vanished_decided: approved or rejected, no longer a loss
  *
