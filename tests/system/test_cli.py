@@ -182,7 +182,7 @@ class WithDaemon(Case):
             "pause": ["paused: no cycle"], "resume": ["running: cycles"],
             "hold list": ["deletions of users", "44 objects held; 5 allowed", "and 24 more",
                           "twinsync approve " + samples.HASH, "--only TARGET-ID"],
-            "approve": ["released 40 deletions; 4 were no longer due; 2 stay held"],
+            "approve": ["deletions: 40 released, 4 no longer due, 2 still held"],
             "reject": ["44 objects stay"], "retry": ["1 object is tried again"],
             "members adopt": ["engineers g: 2 unknown here", "eve@example.org 7"],
             "reanchor": ["a-1", "b-1", "1 pair is held", "not clear: info@example.org"],

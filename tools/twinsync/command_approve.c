@@ -67,23 +67,23 @@ static void print_count(const char *before, int64_t count, const char *after)
 static void print_approved(const json_t *result)
 {
     char text[TEXT_SIZE];
-    (void) printf("released %s %s",
-                  count_text(text, count_at(result, "released")),
-                  hold_class_text(text_at(result, "class")));
-    print_count("; ", count_at(result, "dropped"), " were no longer due");
-    print_count("; ", count_at(result, "left"), " stay held");
-    (void) puts("\nthe next cycle writes them: twinsync sync --wait runs it "
-                "now");
+    (void) printf("%s: %s released", hold_class_text(text_at(result, "class")),
+                  count_text(text, count_at(result, "released")));
+    print_count(", ", count_at(result, "dropped"), " no longer due");
+    print_count(", ", count_at(result, "left"), " still held");
+    (void) puts("\nthe next cycle writes what is released: twinsync sync "
+                "--wait runs it now");
 }
 
 static void print_rejected(const json_t *result)
 {
     char text[TEXT_SIZE];
     int64_t kept = count_at(result, "kept");
-    (void) printf("%s %s as at the target, and no longer ours",
-                  count_text(text, kept),
-                  kept == 1 ? "object stays" : "objects stay");
-    print_count("; ", count_at(result, "left"), " stay held");
+    (void) printf(kept == 1
+                      ? "%s object stays at the target and is no longer ours"
+                      : "%s objects stay at the target and are no longer ours",
+                  count_text(text, kept));
+    print_count(", ", count_at(result, "left"), " still held");
     (void) putchar('\n');
 }
 

@@ -47,10 +47,9 @@ static void put_title(const struct screen *screen, const json_t *hold,
         (void) fputs(": ", screen->out);
         put_text(screen, text_at(hold, "detail"));
     }
-    int64_t then = time_of(text_at(hold, "since"));
-    if (then >= 0) {
-        (void) fprintf(screen->out, ", held for %s",
-                       span_text(since, (now_seconds - then / 1000) * 1000));
+    if (text_at(hold, "since")[0] != 0) {
+        (void) fprintf(screen->out, ", first held %s",
+                       ago_text(since, text_at(hold, "since"), now_seconds));
     }
     (void) putc('\n', screen->out);
 }

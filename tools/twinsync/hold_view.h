@@ -1,7 +1,7 @@
 /*
  * hold_view -- what the guard keeps back, one block a hold.
  *
- *   ● deletions of users, held for 2 min 5 s
+ *   ● deletions of users, first held 2 min 5 s ago
  *     The sentence why.
  *     44 objects held; 5 allowed without approval, 3 of them spent
  *
