@@ -241,6 +241,17 @@ static enum ts_code judge_staging(struct cycle *c, struct ts_err *err)
     return code;
 }
 
+/* At most `size` bytes of `text`, and no half of a character. */
+static int beginning(const char *text, size_t size)
+{
+    size_t end = strnlen(text, size);
+    while (end > 0 && end == size && (text[end] & 0xC0) == 0x80) {
+        end--;
+        size--;
+    }
+    return (int) end;
+}
+
 /* What is held is for an operator too; doubts settle themselves. */
 static enum ts_code judge_guard(struct cycle *c, struct ts_err *err)
 {
@@ -251,8 +262,9 @@ static enum ts_code judge_guard(struct cycle *c, struct ts_err *err)
          c->outcome->result == CYCLE_PARTIAL)) {
         c->outcome->result = CYCLE_HELD;
         c->outcome->hold = CYCLE_HOLD_GUARD;
-        (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0, "%.300s%s; %s",
-                       view.items[view.first % GUARD_VIEW_MAX].text,
+        const char *text = view.items[view.first % GUARD_VIEW_MAX].text;
+        (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0, "%.*s%s; %s",
+                       beginning(text, 360), text,
                        view.open > 1 ? ", and other holds" : "", GUARD_FIX);
     }
     return code;
