@@ -100,6 +100,8 @@ struct config_rule {
     uint32_t references_count;
     enum config_nested nested;
     enum config_members members;
+    char **dummy_members; /* DNs that stand in groups for nobody */
+    uint32_t dummy_members_count;
 };
 
 enum config_leaver {

@@ -203,6 +203,10 @@ static const struct config_option rule_options[] = {
       .only_is = "group",
       .help = "Members that the target has and the source does not: "
               "authoritative removes them, additive leaves them." },
+    { LIST_AT("dummy-members", CONFIG_TEXTS, config_rule, dummy_members),
+      .effect = true, .max = ITEMS_MAX, .only_if = "kind", .only_is = "group",
+      .help = "DNs that are members only because a group must have one, and "
+              "are nobody's, beside the group's own DN and the empty one." },
 };
 static const struct config_section rule_section = {
     SECTION_OF("Rules", rule_options, config_rule),

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "node/ldap/dn.h"
 #include "node/source/source.h"
 
 #define SCHEMA_MEMORY ((size_t) 32 * 1024 * 1024)
@@ -231,6 +232,50 @@ static void reference_row(struct engine_context *engine,
     }
 }
 
+static enum ts_code add_dummy(struct engine_context *engine,
+                              struct ldap_dn_keys *known, const char *text,
+                              uint8_t *keys, struct ts_err *err)
+{
+    struct ldap_dn dn;
+    if (ldap_dn_key(known, ts_slice_str(text), &dn, err) != TS_OK) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot leave out \"%.200s\" of dummy-members: it is "
+                       "not a DN; write it as the directory does",
+                       text);
+    }
+    memcpy(keys + engine->dummies.size, dn.key.bytes, LDAP_DN_KEY_SIZE);
+    engine->dummies = ts_slice(keys, engine->dummies.size + LDAP_DN_KEY_SIZE);
+    return TS_OK;
+}
+
+/* The keys of the DNs that are nobody's, of all rules. */
+static enum ts_code configure_dummies(struct engine_context *engine,
+                                      struct ts_err *err)
+{
+    const struct config *config = engine->config;
+    size_t count = 0;
+    for (uint32_t i = 0; i < config->rules_count; i++) {
+        count += config->rules[i].dummy_members_count;
+    }
+    uint8_t *keys =
+        ts_arena_take(&engine->configuration, count * LDAP_DN_KEY_SIZE + 1);
+    struct ldap_dn_keys *known = ldap_dn_keys_new();
+    enum ts_code code =
+        keys == NULL || known == NULL
+            ? ts_fail(err, TS_E_NOMEM, 0, "could not prepare references")
+            : TS_OK;
+    engine->dummies = ts_slice(keys, 0);
+    for (uint32_t i = 0; code == TS_OK && i < config->rules_count; i++) {
+        const struct config_rule *rule = &config->rules[i];
+        for (uint32_t d = 0; code == TS_OK && d < rule->dummy_members_count;
+             d++) {
+            code = add_dummy(engine, known, rule->dummy_members[d], keys, err);
+        }
+    }
+    ldap_dn_keys_free(known);
+    return code;
+}
+
 static enum ts_code configure_references(struct engine_context *engine,
                                          struct ts_err *err)
 {
@@ -309,6 +354,7 @@ void configure_store(struct engine_context *engine)
     mv->claims_later = engine->state.building;
     mv->change = &engine->state.numbers.change;
     mv->group_kind = CONFIG_KIND_GROUP;
+    mv->dummies = engine->dummies;
 }
 
 enum ts_code configure_rules(struct engine_context *engine, struct ts_err *err)
@@ -331,6 +377,9 @@ enum ts_code configure_rules(struct engine_context *engine, struct ts_err *err)
         engine->config, &world, &engine->configuration, &engine->rules, err);
     if (code == TS_OK) {
         code = configure_references(engine, err);
+    }
+    if (code == TS_OK) {
+        code = configure_dummies(engine, err);
     }
     if (code == TS_OK) {
         code = configure_unique(engine, err);

@@ -80,6 +80,7 @@ struct engine_context {
     struct ts_arena configuration; /* what the rules borrow */
     struct metaverse_reference_path *reference_paths;
     size_t reference_path_count;
+    struct ts_slice dummies;                    /* as of struct metaverse */
     struct metaverse_unique_path *unique_paths; /* at the target */
     size_t unique_path_count;
     struct engine_contested contested;

@@ -20,8 +20,8 @@
  *   object_error                 what could not be done, and why
  *
  * One header a table group: connector.h, object.h, reference.h, claim.h,
- * target_space.h, intent.h, hold.h, approval.h, appointment.h, problem.h. None of them
- * decides anything: the rules of synchronization are in node/engine.
+ * target_space.h, intent.h, hold.h, approval.h, appointment.h, problem.h. None
+ * of them decides anything: the rules of synchronization are in node/engine.
  *
  * Every writing function is called within a transaction of the caller
  * (replication/journal.h, or db_begin for a generation that is being built).
@@ -88,6 +88,7 @@ struct metaverse {
     int64_t *change;   /* where change numbers are drawn; NULL: none are */
     int group_kind;
     const struct metaverse_link_filter *link_filter; /* NULL: none */
+    struct ts_slice dummies; /* DN keys, one behind the other: never members */
     size_t statement_count;
     struct metaverse_statement statements[METAVERSE_STATEMENTS_MAX];
 };

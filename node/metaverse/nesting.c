@@ -360,6 +360,7 @@ enum ts_code nesting_recount(struct metaverse *mv, const char *path,
         "JOIN joined mj ON mj.object_id = s.id "
         "AND mj.source_id = oj.source_id AND mj.kind = ?1 "
         "AND mj.metaverse_id <> oj.metaverse_id "
+        "AND instr(?3, l.dn_key) = 0 "
         "WHERE l.attribute = ?2 COLLATE NOCASE "
         "GROUP BY oj.metaverse_id, mj.metaverse_id "
         "ON CONFLICT DO UPDATE SET direct = direct + excluded.direct";
@@ -383,7 +384,8 @@ enum ts_code nesting_recount(struct metaverse *mv, const char *path,
             code =
                 metaverse_run(mv, link_sql,
                               DB_VALUES(DB_INT(row->kind),
-                                        DB_TEXT(ts_slice_str(row->attribute))),
+                                        DB_TEXT(ts_slice_str(row->attribute)),
+                                        DB_BLOB(mv->dummies)),
                               err);
         }
     }

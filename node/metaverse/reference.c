@@ -51,15 +51,28 @@ static enum ts_code adjust(struct metaverse *mv, int64_t owner,
 struct resolved {
     int64_t owner, member;
     int owner_kind, member_kind;
-    struct ts_slice attribute;
+    struct ts_slice attribute, key;
 };
 
-/* A group's obligatory dummy member may be itself; `nested: omit`. */
+/* A key of 16 bytes among others of 16 bytes. */
+static bool is_among(struct ts_slice keys, struct ts_slice key)
+{
+    bool found = false;
+    for (size_t at = 0; key.size > 0 && at + key.size <= keys.size && !found;
+         at += key.size) {
+        found = memcmp(keys.data + at, key.data, key.size) == 0;
+    }
+    return found;
+}
+
+/* A group's obligatory dummy member: itself, or one that is configured;
+ * `nested: omit`. */
 static bool counts(const struct metaverse *mv,
                    const struct metaverse_reference_path *path,
                    const struct resolved *link)
 {
-    if (link->owner_kind == mv->group_kind && link->owner == link->member) {
+    if (link->owner_kind == mv->group_kind &&
+        (link->owner == link->member || is_among(mv->dummies, link->key))) {
         return false;
     }
     return !(path->omit_groups && link->member_kind == mv->group_kind);
@@ -86,8 +99,8 @@ static enum ts_code adjust_link(struct metaverse *mv,
                : code;
 }
 
-/* Rows of (owner, owner kind, attribute, member, member kind), copied before
- * they are acted on: acting changes what the query reads. */
+/* Rows of (owner, owner kind, attribute, member, member kind, key), copied
+ * before they are acted on: acting changes what the query reads. */
 static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
                                struct db_values values, int delta,
                                struct ts_err *err)
@@ -122,6 +135,7 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
             .attribute = ts_arena_copy(&arena, db_column(stmt, 2)),
             .member = db_column_int(stmt, 3),
             .member_kind = (int) db_column_int(stmt, 4),
+            .key = ts_arena_copy(&arena, db_column(stmt, 5)),
         };
     }
     if (stmt != NULL) {
@@ -141,8 +155,9 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
 
 /* The columns that adjust_all reads, for a link l of joined object oj
  * to an object mj. */
-#define RESOLVED \
-    "SELECT oj.metaverse_id, oj.kind, l.attribute, mj.metaverse_id, mj.kind "
+#define RESOLVED                                                               \
+    "SELECT oj.metaverse_id, oj.kind, l.attribute, mj.metaverse_id, mj.kind, " \
+    "l.dn_key "
 /* F2 */
 #define SAME_SOURCE "AND mj.source_id = oj.source_id "
 
@@ -152,7 +167,7 @@ enum ts_code reference_link_changed(struct metaverse *mv, int64_t object_id,
                                     struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT oj.metaverse_id, oj.kind, ?2, mj.metaverse_id, mj.kind "
+        "SELECT oj.metaverse_id, oj.kind, ?2, mj.metaverse_id, mj.kind, ?3 "
         "FROM joined oj "
         "JOIN source_object s ON s.dn_key = ?3 "
         "JOIN joined mj ON mj.object_id = s.id " SAME_SOURCE
@@ -235,7 +250,8 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
         "JOIN source_object s ON s.dn_key = l.dn_key "
         "JOIN joined mj ON mj.object_id = s.id " SAME_SOURCE
         "AND NOT (?4 AND mj.kind = ?5) "
-        "AND NOT (oj.kind = ?5 AND mj.metaverse_id = oj.metaverse_id) "
+        "AND NOT (oj.kind = ?5 AND (mj.metaverse_id = oj.metaverse_id OR "
+        "instr(?6, l.dn_key) > 0)) "
         "WHERE l.attribute = ?2 COLLATE NOCASE "
         "ON CONFLICT DO UPDATE SET wanted = wanted + 1";
     static const char sweep_sql[] =
@@ -244,14 +260,14 @@ enum ts_code reference_recount(struct metaverse *mv, struct ts_err *err)
     enum ts_code code = metaverse_run(mv, zero_sql, DB_NO_VALUES, err);
     for (size_t i = 0; code == TS_OK && i < mv->reference_path_count; i++) {
         const struct metaverse_reference_path *path = &mv->reference_paths[i];
-        code =
-            metaverse_run(mv, count_sql,
-                          DB_VALUES(DB_INT(path->kind),
-                                    DB_TEXT(ts_slice_str(path->attribute)),
-                                    DB_TEXT(ts_slice_str(path->path)),
-                                    DB_INT(path->omit_groups || path->flatten),
-                                    DB_INT(mv->group_kind)),
-                          err);
+        code = metaverse_run(
+            mv, count_sql,
+            DB_VALUES(DB_INT(path->kind),
+                      DB_TEXT(ts_slice_str(path->attribute)),
+                      DB_TEXT(ts_slice_str(path->path)),
+                      DB_INT(path->omit_groups || path->flatten),
+                      DB_INT(mv->group_kind), DB_BLOB(mv->dummies)),
+            err);
         flat = path->flatten ? path->path : flat;
     }
     if (code == TS_OK) {

@@ -171,6 +171,10 @@ static void add_rule(struct ts_hasher *hasher,
     }
     add_text(hasher, rule->when);
     add_number(hasher, rule->nested);
+    add_number(hasher, rule->dummy_members_count);
+    for (uint32_t i = 0; i < rule->dummy_members_count; i++) {
+        add_text(hasher, rule->dummy_members[i]);
+    }
     add_flows(hasher, item->flows, item->flow_count);
     add_flows(hasher, item->flows + item->flow_count, item->once_count);
     add_number(hasher, rule->references_count);

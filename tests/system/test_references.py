@@ -249,6 +249,21 @@ class Moves(SemanticsCase):
         self.assertNotIn("manager", self.user("clerk").get(ENTERPRISE, {}))
         self.assertSame(node)
 
+    def test_members_that_are_nobody_are_left_out_and_a_group_may_be_empty(self):
+        nobody = self.person("nobody")
+        alone = self.group("alone")  # has itself for a member
+        both = self.group("both", nobody, self.person("somebody"), alone)
+        self.group("none", nobody)
+        self.set(alone, "member", alone, f"cn=never,{PEOPLE}", "")
+        node = self.running(("    nested: send\n", f'    nested: send\n    dummy-members: ["UID=Nobody, {PEOPLE}"]\n'))
+        self.assertEqual([set(), set()], [self.members(name) for name in ("alone", "none")])
+        self.assertEqual({self.user("somebody")["id"], self.team("alone")["id"]}, self.members("both"))
+        self.set(both, "member", nobody)
+        node.sync()
+        self.assertEqual(set(), self.members("both"))
+        self.assertNoWrites(lambda: node.sync("--full"))
+        self.assertEqual([], node.json("errors")["errors"])
+
     def test_who_is_moved_is_named_by_another_dn(self):
         unit = self.unit()
         here = self.person("mover")

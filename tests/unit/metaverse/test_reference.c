@@ -341,6 +341,40 @@ static void a_group_is_never_its_own_member(void **state)
     assert_int_equal(store_int(store, "SELECT count(*) FROM reference"), 0);
 }
 
+static void who_is_configured_as_nobody_is_in_no_group(void **state)
+{
+    struct store *store = *state;
+    struct store_key nobody = store_key(NULL, "cn=nobody");
+    struct store_key other = store_key(NULL, "cn=other");
+    struct store_key keys[2] = { other, nobody };
+    struct connector_link member = link_to("member", &nobody);
+    struct connector_link manager = link_to("manager", &nobody);
+    struct store_object person = { .anchor = "1",
+                                   .rdn = "cn=nobody",
+                                   .text = "" };
+    struct store_object group = { .anchor = "2",
+                                  .rdn = "cn=empty",
+                                  .text = "",
+                                  .links = &member,
+                                  .link_count = 1 };
+    struct store_object clerk = { .anchor = "3",
+                                  .rdn = "cn=clerk",
+                                  .text = "",
+                                  .links = &manager,
+                                  .link_count = 1 };
+    int64_t ids[3];
+    store->mv->dummies = ts_slice(keys[0].bytes, sizeof keys);
+    (void) store_put(store, &person, &ids[0]);
+    (void) store_put(store, &group, &ids[1]);
+    (void) store_put(store, &clerk, &ids[2]);
+    (void) store_project(store, USER, "1", ids[0]);
+    (void) store_project(store, GROUP, "2", ids[1]);
+    int64_t owner = store_project(store, USER, "3", ids[2]);
+    assert_int_equal(store_int(store, "SELECT count(*) FROM reference"), 1);
+    assert_int_equal(store_int(store, "SELECT owner_id FROM reference"), owner);
+    assert_counts_as_anew(store, 0, 0);
+}
+
 static void one_may_be_ones_own_manager(void **state)
 {
     struct store *store = *state;
@@ -497,6 +531,7 @@ int main(void)
         T(flattened_counts_follow_any_history),
         T(a_dn_means_an_object_of_the_same_source),
         T(a_group_is_never_its_own_member),
+        T(who_is_configured_as_nobody_is_in_no_group),
         T(one_may_be_ones_own_manager),
         T(what_is_held_stays_until_the_target_has_lost_it),
         T(a_leaver_is_removed_only_when_he_may_leave),
