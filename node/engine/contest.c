@@ -188,7 +188,7 @@ static enum ts_code touch_claimants(struct engine_context *engine,
                                     struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT m.id FROM object_error e JOIN metaverse m ON "
+        "SELECT m.id FROM object_error e CROSS JOIN metaverse m ON "
         "m.anchor = e.anchor AND m.kind = e.kind WHERE e.stage = 'match' AND "
         "e.after = ?2 AND m.id > ?1 ORDER BY m.id LIMIT 64";
     struct db_value values[] = { DB_INT(0), DB_BLOB(bytes_of(key)) };

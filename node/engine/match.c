@@ -70,6 +70,15 @@ enum ts_code match_value_of(const struct engine_context *engine,
     return TS_OK;
 }
 
+enum ts_code match_value_one(struct ts_slice text, struct ts_arena *arena,
+                             struct ts_slice *ret_value, struct ts_err *err)
+{
+    *ret_value = TS_SLICE_NONE;
+    return append_folded(arena, ret_value, text)
+               ? TS_OK
+               : ts_fail(err, TS_E_LIMIT, 0, "could not fold a name");
+}
+
 static bool equal_folded(struct ts_slice folded, const char *text)
 {
     size_t size = 0;

@@ -47,6 +47,12 @@ match_value_of(const struct engine_context *engine, enum config_kind kind,
                const struct ts_entry *values, struct ts_arena *arena,
                struct ts_slice *ret_value, struct ts_err *err);
 
+/* The same of a kind that matches by one path, which has the value `text`. */
+TS_MUSTUSE enum ts_code match_value_one(struct ts_slice text,
+                                        struct ts_arena *arena,
+                                        struct ts_slice *ret_value,
+                                        struct ts_err *err);
+
 /* Does target.never-match name one of the values joined in `match_value`? */
 bool match_is_never(const struct engine_context *engine,
                     struct ts_slice match_value);

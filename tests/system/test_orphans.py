@@ -70,6 +70,12 @@ class Foreign(OrphanCase):
         one = found["HR-000007"]
         self.assertEqual((made[7]["id"], made[7]["meta"]["created"], "hr7@hr.example.com"),
                          (one["target_id"], one["created"], one["name"]))
+        shown = again.json("show", "HR7@hr.example.com")
+        self.assertEqual(shown, again.json("show", made[7]["id"]))
+        self.assertEqual(shown, again.json("show", "HR-000007"))
+        self.assertEqual(["target", "ledger"], [stage["stage"] for stage in shown["stages"]])
+        self.assertEqual("found", shown["stages"][1]["facts"]["provenance"])
+        self.assertSentence(shown["why"], "left alone", "no source shows its anchor")
         [group] = [hold for hold in self.holds(again) if hold["kind"] == "group"]
         self.assertSentence(group["text"], "1 group of the target carries an anchor that no source shows")
         self.assertEqual([], self.lab.compare("--tenant", self.noted(before))["details"])
@@ -192,6 +198,7 @@ class Reinstalled(OrphanCase):
         node = self.running()
         node.sync("--full")
         self.assertEqual({}, self.orphans(node))
+        self.assertIn("administrator", node.json("show", "root@example.com")["why"])
         self.assertEqual(admin, self.lab.scim("GET", f"/Users/{admin['id']}").body)
 
     def test_groups_too(self):

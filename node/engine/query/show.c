@@ -212,6 +212,18 @@ static void answer_several(struct engine *engine,
     request_finish(request, 1, json_pack("{s:o}", "candidates", list), text);
 }
 
+/* Nobody here has that name: somebody at the target? */
+static enum ts_code find_foreign(struct engine *engine, struct ts_slice text,
+                                 json_t **ret_document, struct ts_err *err)
+{
+    static const struct query_object nobody = { 0, 0 };
+    struct showing s;
+    showing_begin(&s, &engine->context, &nobody);
+    enum ts_code code = show_foreign(&s, text, ret_document, err);
+    showing_end(&s);
+    return code;
+}
+
 static void answer_none(const struct query_found *found, const char *name,
                         struct request *request)
 {
@@ -247,9 +259,15 @@ void query_show(struct engine *engine, struct request *request)
     }
     struct ts_slice text =
         ts_slice(json_string_value(name), json_string_length(name));
+    json_t *foreign = NULL;
     enum ts_code code = query_find(&engine->context, text, &found, &err);
+    if (code == TS_OK && found.count == 0) {
+        code = find_foreign(engine, text, &foreign, &err);
+    }
     if (code != TS_OK) {
         request_fail(request, &err);
+    } else if (foreign != NULL) {
+        request_finish(request, 0, foreign, NULL);
     } else if (found.count == 1 && !found.more) {
         answer_one(engine, &found.objects[0], request);
     } else if (found.count > 0) {

@@ -1,7 +1,7 @@
 /*
  * query_show -- one object, stage by stage; private to show.c (what is asked
- * and answered), stages.c, stages_target.c and stage_deprovision.c
- * (what each stage says).
+ * and answered), stages.c, stages_target.c and stage_deprovision.c (what each
+ * stage says), and show_foreign.c (objects of the target that are not ours).
  */
 #ifndef NODE_ENGINE_QUERY_SHOW_H
 #define NODE_ENGINE_QUERY_SHOW_H
@@ -77,5 +77,10 @@ TS_MUSTUSE enum ts_code show_target(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_deprovision(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_ledger(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_intents(struct showing *s, struct ts_err *err);
+
+/* The document of an object of the target that is not ours, by its id, anchor
+ * or name; NULL: there is none. */
+TS_MUSTUSE enum ts_code show_foreign(struct showing *s, struct ts_slice text,
+                                     json_t **ret_document, struct ts_err *err);
 
 #endif
