@@ -442,6 +442,11 @@ static enum ts_code look_around(struct engine_context *engine,
                             &some, err);
         engine->problems_known = some != 0;
     }
+    if (code == TS_OK) {
+        code =
+            db_query_int(db, "SELECT EXISTS(SELECT 1 FROM hold)", &some, err);
+        engine->holds_known = some != 0;
+    }
     return code;
 }
 

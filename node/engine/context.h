@@ -97,6 +97,7 @@ struct engine_context {
     int64_t staging_since; /* seconds since 1970 */
     bool approve_first;    /* the first plan is approved before it is known */
     struct plan *plan;     /* in force: only its writes; else NULL */
+    bool holds_known;      /* there may be holds */
     bool losses_known;     /* lost_attribute may have confirmed rows */
     int64_t losses_swept;  /* the sum of numbers when they were swept last */
     struct ts_hash effect; /* of the configuration: what decides writes */

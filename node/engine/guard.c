@@ -29,8 +29,10 @@ enum ts_code guard_clearance(struct engine_context *engine,
         return code;
     }
     if (staging_governs(engine)) {
-        code = hold_classes_of(engine->state.mv, intent->kind, intent->anchor,
-                               &held, err);
+        if (engine->holds_known) {
+            code = hold_classes_of(engine->state.mv, intent->kind,
+                                   intent->anchor, &held, err);
+        }
         if (code == TS_OK && held != 0) {
             intent->clearance = INTENT_UNCHECKED;
             return TS_OK;
@@ -495,6 +497,9 @@ enum ts_code guard_pass(struct engine_context *engine, struct ts_err *err)
                              .now = ts_wall_seconds(),
                              .staging = staging_governs(engine) };
     bool some = false;
+    if (atomic_load(&engine->stopping)) {
+        return TS_OK; /* perhaps not all was decided: nothing is sent now */
+    }
     enum ts_code code = vanished_pass(engine, err);
     if (code == TS_OK) {
         code = replaced_pass(engine, err);

@@ -139,6 +139,7 @@ enum ts_code guard_note(struct guard_run *run, struct ts_err *err)
     struct hold *holds = NULL;
     size_t count = 0;
     enum ts_code code = hold_all(run->mv, 0, &run->arena, &holds, &count, err);
+    run->engine->holds_known = code != TS_OK || count > 0;
     for (size_t i = 0; code == TS_OK && i < count; i++) {
         bool grew = false;
         code = hold_grew(run->mv, holds[i].id, &grew, err);
