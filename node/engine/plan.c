@@ -425,8 +425,8 @@ enum ts_code plan_allows(struct engine_context *engine,
 enum ts_code plan_performed(struct engine_context *engine,
                             const struct intent *intent, struct ts_err *err)
 {
-    if (engine->plan == NULL) {
-        return TS_OK;
+    if (engine->plan == NULL || intent->verb == INTENT_PARK) {
+        return TS_OK; /* parking is a step of the update that follows */
     }
     struct plan_key key = { .id = engine->plan->id,
                             .kind = intent->kind,

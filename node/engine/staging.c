@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-#define STORED_SIZE 9 /* why, then since when, big-endian */
+/* Why, then since when, big-endian, then the effect that was exported last. */
+#define STORED_SIZE (9 + TS_HASH_SIZE)
 /* Whatever a plan says: the guard holds these, and only an approval that names
  * them lets them go. */
 #define NEVER_BY_PLAN ((unsigned) INTENT_CLASS_ORPHAN | INTENT_CLASS_LOST)
@@ -15,7 +16,8 @@ struct stored {
     bool known, effect_known;
     enum staging why;
     int64_t since;
-    struct ts_hash effect;
+    struct ts_hash effect;   /* decided under last */
+    struct ts_hash exported; /* when it last wrote what it liked (S4) */
 };
 
 static enum ts_code read_why(struct metaverse *mv, struct stored *stored,
@@ -30,8 +32,11 @@ static enum ts_code read_why(struct metaverse *mv, struct stored *stored,
     }
     stored->known = true;
     stored->why = (enum staging) bytes[0];
-    for (size_t i = 1; i < size; i++) {
+    for (size_t i = 1; i < 9; i++) {
         stored->since = stored->since << 8 | bytes[i];
+    }
+    if (size == sizeof bytes) {
+        memcpy(stored->exported.bytes, bytes + 9, TS_HASH_SIZE);
     }
     return code;
 }
@@ -53,10 +58,10 @@ static enum ts_code write_stored(struct engine_context *engine,
 {
     uint8_t bytes[STORED_SIZE] = { (uint8_t) stored->why };
     struct metaverse *mv = engine->state.mv;
-    for (int i = 1; i < STORED_SIZE; i++) {
-        bytes[i] =
-            (uint8_t) ((uint64_t) stored->since >> (8 * (STORED_SIZE - 1 - i)));
+    for (int i = 1; i < 9; i++) {
+        bytes[i] = (uint8_t) ((uint64_t) stored->since >> (8 * (8 - i)));
     }
+    memcpy(bytes + 9, stored->exported.bytes, TS_HASH_SIZE);
     enum ts_code code = metaverse_set_setting(
         mv, "staging", ts_slice(bytes, sizeof bytes), err);
     return code == TS_OK
@@ -91,12 +96,24 @@ static enum ts_code store(struct engine_context *engine,
     return code;
 }
 
+/* `exported`: everything that the present configuration means was let go, or
+ * somebody saw that it is nothing (S4). */
 static enum ts_code enter(struct engine_context *engine, enum staging why,
-                          struct ts_err *err)
+                          bool exported, struct ts_err *err)
 {
-    struct stored stored = { .why = why,
-                             .since = ts_wall_seconds(),
-                             .effect = engine->effect };
+    struct stored stored = { .why = why };
+    enum ts_code code = read_why(engine->state.mv, &stored, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    if (why != stored.why) {
+        stored.since = ts_wall_seconds();
+    }
+    stored.why = why;
+    stored.effect = engine->effect;
+    if (exported) {
+        stored.exported = engine->effect;
+    }
     return store(engine, &stored, false, err);
 }
 
@@ -272,6 +289,9 @@ enum ts_code staging_begin(struct engine_context *engine, struct ts_err *err)
             stored.why = STAGING_RULES;
             stored.since = ts_wall_seconds();
         }
+        if (stored.known && !stored.effect_known) {
+            stored.exported = engine->effect; /* of an older store */
+        }
         stored.effect = engine->effect;
         code = store(engine, &stored, other, err);
     }
@@ -308,7 +328,8 @@ enum ts_code staging_decided(struct engine_context *engine, struct ts_err *err)
         return TS_OK;
     }
     enum ts_code code = nothing_to_do(engine, &idle, err);
-    return code == TS_OK && idle ? enter(engine, STAGING_NONE, err) : code;
+    return code == TS_OK && idle ? enter(engine, STAGING_NONE, true, err)
+                                 : code;
 }
 
 enum ts_code staging_exported(struct engine_context *engine, struct ts_err *err)
@@ -319,7 +340,9 @@ enum ts_code staging_exported(struct engine_context *engine, struct ts_err *err)
     }
     /* In this order: with a plan in force a crash in between costs nothing. */
     if (engine->staging == STAGING_FIRST || engine->staging == STAGING_RULES) {
-        code = enter(engine, STAGING_NONE, err);
+        code = enter(engine, STAGING_NONE, true, err);
+    } else if (engine->staging == STAGING_MAINTENANCE) {
+        code = enter(engine, STAGING_MAINTENANCE, true, err);
     }
     if (code == TS_OK && engine->plan != NULL) {
         code = plan_finish(engine, err);
@@ -342,6 +365,18 @@ enum ts_code staging_recall(struct engine_context *engine, struct ts_err *err)
     return code == TS_OK ? plan_recall(engine, err) : code;
 }
 
+/* S4 */
+static enum ts_code after_maintenance(struct engine_context *engine,
+                                      enum staging *ret_next,
+                                      struct ts_err *err)
+{
+    struct stored stored = { .why = STAGING_FIRST };
+    enum ts_code code = read_why(engine->state.mv, &stored, err);
+    *ret_next = ts_hash_equal(stored.exported, engine->effect) ? STAGING_NONE
+                                                               : STAGING_RULES;
+    return code;
+}
+
 enum ts_code staging_maintenance(struct engine_context *engine, bool on,
                                  struct ts_err *err)
 {
@@ -361,7 +396,13 @@ enum ts_code staging_maintenance(struct engine_context *engine, bool on,
     if (on == (now != STAGING_NONE)) {
         return TS_OK;
     }
-    enum ts_code code =
-        enter(engine, on ? STAGING_MAINTENANCE : STAGING_NONE, err);
+    enum staging next = STAGING_MAINTENANCE;
+    enum ts_code code = TS_OK;
+    if (!on) {
+        code = after_maintenance(engine, &next, err);
+    }
+    if (code == TS_OK) {
+        code = enter(engine, next, false, err);
+    }
     return code == TS_OK ? clear_again(engine, err) : code;
 }

@@ -20,6 +20,8 @@
  *   S1  while staging, an intent is CLEARED only by the plan in force.
  *   S2  what was in doubt is looked up all the same: that only reads.
  *   S3  under another effect everything is compared anew before it counts.
+ *   S4  maintenance does not let other rules through: what was decided under
+ *       an effect that was never exported needs a plan when it ends, too.
  */
 #ifndef NODE_ENGINE_STAGING_H
 #define NODE_ENGINE_STAGING_H
@@ -57,7 +59,8 @@ TS_MUSTUSE enum ts_code staging_clearance(struct engine_context *engine,
 /* After the state was opened: what is stored. */
 TS_MUSTUSE enum ts_code staging_recall(struct engine_context *engine,
                                        struct ts_err *err);
-/* An operator begins or ends MAINTENANCE; what is so already is no error.
+/* An operator begins or ends MAINTENANCE; what is so already is no error. When
+ * rules or scope changed meanwhile, RULES follows (S4).
  * Between transactions.
  * Errors   TS_E_REFUSED: only a plan ends FIRST and RULES; TS_E_NOT_FOUND:
  *          nothing was read yet. */

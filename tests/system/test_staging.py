@@ -303,6 +303,43 @@ class Again(StagingCase):
         self.assertEqual("Later Too", self.anchors()[other]["title"])
         self.assertInStep()
 
+    def test_rules_that_changed_in_maintenance_need_a_plan_when_it_ends(self):
+        node = self.in_step_node()
+        node.json("maintenance", "on", "--staging")
+        self.restart(node, 'title: "title"', "title: \"upper(title)\"")
+        self.assertEqual("maintenance", node.json("preview")["staging"]["why"])
+        writes = len(self.lab.writes())
+        done = node.twinsync("maintenance", "off")
+        self.assertIn("rules or scope changed", done.stdout)
+        self.assertEqual(3, node.twinsync("sync", "--wait").returncode)
+        self.assertEqual(writes, len(self.lab.writes()))
+        node.json("sync", "--plan", node.json("preview")["hash"])
+        self.assertEqual([], self.staging(node))
+        # A plan that was carried out in maintenance is enough.
+        node.json("maintenance", "on", "--staging")
+        self.restart(node, "upper(title)", "lower(title)")
+        node.json("sync", "--plan", node.json("preview")["hash"])
+        self.assertIsNone(node.json("maintenance", "off")["staging"])
+
+    def test_what_was_in_doubt_is_looked_up_while_staging(self):
+        node = self.in_step_node(edit=lambda text: with_target(text, "quiesce-seconds: 3"))
+        anchor = self.entry("zz-new")
+        node.stop()
+        node.start(wait=False, TWINSYNC_FAILPOINT="export-after-answer")
+        wait_until(lambda: "worker-died" in node.log(), "it dies with an answer outstanding")
+        node.kill()
+        with open(node.config_file, encoding="utf-8") as file:
+            text = file.read()
+        node.write_config(text.replace('title: "title"', "title: \"upper(title)\""))
+        writes = len(self.lab.writes())
+        node.start()
+        self.assertEqual(3, node.twinsync("sync", "--wait").returncode)
+        self.assertEqual(0, node.json("preview")["in_doubt"])
+        self.assertEqual(writes, len(self.lab.writes()))
+        self.assertIn(anchor, self.anchors())
+        shown = node.json("show", anchor)
+        self.assertIn("ledger", [stage["stage"] for stage in shown["stages"]])
+
     def test_a_plan_outside_of_staging_writes_its_links_and_no_others(self):
         node = self.in_step_node()
         node.twinsync("pause")

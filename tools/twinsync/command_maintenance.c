@@ -32,10 +32,17 @@ static enum control_exit run(const struct cli_call *call)
     enum control_exit exit_status =
         daemon_ask_when_idle(call, "maintenance", args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
-        (void) puts(flag_at(result, "maintenance")
-                        ? "staging: everything is read and decided, nothing is "
-                          "written but by twinsync sync --plan HASH"
-                        : "maintenance is over: the next cycle writes again");
+        const json_t *rest = json_object_get(result, "staging");
+        if (on || !json_is_object(rest)) {
+            (void) puts(on ? "staging: everything is read and decided, nothing "
+                             "is written but by twinsync sync --plan HASH"
+                           : "maintenance is over: the next cycle writes "
+                             "again");
+        } else {
+            (void) printf("maintenance is over, and %s; look with twinsync "
+                          "preview, then twinsync sync --plan HASH\n",
+                          text_at(rest, "text"));
+        }
     }
     json_decref(result);
     return exit_status;
