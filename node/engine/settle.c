@@ -406,7 +406,7 @@ static enum ts_code looked_for_new(struct settlement *s, struct ts_err *err)
                        s->engine->config->target.block_hard_match_takeover))) {
         return match_anew(s, err);
     }
-    return take(s, object, LEDGER_CREATED, err);
+    return take(s, object, was_there ? LEDGER_ADOPTED : LEDGER_CREATED, err);
 }
 
 /* A write was refused, because somebody else had changed the object since we

@@ -8,10 +8,12 @@
 #include "tools/twinsync/bar.h"
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/daemon.h"
+#include "tools/twinsync/preview_csv.h"
 #include "tools/twinsync/values.h"
 
 enum {
-    OPTION_OUT
+    OPTION_OUT,
+    OPTION_CSV
 };
 #define SHOWN_MAX 100
 
@@ -90,6 +92,59 @@ static void put_object(const struct screen *screen, const json_t *object)
     put_changes(screen, object);
 }
 
+/* Who finds whom at the target: what a first run has to be judged by. */
+static void put_matches(const struct screen *screen, const json_t *result)
+{
+    static const struct column columns[] = {
+        { "HARD MATCH", true, false }, { "SOFT MATCH", true, false },
+        { "CREATE", true, false },     { "CONFLICT", true, false },
+        { "UNTOUCHED", true, false },  { NULL, false, false }
+    };
+    const json_t *matched = json_object_get(result, "matched");
+    const int64_t counts[] = {
+        count_at(matched, "hard"),
+        count_at(matched, "soft"),
+        count_at(json_object_get(result, "counts"), "create"),
+        count_at(result, "conflict_count"),
+        count_at(json_object_get(result, "untouched"), "count"),
+    };
+    char texts[5][TEXT_SIZE];
+    const char *cells[5];
+    bool any = json_is_object(json_object_get(result, "staging"));
+    for (size_t i = 0; i < 5; i++) {
+        cells[i] = count_text(texts[i], counts[i]);
+        any = any || (i != 2 && i != 4 && counts[i] > 0);
+    }
+    struct libscols_table *table = any ? table_new(screen, columns) : NULL;
+    if (table != NULL) {
+        (void) putc('\n', screen->out);
+        table_row(screen, table, TONE_PLAIN, cells);
+        table_done(table);
+        (void) putc('\n', screen->out);
+    }
+}
+
+static void put_conflicts(const struct screen *screen, const json_t *result)
+{
+    size_t index;
+    const json_t *item;
+    json_array_foreach(json_object_get(result, "conflicts"), index, item)
+    {
+        if (index == SHOWN_MAX) {
+            (void) fputs("  and more: preview --csv has them\n", screen->out);
+            break;
+        }
+        (void) fputs("  ", screen->out);
+        put_toned(screen, TONE_BAD, 2, "!");
+        put_toned(screen, TONE_BAD, 11, "conflict");
+        put_text(screen, text_at(item, "kind"));
+        (void) putc(' ', screen->out);
+        put_toned(screen, TONE_STRONG, 0, text_at(item, "name"));
+        (void) fputs("\n      ", screen->out);
+        put_wrapped(screen, 6, text_at(item, "text"));
+    }
+}
+
 static void put_counts(const struct screen *screen, const json_t *result)
 {
     static const char *const keys[] = { "create",     "adopt",  "update",
@@ -116,9 +171,24 @@ static void put_counts(const struct screen *screen, const json_t *result)
                        "%s objects wait for an answer that was lost\n",
                        count_text(text, count_at(result, "in_doubt")));
     }
+    const json_t *holds = json_object_get(result, "holds");
+    if (json_array_size(holds) > 0) {
+        (void) fprintf(screen->out, "%s %s no part of it: twinsync hold list\n",
+                       count_text(text, (int64_t) json_array_size(holds)),
+                       json_array_size(holds) == 1 ? "hold is" : "holds are");
+    }
+    const json_t *staging = json_object_get(result, "staging");
+    if (json_is_object(staging)) {
+        put_toned(screen, TONE_WARN, 0, text_at(staging, "text"));
+        (void) putc('\n', screen->out);
+    }
     put_toned(screen, TONE_FAINT, 0, "plan ");
     put_text(screen, text_at(result, "hash"));
     (void) putc('\n', screen->out);
+    if (any && json_is_object(staging)) {
+        (void) fprintf(screen->out, "write it: twinsync sync --plan %s\n",
+                       text_at(result, "hash"));
+    }
 }
 
 static void print_plan(const json_t *result, bool counts_only)
@@ -144,7 +214,27 @@ static void print_plan(const json_t *result, bool counts_only)
     if (flag_at(result, "cut")) {
         (void) puts("  the list is cut; the counts are whole");
     }
+    if (!counts_only) {
+        put_conflicts(&screen, result);
+    }
+    put_matches(&screen, result);
     put_counts(&screen, result);
+}
+
+/* False: errno says why. */
+static bool write_document(const json_t *result, bool csv, int fd)
+{
+    if (!csv) {
+        return json_dumpfd(result, fd, JSON_INDENT(1)) == 0 && fsync(fd) == 0;
+    }
+    int copy = dup(fd);
+    FILE *out = copy < 0 ? NULL : fdopen(copy, "w");
+    if (out == NULL) {
+        return false;
+    }
+    preview_csv(out, result);
+    bool good = ferror(out) == 0 && fflush(out) == 0 && fsync(copy) == 0;
+    return fclose(out) == 0 && good;
 }
 
 /* A new file or none: a plan names people, so nobody else may read it, and no
@@ -161,7 +251,7 @@ static enum control_exit write_plan(const struct cli_call *call,
                                           "name"
                                         : strerrordesc_np(errno));
     }
-    if (json_dumpfd(result, fd, JSON_INDENT(1)) != 0 || fsync(fd) != 0) {
+    if (!write_document(result, call->options[OPTION_CSV] != NULL, fd)) {
         int why = errno;
         (void) unlink(path);
         return cli_fail(call, CONTROL_FAILED,
@@ -174,6 +264,11 @@ static enum control_exit write_plan(const struct cli_call *call,
 static enum control_exit run(const struct cli_call *call)
 {
     const char *path = call->options[OPTION_OUT];
+    bool csv = call->options[OPTION_CSV] != NULL;
+    if (csv && call->json) {
+        return cli_fail(call, CONTROL_USAGE,
+                        "cannot print CSV and JSON at once: leave out one");
+    }
     struct bar bar;
     bar_init(&bar);
     const struct daemon_question question = {
@@ -193,7 +288,9 @@ static enum control_exit run(const struct cli_call *call)
             cli_print_json(result);
         }
     }
-    if (result != NULL && !call->json && exit_status == CONTROL_DONE) {
+    if (result != NULL && csv && path == NULL) {
+        preview_csv(stdout, result);
+    } else if (result != NULL && !call->json && exit_status == CONTROL_DONE) {
         print_plan(result, path != NULL);
     }
     json_decref(result);
@@ -204,12 +301,21 @@ const struct cli_command command_preview = {
     .name = "preview",
     .words = "",
     .summary = "Show what the next cycle would write; changes nothing",
-    .details = "Each object with what happens to it, and why the plan can be\n"
-               "named: its hash covers everything that would be written.\n",
+    .details =
+        "Each object with what happens to it, how it finds its counterpart at "
+        "the\n"
+        "target, and who cannot be matched. The plan is stored for 24 hours "
+        "under its\n"
+        "hash, which covers everything that would be written: twinsync sync "
+        "--plan\n"
+        "HASH writes exactly that.\n",
     .examples =
         "  twinsync preview                    the plan, for people\n"
-        "  twinsync preview --out plan.json    all of it, in a new file\n",
+        "  twinsync preview --out plan.json    all of it, in a new file\n"
+        "  twinsync preview --csv --out p.csv  the same for a spreadsheet\n",
     .options = { [OPTION_OUT] = { "out", "FILE",
-                                  "write the plan as JSON to a new file" } },
+                                  "write the plan to a new file, as JSON" },
+                 [OPTION_CSV] = { "csv", NULL,
+                                  "one row a value that changes" } },
     .run = run,
 };
