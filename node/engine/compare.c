@@ -74,6 +74,10 @@ static enum ts_code revoke(struct comparison *c, struct ts_err *err)
     if (c->engine->problems_known) {
         code = problem_clear_tried(c->mv, c->object.kind, c->object.anchor,
                                    "unique", err);
+        if (code == TS_OK) {
+            code = problem_clear_tried(c->mv, c->object.kind, c->object.anchor,
+                                       "export", err);
+        }
     }
     return code == TS_OK ? intent_revoke(c->mv, c->object.id, err) : code;
 }
@@ -160,7 +164,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     if (code == TS_OK) {
         code = reference_pending(c->mv, c->object.id, &adds, &removes, err);
     }
-    if (code == TS_OK && c->object.kind == CONFIG_KIND_GROUP) {
+    if (code == TS_OK) {
         int64_t strangers = 0;
         code = stranger_count_due(c->mv, c->object.id, &strangers, err);
         removes = removes || strangers > 0;

@@ -134,7 +134,7 @@ static enum ts_code compose_links(struct composition *c, struct ts_err *err)
     }
     enum ts_code code = reference_due(c->engine->state.mv, c->object.id, arena,
                                       due, &count, err);
-    if (code == TS_OK && c->object.kind == CONFIG_KIND_GROUP) {
+    if (code == TS_OK) {
         size_t strangers = c->engine->links_max - count;
         code = stranger_due(c->engine->state.mv, c->object.id, arena,
                             due + count, &strangers, err);

@@ -206,7 +206,9 @@ static enum ts_code strangers_begin(struct observation *o, struct ts_err *err)
 static enum ts_code strangers_end(struct observation *o, struct ts_err *err)
 {
     if (o->path->kind != o->mv->group_kind) {
-        return TS_OK;
+        struct ts_slice shown =
+            o->object->link_count > 0 ? o->object->links[0] : ts_slice_str("");
+        return stranger_only(o->mv, o->owner, o->path->path, shown, err);
     }
     enum ts_code code = stranger_set(o->mv, o->owner, o->path->path,
                                      o->strangers, o->stranger_count, err);

@@ -6,6 +6,7 @@
 #include "node/engine/foreign.h"
 #include "node/engine/match.h"
 #include "node/engine/members.h"
+#include "node/engine/referrers.h"
 #include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
 
@@ -112,6 +113,9 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
         code = stranger_set_policy(engine->state.mv, metaverse_id,
                                    STRANGERS_STAY, err);
     }
+    if (code == TS_OK && before != metaverse_id) {
+        code = referrers_release(engine, metaverse_id, err);
+    }
     if (code == TS_OK) {
         code = members_observe(engine, metaverse_id, object, err);
     }
@@ -216,6 +220,9 @@ enum ts_code observe_gone(struct engine_context *engine,
 {
     struct metaverse *mv = engine->state.mv;
     enum ts_code code = target_row_remove(mv, target_id, err);
+    if (code == TS_OK && metaverse_id > 0) {
+        code = referrers_release(engine, metaverse_id, err);
+    }
     if (code == TS_OK && metaverse_id > 0) {
         code = reference_member_gone(mv, metaverse_id, err);
     }

@@ -72,7 +72,7 @@ static enum ts_code believe(struct reconciliation *r,
         r->outcome.edited++;
     }
     int64_t strangers = 0;
-    if (code == TS_OK && object->kind == CONFIG_KIND_GROUP) {
+    if (code == TS_OK) {
         code = stranger_count_due(engine->state.mv, row.metaverse_id,
                                   &strangers, err);
     }

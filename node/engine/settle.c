@@ -8,6 +8,7 @@
 #include "node/engine/match.h"
 #include "node/engine/observe.h"
 #include "node/engine/plan.h"
+#include "node/engine/referrers.h"
 #include "node/engine/unique.h"
 #include "node/metaverse/problem.h"
 #include "node/metaverse/stranger.h"
@@ -121,9 +122,11 @@ static enum ts_code hold_links(struct settlement *s, struct ts_err *err)
          m++) {
         code = reference_set_held(s->mv, owner, path, *m, false, err);
     }
-    bool group = op->intent.kind == CONFIG_KIND_GROUP;
-    for (size_t i = 0; group && code == TS_OK && i < op->op.link_remove_count;
-         i++) {
+    if (code == TS_OK && op->link_replaces) {
+        code = stranger_only(s->mv, owner, op->op.link_path, ts_slice_str(""),
+                             err);
+    }
+    for (size_t i = 0; code == TS_OK && i < op->op.link_remove_count; i++) {
         code = stranger_gone(s->mv, owner, op->op.link_path,
                              op->op.link_remove[i], err);
     }
@@ -197,6 +200,9 @@ static enum ts_code created(struct settlement *s, struct ts_err *err)
         code = ledger_put(s->mv, op->intent.kind, op->intent.anchor, id,
                           LEDGER_CREATED, err);
     }
+    if (code == TS_OK) {
+        code = referrers_release(s->engine, op->intent.metaverse_id, err);
+    }
     return code == TS_OK ? finish_write(s, err) : code;
 }
 
@@ -254,6 +260,10 @@ static enum ts_code deleted(struct settlement *s, struct ts_err *err)
 {
     const struct intent *intent = &s->op->intent;
     enum ts_code code = guard_confirmed(s->engine, s->op, err);
+    if (code == TS_OK) {
+        code = stranger_left_behind(s->mv, intent->metaverse_id, s->op->op.id,
+                                    err);
+    }
     if (code == TS_OK) {
         code = observe_gone(s->engine, s->op->op.id, intent->metaverse_id, err);
     }

@@ -1,5 +1,7 @@
 #include "node/metaverse/stranger.h"
 
+#include <stdio.h>
+
 enum ts_code stranger_policy(struct metaverse *mv, int64_t owner,
                              enum stranger_policy *ret_policy,
                              struct ts_err *err)
@@ -119,6 +121,31 @@ enum ts_code stranger_set(struct metaverse *mv, int64_t owner, const char *path,
                : code;
 }
 
+enum ts_code stranger_left_behind(struct metaverse *mv, int64_t member,
+                                  struct ts_slice id, struct ts_err *err)
+{
+    static const char sql[] =
+        "INSERT OR IGNORE INTO stranger(owner_id, path, target_id) "
+        "SELECT r.owner_id, r.path, ?2 FROM reference r "
+        "JOIN metaverse m ON m.id = r.owner_id "
+        "WHERE r.member_id = ?1 AND r.held = 1 AND m.kind <> ?3";
+    return metaverse_run(
+        mv, sql, DB_VALUES(DB_INT(member), DB_TEXT(id), DB_INT(mv->group_kind)),
+        err);
+}
+
+enum ts_code stranger_only(struct metaverse *mv, int64_t owner,
+                           const char *path, struct ts_slice id,
+                           struct ts_err *err)
+{
+    static const char sql[] = "DELETE FROM stranger WHERE owner_id = ?1 AND "
+                              "path = ?2 AND target_id <> ?3";
+    return metaverse_run(
+        mv, sql,
+        DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)), DB_TEXT(id)),
+        err);
+}
+
 /* ---- to be removed
  * ---------------------------------------------------------- */
 
@@ -134,26 +161,52 @@ enum ts_code stranger_set(struct metaverse *mv, int64_t owner, const char *path,
                 "= ?1 AND "                                                   \
                 "w.path = ?2 AND w.member_id = r.member_id) "
 
-/* On which path strangers of `owner` are to go; NULL: on none. */
-static enum ts_code going(struct metaverse *mv, int64_t owner,
-                          const char **ret_path, bool *ret_dismissed,
-                          struct ts_err *err)
+struct going {
+    bool goes, dismissed;
+    char path[256];
+};
+
+/* Do strangers on that path of a group go? */
+static bool goes(const struct metaverse *mv, struct ts_slice name,
+                 enum stranger_policy policy)
 {
-    enum stranger_policy policy = STRANGERS_AS_CONFIGURED;
-    enum ts_code code = stranger_policy(mv, owner, &policy, err);
-    *ret_dismissed = policy == STRANGERS_DISMISSED;
-    *ret_path = NULL;
-    for (size_t i = 0; code == TS_OK && policy != STRANGERS_STAY &&
-                       i < mv->reference_path_count;
-         i++) {
+    for (size_t i = 0; i < mv->reference_path_count; i++) {
         const struct metaverse_reference_path *path = &mv->reference_paths[i];
-        if (path->kind == mv->group_kind) {
-            bool goes = *ret_dismissed || !path->reported;
-            *ret_path = goes && !path->additive ? path->path : NULL;
-            break;
+        if (path->kind == mv->group_kind &&
+            ts_slice_equal(ts_slice_str(path->path), name)) {
+            return !path->additive && policy != STRANGERS_STAY &&
+                   (policy == STRANGERS_DISMISSED || !path->reported);
         }
     }
-    return code;
+    return false;
+}
+
+/* Which strangers of `owner` are to go. */
+static enum ts_code going(struct metaverse *mv, int64_t owner,
+                          struct going *going, struct ts_err *err)
+{
+    static const char sql[] =
+        "SELECT s.path, o.kind, o.keeps_strangers FROM stranger s "
+        "JOIN target_object o ON o.metaverse_id = s.owner_id "
+        "WHERE s.owner_id = ?1 LIMIT 1";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code =
+        metaverse_row(mv, sql, DB_VALUES(DB_INT(owner)), &row, err);
+    going->goes = false;
+    if (code != TS_OK || row == NULL) {
+        return code;
+    }
+    struct ts_slice path = db_column(row, 0);
+    enum stranger_policy policy = (enum stranger_policy) db_column_int(row, 2);
+    if (path.size < sizeof going->path) {
+        (void) snprintf(going->path, sizeof going->path, "%.*s",
+                        TS_SLICE_ARGS(path));
+        going->goes =
+            db_column_int(row, 1) != mv->group_kind || goes(mv, path, policy);
+        going->dismissed = policy == STRANGERS_DISMISSED;
+    }
+    db_reset(row);
+    return TS_OK;
 }
 
 enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
@@ -162,20 +215,24 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
 {
     static const char sql[] =
         "SELECT r.target_id " DUE "ORDER BY r.target_id LIMIT ?4";
-    const char *path = NULL;
-    bool dismissed = false;
+    struct going to_go;
     bool row = true;
     size_t n = 0;
     sqlite3_stmt *stmt = NULL;
     size_t room = *count;
     *count = 0;
-    enum ts_code code = going(mv, owner, &path, &dismissed, err);
-    if (code != TS_OK || path == NULL || room == 0) {
+    enum ts_code code = going(mv, owner, &to_go, err);
+    if (code != TS_OK || !to_go.goes || room == 0) {
         return code;
     }
+    struct ts_slice path = ts_arena_copy(arena, ts_slice_str(to_go.path));
+    if (path.data == NULL) {
+        return TS_OK; /* as below */
+    }
     code = metaverse_query(mv, sql,
-                           DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
-                                     DB_INT(dismissed), DB_INT((int64_t) room)),
+                           DB_VALUES(DB_INT(owner), DB_TEXT(path),
+                                     DB_INT(to_go.dismissed),
+                                     DB_INT((int64_t) room)),
                            &stmt, err);
     while (code == TS_OK && row && n < room) {
         code = db_step(&mv->db, stmt, &row, err);
@@ -183,7 +240,7 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
             break;
         }
         due[n] = (struct reference_due){
-            .path = ts_slice_str(path),
+            .path = path,
             .target_id = ts_arena_copy(arena, db_column(stmt, 0)),
         };
         if (due[n].target_id.data == NULL) {
@@ -202,17 +259,17 @@ enum ts_code stranger_count_due(struct metaverse *mv, int64_t owner,
                                 int64_t *ret_count, struct ts_err *err)
 {
     static const char sql[] = "SELECT count(*) " DUE;
-    const char *path = NULL;
-    bool dismissed = false;
+    struct going to_go;
     sqlite3_stmt *row = NULL;
     *ret_count = 0;
-    enum ts_code code = going(mv, owner, &path, &dismissed, err);
-    if (code != TS_OK || path == NULL) {
+    enum ts_code code = going(mv, owner, &to_go, err);
+    if (code != TS_OK || !to_go.goes) {
         return code;
     }
     code = metaverse_row(mv, sql,
-                         DB_VALUES(DB_INT(owner), DB_TEXT(ts_slice_str(path)),
-                                   DB_INT(dismissed)),
+                         DB_VALUES(DB_INT(owner),
+                                   DB_TEXT(ts_slice_str(to_go.path)),
+                                   DB_INT(to_go.dismissed)),
                          &row, err);
     if (code == TS_OK && row != NULL) {
         *ret_count = db_column_int(row, 0);

@@ -12,6 +12,9 @@
  *   adopted             stay, until an operator dismisses them
  *   dismissed           go, whatever the configuration says
  *
+ * Of a person's single reference (a manager) only ids are known that we wrote
+ * there ourselves and whose object we have deleted since: they go.
+ *
  * Invariants:
  *   U1  a stranger to whom the group has a reference by now is none.
  *   U2  who is kept back (reference.h, F3) is kept here too, and whoever an
@@ -43,6 +46,17 @@ TS_MUSTUSE enum ts_code stranger_set(struct metaverse *mv, int64_t owner,
                                      const char *path,
                                      const struct ts_slice *ids, size_t count,
                                      struct ts_err *err);
+/* We deleted `member`, who was `id` there: where a single value still names him
+ * (a manager; services that delete from groups do so by themselves) he is a
+ * stranger from now on, though the target may show him for ever. */
+TS_MUSTUSE enum ts_code stranger_left_behind(struct metaverse *mv,
+                                             int64_t member, struct ts_slice id,
+                                             struct ts_err *err);
+/* The single value shows `id`, or "" for none: no other is left behind there.
+ */
+TS_MUSTUSE enum ts_code stranger_only(struct metaverse *mv, int64_t owner,
+                                      const char *path, struct ts_slice id,
+                                      struct ts_err *err);
 /* The target has lost him. */
 TS_MUSTUSE enum ts_code stranger_gone(struct metaverse *mv, int64_t owner,
                                       const char *path, struct ts_slice id,

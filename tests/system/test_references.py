@@ -309,5 +309,38 @@ class Moves(SemanticsCase):
         self.assertNoWrites(lambda: node.sync("--full"))
 
 
+class Gone(SemanticsCase):
+    """Ids that the target does not have any more, or keeps for nobody."""
+
+    OPTIONS = {"people": 6, "groups": 1}
+
+    def test_what_was_refused_for_an_id_that_is_gone_is_written_when_there_is_another(self):
+        first, second = self.person("first"), self.person("second")
+        team = self.group("team", first)
+        node = self.running()
+        self.assertStatus(self.lab.scim("DELETE", f"/Users/{self.user('first')['id']}"), 204)
+        self.directory.modify_s(team, [(0, "member", [second.encode()])])
+        self.person("third", manager=first)
+        node.twinsync("sync", "--wait")
+        refused = {each["name"] for each in node.json("errors")["errors"]}
+        self.assertTrue(refused <= {"team", "third@example.org"}, refused)
+        node.sync("--full")
+        self.assertEqual([], node.json("errors")["errors"])
+        self.assertInStep()
+        self.assertNoWrites(lambda: node.sync("--full"))
+
+    def test_the_manager_who_was_deleted_before_he_could_be_taken_away(self):
+        boss = self.person("boss")
+        self.person("clerk", manager=boss)
+        node = self.running()
+        # Our next write of the clerk meets another version, and he is read again.
+        self.edit(self.user("clerk"), {"op": "replace", "path": "displayName", "value": "Theirs"})
+        self.directory.delete_s(boss)
+        self.set("uid=clerk," + PEOPLE, "manager")
+        self.assertSettled(node)
+        self.assertNotIn("manager", self.user("clerk").get(ENTERPRISE, {}))
+        self.assertNoWrites(lambda: node.sync("--full"))
+
+
 if __name__ == "__main__":
     unittest.main()
