@@ -3,6 +3,7 @@
 #include "node/base/failpoint.h"
 #include "node/base/time.h"
 #include "node/engine/guard_run.h"
+#include "node/engine/plan.h"
 #include "node/engine/replaced.h"
 #include "node/engine/staging.h"
 #include "node/engine/vanished.h"
@@ -331,12 +332,35 @@ static enum ts_code count_one(struct guard_run *run,
     return code == TS_OK ? approval_put(run->mv, &passed, err) : code;
 }
 
+/* An operator approved it while nothing is written but by a plan. */
+static enum ts_code let_plan_decide(struct guard_run *run,
+                                    const struct intent *intent,
+                                    struct ts_err *err)
+{
+    struct metaverse_object object;
+    struct ts_arena arena;
+    bool allowed = false;
+    enum ts_code code = TS_OK;
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    if (run->engine->plan != NULL) {
+        code = object_get(run->mv, intent->metaverse_id, &arena, &object, err);
+        if (code == TS_OK) {
+            code = plan_allows(run->engine, &object, intent, &allowed, err);
+        }
+    }
+    ts_arena_done(&arena);
+    return code == TS_OK
+               ? intent_clear(run->mv, intent->id,
+                              allowed ? INTENT_CLEARED : INTENT_STAGED, err)
+               : code;
+}
+
 static enum ts_code let_pass(struct guard_run *run, const struct intent *intent,
                              unsigned counted, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
     if (run->staging) {
-        return intent_clear(run->mv, intent->id, INTENT_STAGED, err);
+        return let_plan_decide(run, intent, err);
     }
     for (int class = 0; code == TS_OK && class < GUARD_OWN_CLASSES; class ++) {
         if ((counted >> class & 1U) != 0) {

@@ -165,12 +165,15 @@ static enum ts_code clear_ids(struct engine_context *engine, const int64_t *ids,
     return state_commit(&engine->state, err);
 }
 
-/* What was decided before, from one clearance to another. */
+/* What was decided before, from one clearance to another. The guard sees
+ * everything that becomes UNCHECKED; otherwise what is only for it is spared.
+ */
 static enum ts_code move(struct engine_context *engine,
                          enum intent_clearance from, enum intent_clearance to,
                          struct ts_err *err)
 {
-    struct intent_range range = { .clearance = from, .spared = NEVER_BY_PLAN };
+    struct intent_range range = { .clearance = from };
+    range.spared = to == INTENT_UNCHECKED ? 0 : NEVER_BY_PLAN;
     int64_t ids[ENGINE_CHUNK];
     size_t count = 0;
     enum ts_code code = TS_OK;

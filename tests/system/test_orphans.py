@@ -126,6 +126,34 @@ class Reinstalled(OrphanCase):
         self.assertThere("gone")
         self.assertEqual(0, node.twinsync("verify", "--all").returncode)
 
+    def staged(self, uid):
+        """A reinstalled node that waits for its first plan, with one orphan that is approved; the orphan's path."""
+        person = self.person(uid)
+        anchor = self.anchor(person)
+        node = self.running()
+        node.stop()
+        self.directory.delete_s(person)
+        again = self.new_node(approve_first=False)
+        again.start()
+        again.twinsync("sync", "--wait")
+        [hold] = self.holds(again)
+        self.assertEqual(0, again.twinsync("approve", hold["hash"], "--only", anchor).returncode)
+        return again, f"/Users/{self.user(uid)['id']}"
+
+    def test_what_was_approved_before_the_first_plan_is_carried_out_by_it(self):
+        node, path = self.staged("gone")
+        plan = node.json("preview")
+        self.assertEqual(1, plan["counts"]["delete"])
+        done = self.operations_of(lambda: node.sync("--plan", plan["hash"]))
+        self.assertEqual([("DELETE", path)], done)
+        self.assertEqual(({}, 0), (self.orphans(node), node.status()["counts"]["pending"]))
+        self.assertNoWrites(lambda: node.sync("--full"))
+
+    def test_what_was_approved_before_everything_is_approved_goes_too(self):
+        node, path = self.staged("gone")
+        self.assertEqual([("DELETE", path)], self.operations_of(lambda: [node.sync("--approve-first"), node.sync()]))
+        self.assertEqual(({}, 0), (self.orphans(node), node.status()["counts"]["pending"]))
+
     def test_the_policy_decides_what_becomes_of_one_that_was_approved(self):
         policy = ("{user: delete, group: delete, out-of-scope: delete}",
                   "{user: deactivate, group: delete, out-of-scope: delete}")

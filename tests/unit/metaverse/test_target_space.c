@@ -255,6 +255,13 @@ static void what_was_found_gives_way_to_what_is_known(void **state)
                      TS_OK);
     assert_int_equal(store_int(store, "SELECT provenance FROM ledger"),
                      LEDGER_ADOPTED);
+    /* Nor another object with the same anchor. */
+    assert_int_equal(ledger_put(store->mv, 0, anchor, ts_slice_str("id-2"),
+                                LEDGER_FOUND, &err),
+                     TS_OK);
+    assert_int_equal(store_int(store, "SELECT count(*) FROM ledger WHERE "
+                                      "target_id = 'id-1'"),
+                     1);
 }
 
 int main(void)
