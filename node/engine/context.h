@@ -99,6 +99,7 @@ struct engine_context {
     struct plan *plan;     /* in force: only its writes; else NULL */
     bool holds_known;      /* there may be holds */
     bool losses_known;     /* lost_attribute may have confirmed rows */
+    int64_t replaced_seen; /* the same, when pairs were looked for last */
     int64_t losses_swept;  /* the sum of numbers when they were swept last */
     struct ts_hash effect; /* of the configuration: what decides writes */
     bool reports_left; /* of foreign edits, and they are to be put right now */

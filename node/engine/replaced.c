@@ -26,6 +26,7 @@ static enum ts_code number(struct metaverse *mv, const char *sql,
 
 static_assert(INTENT_CLASS_CREATE == 1 && INTENT_CLASS_DELETE == 2 &&
                   INTENT_CLASS_DEACTIVATE == 4 && INTENT_UNCHECKED == 0 &&
+                  INTENT_CLEARED == 1 && INTENT_STAGED == 2 &&
                   INTENT_HELD == 3 && HOLD_ANCHORS_REPLACED == 7 &&
                   LEDGER_FOUND == 2,
               "as written in the statements below");
@@ -37,7 +38,7 @@ static enum ts_code mass_departure(struct metaverse *mv, bool *ret_much,
         "SELECT (SELECT count(*) FROM intent INDEXED BY intent_unchecked WHERE "
         "batch = 0 AND clearance = 0 AND classes & 6) + (SELECT count(*) FROM "
         "intent INDEXED BY intent_kept WHERE batch = 0 AND clearance > 1 AND "
-        "clearance = 3 AND classes & 6)";
+        "classes & 6)";
     static const char ledger_sql[] =
         "SELECT count(*) FROM ledger WHERE provenance <> 2";
     int64_t leaving = 0;
@@ -51,18 +52,30 @@ static enum ts_code mass_departure(struct metaverse *mv, bool *ret_much,
     return code;
 }
 
-/* Something undecided that could be half of a pair. */
-static enum ts_code due(struct metaverse *mv, bool held, bool *ret_due,
+/* Grows whenever something is read or decided. */
+static int64_t decided(const struct engine_context *engine)
+{
+    return engine->state.numbers.change + engine->state.numbers.intent;
+}
+
+/* Something that could be half of a pair was decided since the last look. */
+static enum ts_code due(struct engine_context *engine, bool held, bool *ret_due,
                         struct ts_err *err)
 {
     static const char sql[] =
         "SELECT EXISTS (SELECT 1 FROM intent INDEXED BY intent_unchecked WHERE "
-        "batch = 0 AND clearance = 0 AND classes & 7)";
+        "batch = 0 AND clearance = 0 AND classes & 7) OR EXISTS (SELECT 1 FROM "
+        "intent INDEXED BY intent_kept WHERE batch = 0 AND clearance > 1 AND "
+        "clearance = 2 AND classes & 7)";
+    struct metaverse *mv = engine->state.mv;
     int64_t some = 0;
+    *ret_due = false;
+    if (engine->replaced_seen == decided(engine)) {
+        return TS_OK;
+    }
     enum ts_code code = number(mv, sql, &some, err);
-    *ret_due = some != 0;
-    return code == TS_OK && *ret_due && !held ? mass_departure(mv, ret_due, err)
-                                              : code;
+    *ret_due = code == TS_OK && some != 0;
+    return *ret_due && !held ? mass_departure(mv, ret_due, err) : code;
 }
 
 /* ---- holding --------------------------------------------------------------
@@ -134,7 +147,7 @@ static enum ts_code next_intents(struct metaverse *mv, int64_t after,
 {
     static const char sql[] =
         "SELECT i.id, i.kind, i.anchor, i.verb FROM intent i WHERE i.id > ?1 "
-        "AND i.batch = 0 AND i.clearance <> 2 AND i.classes & 7 AND EXISTS "
+        "AND i.batch = 0 AND i.clearance <> 1 AND i.classes & 7 AND EXISTS "
         "(SELECT 1 FROM temp.involved v WHERE v.id = i.metaverse_id) "
         "ORDER BY i.id LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
@@ -254,15 +267,17 @@ enum ts_code replaced_pass(struct engine_context *engine, struct ts_err *err)
     static const char open_sql[] =
         "SELECT EXISTS (SELECT 1 FROM hold WHERE class = 7)";
     struct replaced r = { .engine = engine };
-    struct metaverse *mv = engine->state.mv;
     int64_t held = 0;
     bool look = false;
-    enum ts_code code = number(mv, open_sql, &held, err);
+    enum ts_code code = number(engine->state.mv, open_sql, &held, err);
     if (code == TS_OK) {
-        code = due(mv, held != 0, &look, err);
+        code = due(engine, held != 0, &look, err);
     }
     if (code == TS_OK && look) {
         code = keep_pairs(&r, err);
+    }
+    if (code == TS_OK) {
+        engine->replaced_seen = decided(engine);
     }
     return code == TS_OK && held != 0 ? sweep(engine, err) : code;
 }

@@ -11,7 +11,8 @@
  *
  * Invariants:
  *   R1  of a pair, neither the deletion nor the creation is sent before an
- *       operator approved it; who makes no pair is the guard's affair alone.
+ *       operator approved it, also when it waited for a plan; who makes no pair
+ *       is the guard's affair alone.
  *   R2  while such a hold is open, later halves of pairs join it.
  *
  * What is gone and kept by policy (deprovision: keep) is no deletion and does

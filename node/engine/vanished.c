@@ -220,16 +220,6 @@ static enum ts_code keep_silent(struct engine_context *engine,
 /* ---- letting go -----------------------------------------------------------
  */
 
-/* Nothing new was read or decided since the last time: nothing to sweep. */
-static bool swept(struct engine_context *engine)
-{
-    const struct state_numbers *numbers = &engine->state.numbers;
-    int64_t now = numbers->change + numbers->intent;
-    bool same = engine->losses_swept == now;
-    engine->losses_swept = now;
-    return same;
-}
-
 static enum ts_code sweep(struct engine_context *engine, struct ts_err *err)
 {
     static const char sql[] =
@@ -283,8 +273,14 @@ enum ts_code vanished_pass(struct engine_context *engine, struct ts_err *err)
     if (code == TS_OK && engine->losses_known) {
         code = keep_all(engine, err);
     }
-    bool due = held || engine->losses_known;
-    return code == TS_OK && due && !swept(engine) ? sweep(engine, err) : code;
+    /* Only when something was read or decided since the last time. */
+    int64_t now = engine->state.numbers.change + engine->state.numbers.intent;
+    if (code == TS_OK && (held || engine->losses_known) &&
+        engine->losses_swept != now) {
+        code = sweep(engine, err);
+        engine->losses_swept = code == TS_OK ? now : -1;
+    }
+    return code;
 }
 
 enum ts_code vanished_decided(struct engine_context *engine,
