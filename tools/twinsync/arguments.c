@@ -86,10 +86,17 @@ static enum ts_code take_word(struct reading *r, const char *word)
     return TS_OK;
 }
 
+static bool takes_many(const struct cli_option *option)
+{
+    const char *dots =
+        option->argument == NULL ? NULL : strstr(option->argument, " ...");
+    return dots != NULL && strcmp(dots, " ...") == 0;
+}
+
 static enum ts_code take_own(struct reading *r, int place, const char *value)
 {
     r->ret->call.options[place] = value == NULL ? "" : value;
-    r->in_list = r->ret->command->options[place].many;
+    r->in_list = takes_many(&r->ret->command->options[place]);
     return r->in_list ? take_listed(r, value) : TS_OK;
 }
 
@@ -341,10 +348,9 @@ static void print_usage(FILE *out, const struct cli_command *command)
     for (int i = 0; i < CLI_OPTIONS_MAX && command->options[i].name != NULL;
          i++) {
         const struct cli_option *option = &command->options[i];
-        (void) snprintf(piece, sizeof piece, "[--%s%s%s%s]", option->name,
+        (void) snprintf(piece, sizeof piece, "[--%s%s%s]", option->name,
                         option->argument != NULL ? " " : "",
-                        option->argument != NULL ? option->argument : "",
-                        option->many ? " ..." : "");
+                        option->argument != NULL ? option->argument : "");
         put_usage(out, &column, piece);
     }
     (void) putc('\n', out);

@@ -28,10 +28,11 @@
 
 struct cli_option {
     const char *name;     /* long, without dashes; NULL ends the list */
-    const char *argument; /* "FILE", "N", ...; NULL: a switch */
+    const char *argument; /* "FILE", "N", ...; NULL: a switch. With " ..." at
+                             its end the option may be repeated, and takes the
+                             words that follow it as well: at most one of a
+                             command */
     const char *text;     /* for --help */
-    bool many; /* may be repeated, and takes the words that follow it as well;
-                  at most one of a command */
 };
 
 /* What a command was called with. `options` is in the order of the row. */

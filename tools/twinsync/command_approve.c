@@ -115,8 +115,8 @@ const struct cli_command command_approve = {
         "  twinsync approve 9b1f03ac --only 3f0c6a52-7d2e-4f6e-9a57-0c1d2e3f\n",
     .words_min = 1,
     .words_max = 1,
-    .options = { [OPTION_ONLY] = { "only", "OBJECT",
-                                   "only these: anchors or target ids", true },
+    .options = { [OPTION_ONLY] = { "only", "OBJECT ...",
+                                   "only these: anchors or target ids" },
                  [OPTION_REASON] = OPERATOR_REASON_OPTION },
     .run = run_approve,
 };
@@ -137,8 +137,8 @@ const struct cli_command command_reject = {
         "  twinsync reject 9b1f03ac --only 2819c223 902c2460\n",
     .words_min = 1,
     .words_max = 1,
-    .options = { [OPTION_ONLY] = { "only", "OBJECT",
-                                   "only these: anchors or target ids", true },
+    .options = { [OPTION_ONLY] = { "only", "OBJECT ...",
+                                   "only these: anchors or target ids" },
                  [OPTION_REASON] = OPERATOR_REASON_OPTION },
     .run = run_reject,
 };

@@ -80,10 +80,8 @@ const struct cli_command command_hold = {
     .words_min = 1,
     .words_max = 1,
     .words_are_fixed = true,
-    .options = { [OPTION_ALL] = { "all", NULL, "every object of each hold",
-                                  false },
+    .options = { [OPTION_ALL] = { "all", NULL, "every object of each hold" },
                  [OPTION_CSV] = { "csv", NULL,
-                                  "comma-separated, one row an object",
-                                  false } },
+                                  "comma-separated, one row an object" } },
     .run = run,
 };

@@ -64,7 +64,7 @@ const struct cli_command command_maintenance = {
     .words_max = 1,
     .words_are_fixed = true,
     .options = { [OPTION_STAGING] = { "staging", NULL,
-                                      "read and decide, write nothing", false },
+                                      "read and decide, write nothing" },
                  [OPTION_REASON] = OPERATOR_REASON_OPTION },
     .run = run,
 };

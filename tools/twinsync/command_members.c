@@ -115,9 +115,9 @@ const struct cli_command command_members = {
     .words_min = 1,
     .words_max = 2,
     .words_are_fixed = true,
-    .options = { [OPTION_ALL] = { "all", NULL, "every adopted group", false },
+    .options = { [OPTION_ALL] = { "all", NULL, "every adopted group" },
                  [OPTION_DRY_RUN] = { "dry-run", NULL,
-                                      "show whom, change nothing", false },
+                                      "show whom, change nothing" },
                  [OPTION_REASON] = OPERATOR_REASON_OPTION },
     .run = run,
 };

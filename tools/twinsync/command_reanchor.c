@@ -125,10 +125,9 @@ const struct cli_command command_reanchor = {
         "  twinsync reanchor --match userName --dry-run    only show\n"
         "  twinsync reanchor --match userName --reason \"LDIF restored\"\n",
     .options = { [OPTION_MATCH] = { "match", "PATH",
-                                    "the target attribute that both have",
-                                    false },
+                                    "the target attribute that both have" },
                  [OPTION_DRY_RUN] = { "dry-run", NULL,
-                                      "show the pairs, hold nothing", false },
+                                      "show the pairs, hold nothing" },
                  [OPTION_REASON] = OPERATOR_REASON_OPTION },
     .run = run,
 };

@@ -77,7 +77,6 @@ const struct cli_command command_retry = {
         "  twinsync retry --all      everything that twinsync errors lists\n",
     .words_min = 0,
     .words_max = 1,
-    .options = { [OPTION_ALL] = { "all", NULL, "every object with an error",
-                                  false } },
+    .options = { [OPTION_ALL] = { "all", NULL, "every object with an error" } },
     .run = run,
 };

@@ -16,9 +16,9 @@
 #define OPERATOR_REASON_SIZE 500 /* bytes */
 
 /* What --reason is in each command's row. */
-#define OPERATOR_REASON_OPTION                         \
-    {                                                  \
-        "reason", "TEXT", "why, for the record", false \
+#define OPERATOR_REASON_OPTION                  \
+    {                                           \
+        "reason", "TEXT", "why, for the record" \
     }
 
 /* The login name, or "uid N" where there is none. */
