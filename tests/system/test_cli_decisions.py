@@ -126,6 +126,15 @@ kiosk@example.org  HR-4711  deactivate  902c2460   2024-05-06  no source has eve
             self.assertEqual(rows, done.stdout.count("3f0c6a52-"))
             self.assertEqual(more, "and 24 more: twinsync hold list --all" in done.stdout)
 
+    def test_what_stays_in_scope_is_not_offered_for_rejection(self):
+        hold = dict(samples.HOLDS["holds"][0], **{"class": "creates"})
+        hold["objects"] = [dict(each, verb="create") for each in hold["objects"]]
+        self.holds(hold)
+        shown = self.run_tool("hold", "list").stdout
+        self.assertIn("twinsync approve", shown)
+        self.assertNotIn("twinsync reject", shown)
+        self.assertIn("correct the source or the rules", shown)
+
     def test_a_list_that_the_daemon_cut_says_so(self):
         self.holds(dict(samples.HOLDS["holds"][0], items=60000, cut=True))
         self.assertIn("and 59,956 more, which are not listed", self.run_tool("hold", "list", "--all").stdout)

@@ -163,6 +163,24 @@ static void put_command(const struct screen *screen, const char *what,
     (void) putc('\n', screen->out);
 }
 
+/* Only what would leave can be kept from it: what stays in scope flows, unless
+ * the source or the rules change. */
+static bool can_be_rejected(const json_t *hold)
+{
+    const char *class = text_at(hold, "class");
+    bool leaves = true;
+    size_t index;
+    const json_t *object;
+    json_array_foreach(json_object_get(hold, "objects"), index, object)
+    {
+        const char *verb = text_at(object, "verb");
+        leaves = leaves && (strcmp(verb, "delete") == 0 ||
+                            strcmp(verb, "deactivate") == 0);
+    }
+    return leaves || strcmp(class, "orphans") == 0 ||
+           strcmp(class, "reanchor") == 0;
+}
+
 static void put_commands(const struct screen *screen, const json_t *hold)
 {
     const char *class = text_at(hold, "class");
@@ -183,7 +201,16 @@ static void put_commands(const struct screen *screen, const json_t *hold)
     }
     put_command(screen, yes, "approve", hash,
                 strcmp(class, "orphans") == 0 ? " --only TARGET-ID ..." : "");
-    put_command(screen, no, "reject", hash, "");
+    if (can_be_rejected(hold)) {
+        put_command(screen, no, "reject", hash, "");
+        return;
+    }
+    (void) fputs("  ", screen->out);
+    put_toned(screen, TONE_FAINT, 0, no);
+    (void) fputs(":\n    ", screen->out);
+    put_wrapped(screen, 4,
+                "correct the source or the rules; the hold goes by itself when "
+                "nothing of it is due any more");
 }
 
 static void put_hold(const struct screen *screen, const json_t *hold, bool all,
