@@ -144,7 +144,7 @@ kiosk@example.org  HR-4711  deactivate  902c2460   2024-05-06  no source has eve
         shown = self.run_tool("hold", "list").stdout
         self.assertIn("has never written to its target", shown)
         self.assertIn("twinsync preview", shown)
-        self.assertIn("twinsync sync --wait --plan HASH", shown)
+        self.assertIn("twinsync sync --plan HASH", shown)
 
     def test_a_hold_without_a_list_yet_says_when_there_is_one(self):
         self.holds(dict(samples.HOLDS["holds"][0], hash=None, approve=None))

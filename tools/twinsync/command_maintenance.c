@@ -56,7 +56,9 @@ const struct cli_command command_maintenance = {
         "With --staging, cycles read and decide as ever, and write nothing:\n"
         "twinsync preview shows what is pending, twinsync sync --plan HASH "
         "carries\n"
-        "exactly that out. It outlives a restart, until maintenance off.\n",
+        "exactly that out. It outlives a restart, until maintenance off; rules "
+        "that\n"
+        "changed meanwhile are written by a plan even then.\n",
     .examples =
         "  twinsync maintenance on --staging --reason \"new naming rules\"\n"
         "  twinsync maintenance off\n",

@@ -242,7 +242,7 @@ static void put_staging(const struct screen *screen, const json_t *staging)
     (void) fputs("\n  ", screen->out);
     put_wrapped(screen, 2, text_at(staging, "text"));
     put_command(screen, "look at the plan", "preview", "", "");
-    put_command(screen, "carry it out", "sync --wait --plan",
+    put_command(screen, "carry it out", "sync --plan",
                 plan[0] != 0 ? plan : "HASH", "");
 }
 
