@@ -54,7 +54,7 @@ class Comparison:
 
     tenant: {"foreign": {id: resource}, "adopted": {id: resource}}, how objects were
     before the first run: the former must still be so, of the latter what no
-    rule names, and their members who are foreign may have stayed.
+    rule names, and the members that a group had may have stayed.
     ways: contested: a name that somebody else rightly has may be missing, see
     quarantined(). flatten: groups have the people of the groups below them.
     deactivated: users who left are still there, inactive, and keep their names.
@@ -191,10 +191,9 @@ class Comparison:
 
     def compare_members(self, entry, resource):
         wanted = self.expected_members(entry)
-        before = self.tenant["adopted"].get(resource["id"], {}).get("members", [])
-        kept = {member["value"] for member in before} & self.tenant["foreign"].keys()
+        before = {member["value"] for member in self.tenant["adopted"].get(resource["id"], {}).get("members", [])}
         listed = [self.anchor_of.get(member["value"], member["value"]) for member in resource.get("members", [])
-                  if member["value"] not in kept]
+                  if member["value"] not in before or self.anchor_of.get(member["value"]) in wanted]
         held = set(listed)
         if wanted == held and len(listed) == len(held):
             return
