@@ -274,8 +274,8 @@ class Node:
         self.process = None
         os.makedirs(self.state, mode=0o700)
         self.approve_first = approve_first
-        text = lab.config(self.state) + (LAX_GUARD if guard == "lax" else "")
-        self.write_config(edit(text) if edit else text)
+        self.text = lab.config(self.state) + (LAX_GUARD if guard == "lax" else "")  # as it was before `edit`
+        self.write_config(edit(self.text) if edit else self.text)
 
     def __enter__(self):
         self.start()

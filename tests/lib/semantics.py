@@ -54,7 +54,7 @@ class SemanticsCase(InStepCase):
     def reconfigure(self, node, *pairs):
         """Run it with another edit of the configuration."""
         node.stop()
-        node.write_config(replaced(*pairs)(self.lab.config(node.state)))
+        node.write_config(replaced(*pairs)(node.text))
         node.start()
 
     # ---- the directory ----

@@ -127,7 +127,7 @@ class Limited(FaultCase):
         node = self.started()
         node.sync()
         node.stop()
-        node.write_config(self.as_account("limited")(self.lab.config(node.state)))
+        node.write_config(self.as_account("limited")(node.text))
         deletions = self.deletions()
         node.start()
         self.assertFails(node, FAILED, 'source "corp"', "size", "limit", "account", arguments=["--full"])
@@ -168,7 +168,7 @@ class ManyGroups(RightsCase):
         groups = len(self.lab.scim("GET", "/Groups?count=100").body["Resources"])
         self.assertGreaterEqual(groups, 10)
         node.stop()
-        node.write_config(self.without_mail(self.as_account("weak")(self.lab.config(node.state))))
+        node.write_config(self.without_mail(self.as_account("weak")(node.text)))
         node.start()
         # The first complete reading was with another account, later ones came short.
         for arguments in ((), ("--full",), ()):
@@ -191,7 +191,7 @@ class FewGroups(RightsCase):
         node.sync()
         node.stop()
         deletions = self.deletions()
-        node.write_config(self.without_mail(self.as_account("weak")(self.lab.config(node.state))))
+        node.write_config(self.without_mail(self.as_account("weak")(node.text)))
         node.start()
         held = wait_until(lambda: [line for line in node.log().splitlines() if "result=held" in line],
                           "the first reading with the other account is held")
