@@ -1,14 +1,13 @@
 #!/usr/bin/python3
 """The cycle, end to end: a directory and a service come in step, and stay so."""
 
-import os
 import unittest
 
 import ldap
 
 from instep import InStepCase
 from lab import ENTERPRISE
-from labkit import changes, population
+from labkit import changes
 from semantics import PEOPLE, SemanticsCase, operations
 
 
@@ -42,7 +41,7 @@ class Cycle(InStepCase):
         self.assertInStep()
 
     def test_a_storm_of_changes_ends_in_step(self):
-        for seed in range(int(os.environ.get("STORM_SEEDS", "3"))):
+        for seed in range(2):
             with self.subTest(seed=seed):
                 self.lab.change(seed=seed, count=60)
                 self.node.sync()
@@ -139,34 +138,6 @@ class Groups(SemanticsCase):
         self.set(group, "member", f"uid=after,{PEOPLE}")
         node.sync()
         self.assertEqual({was}, self.members("known"))
-        self.assertInStep()
-
-
-class LargeGroup(SemanticsCase):
-    """The cost of a change in a group of 5,000."""
-
-    OPTIONS = {"people": 5100, "groups": 1}
-
-    def setUp(self):
-        InStepCase.setUp(self)  # the target is as large: it is not emptied
-        self.directory = self.lab.ldap()
-
-    def test_members_change_in_proportion(self):
-        node = self.running()
-        everyone = population.Population(self.lab.env["seed"], 5100, 1).person_dns
-        [group] = self.directory.search_s(population.GROUPS, ldap.SCOPE_ONELEVEL, "(cn=everyone)", ["1.1"])
-        for verb in (ldap.MOD_DELETE, ldap.MOD_ADD):
-            for first, count in ((100, 1), (200, 1000)):
-                members = [dn.encode() for dn in everyone[first:first + count]]
-                self.directory.modify_s(group[0], [(verb, "member", members)])
-                before = len(self.lab.writes())
-                node.sync()
-                rows = self.lab.writes()[before:]
-                done = operations(rows)
-                self.assertEqual({("PATCH", f"/Groups/{self.lab.find('Groups', 'displayName', 'everyone')[0]['id']}")},
-                                 set(done))
-                self.assertLessEqual(len(done), 1 + count // 100, (verb, count))
-        self.assertNoWrites(lambda: node.sync("--full"))
         self.assertInStep()
 
 
