@@ -12,11 +12,15 @@ void engine_recount(struct engine *engine)
         "SELECT count(*) FROM ledger",
         "SELECT count(*) FROM intent WHERE batch > 0 OR clearance <> 3",
         "SELECT count(*) FROM object_error",
+        "SELECT count(*) FROM object_error WHERE stage = 'unique'",
     };
-    int64_t n[6] = { 0 };
+    enum {
+        QUERIES = sizeof sql / sizeof sql[0]
+    };
+    int64_t n[QUERIES] = { 0 };
     struct ts_err ignored;
     struct metaverse *mv = engine->context.state.mv;
-    for (size_t i = 0; mv != NULL && i < 6; i++) {
+    for (size_t i = 0; mv != NULL && i < QUERIES; i++) {
         if (db_query_int(&mv->db, sql[i], &n[i], &ignored) != TS_OK) {
             n[i] = 0;
         }
@@ -39,6 +43,7 @@ void engine_recount(struct engine *engine)
         .ledger = n[3],
         .pending = n[4],
         .errors = n[5],
+        .quarantined = n[6],
     };
     if (mv != NULL) {
         engine->snapshot.position =

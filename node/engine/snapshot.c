@@ -144,11 +144,23 @@ static json_t *problems_document(const struct snapshot *s)
                             "synchronization is paused by an operator", "fix",
                             "twinsync resume"));
     }
-    if (s->counts.errors > 0) {
+    if (s->counts.quarantined > 0) {
+        char text[96];
+        (void) snprintf(text, sizeof text,
+                        "%lld values cannot be given, because another object "
+                        "has or gets them",
+                        (long long) s->counts.quarantined);
+        (void) json_array_append_new(
+            list, json_pack("{s:s, s:s, s:s, s:s}", "code", "unique-values",
+                            "severity", "warning", "text", text, "fix",
+                            "twinsync errors tells who has them; change one of "
+                            "the two at the source"));
+    }
+    if (s->counts.errors > s->counts.quarantined) {
         char text[96];
         (void) snprintf(text, sizeof text,
                         "%lld objects could not be brought in step",
-                        (long long) s->counts.errors);
+                        (long long) (s->counts.errors - s->counts.quarantined));
         (void) json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s}", "code", "object-errors",
                             "severity", "warning", "text", text, "fix",
@@ -225,13 +237,13 @@ static json_t *replication_document(const struct snapshot *s)
 static json_t *counts_document(const struct snapshot *s)
 {
     const struct snapshot_counts *c = &s->counts;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:I}", "source",
-                     (json_int_t) c->source, "metaverse",
-                     (json_int_t) c->metaverse, "target",
-                     (json_int_t) c->target, "ledger", (json_int_t) c->ledger,
-                     "pending", (json_int_t) c->pending, "held",
-                     (json_int_t) s->guard.objects, "quarantined", 0, "errors",
-                     (json_int_t) c->errors);
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "source",
+        (json_int_t) c->source, "metaverse", (json_int_t) c->metaverse,
+        "target", (json_int_t) c->target, "ledger", (json_int_t) c->ledger,
+        "pending", (json_int_t) c->pending, "held",
+        (json_int_t) s->guard.objects, "quarantined",
+        (json_int_t) c->quarantined, "errors", (json_int_t) c->errors);
 }
 
 json_t *snapshot_status(const struct snapshot *s, const struct config *config)

@@ -24,6 +24,7 @@ struct snapshot_problem {
 
 struct snapshot_counts {
     int64_t source, metaverse, target, ledger, pending, errors;
+    int64_t quarantined; /* of the errors: attributes that others have */
 };
 
 struct snapshot {

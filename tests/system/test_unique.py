@@ -191,6 +191,32 @@ class Quarantine(UniqueCase):
         self.assertNames(["other", "same"], winner, loser)
         self.assertDone(node)
 
+    def test_show_and_status_tell_of_both(self):
+        node, winner, loser = self.both_want("una", "uno")
+        document = node.json("show", self.anchor(loser))
+        [stage] = [stage for stage in document["stages"] if stage["stage"] == "unique"]
+        self.assertEqual("problem", stage["state"])
+        self.assertIn(self.anchor(winner), document["why"])
+        self.assertIn(self.anchor(winner), stage["facts"]["userName is held by"])
+        self.assertIsNotNone(stage["facts"]["next_retry"])
+        document = node.json("show", self.anchor(winner))
+        [stage] = [stage for stage in document["stages"] if stage["stage"] == "unique"]
+        self.assertEqual((True, "ok"), (document["in_step"], stage["state"]))
+        self.assertIn(self.anchor(loser), stage["facts"]["userName is wanted by"])
+        status = node.status()
+        self.assertEqual((1, 1), (status["counts"]["quarantined"], status["counts"]["errors"]))
+        self.assertEqual(["unique-values"], [problem["code"] for problem in status["problems"]])
+        self.assertIn("twinsync errors", status["problems"][0]["fix"])
+
+    def test_retry_tries_at_once_and_attempts_count(self):
+        node, _, loser = self.both_want("ria", "rio")
+        [before] = self.quarantined(node)
+        self.assertEqual(0, node.twinsync("retry", self.anchor(loser)).returncode)
+        node.sync()
+        [after] = self.quarantined(node)
+        self.assertEqual(before["attempts"] + 1, after["attempts"])
+        self.assertEqual(before["first_seen"], after["first_seen"])
+
     def test_whoever_has_it_keeps_it_and_the_other_gets_all_else(self):
         has, wants = self.person("has"), self.person("wants", title="Old")
         node = self.running()

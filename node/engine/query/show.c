@@ -84,6 +84,9 @@ static enum ts_code fill_stages(struct showing *s, struct ts_err *err)
         code = show_deprovision(s, err);
     }
     if (code == TS_OK) {
+        code = show_unique(s, err);
+    }
+    if (code == TS_OK) {
         code = show_ledger(s, err);
     }
     return code == TS_OK ? show_intents(s, err) : code;

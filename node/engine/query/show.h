@@ -1,7 +1,8 @@
 /*
  * query_show -- one object, stage by stage; private to show.c (what is asked
- * and answered), stages.c, stages_target.c and stage_deprovision.c (what each
- * stage says), and show_foreign.c (objects of the target that are not ours).
+ * and answered), stages.c, stages_target.c, stage_unique.c and
+ * stage_deprovision.c (what each stage says), and show_foreign.c (objects of the
+ * target that are not ours).
  */
 #ifndef NODE_ENGINE_QUERY_SHOW_H
 #define NODE_ENGINE_QUERY_SHOW_H
@@ -75,6 +76,7 @@ TS_MUSTUSE enum ts_code show_join(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_metaverse(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_target(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_deprovision(struct showing *s, struct ts_err *err);
+TS_MUSTUSE enum ts_code show_unique(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_ledger(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_intents(struct showing *s, struct ts_err *err);
 

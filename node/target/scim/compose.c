@@ -100,12 +100,13 @@ static json_t *one_value(enum ts_kind want, enum ts_kind have,
                                      : text_value(value);
 }
 
-/* The JSON for all values of a flow, or NULL when they do not fit. */
+/* The JSON for all values of a flow, or NULL when they do not fit. Of a list,
+ * JSON values are elements, or one of them is the whole list. A list is always
+ * sent whole: one PATCH of one path, however many elements changed. */
 static json_t *flow_value(const struct flow *flow)
 {
     const struct ts_attribute *from = flow->from;
-    bool list = flow->schema->multi_valued && flow->path.sub.size == 0 &&
-                from->kind != TS_KIND_JSON;
+    bool list = flow->schema->multi_valued && flow->path.sub.size == 0;
     if (!list) {
         return from->value_count == 1
                    ? one_value(flow->schema->value, from->kind, from->values[0])
@@ -115,6 +116,10 @@ static json_t *flow_value(const struct flow *flow)
     for (size_t i = 0; i < from->value_count; i++) {
         json_t *item =
             one_value(flow->schema->value, from->kind, from->values[i]);
+        if (json_is_array(item) && from->value_count == 1) {
+            json_decref(array);
+            return item;
+        }
         if (item == NULL || json_array_append_new(array, item) != 0) {
             json_decref(array);
             return NULL;

@@ -64,7 +64,9 @@ static size_t values_at(const struct scim_path *path,
         return SIZE_MAX;
     }
     *ret_found = found;
-    if (whole || (!attribute->multi_valued && path->sub.size == 0)) {
+    bool elements = whole && attribute->multi_valued && json_is_array(top);
+    if (!elements &&
+        (whole || (!attribute->multi_valued && path->sub.size == 0))) {
         found[count++] = top;
     } else if (path->filter_name.size > 0 || attribute->multi_valued) {
         if (!json_is_array(top)) {

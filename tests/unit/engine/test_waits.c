@@ -63,6 +63,7 @@ static void who_leads_to_a_ring_or_away_from_it_stays(void **state)
     assert_opens("ac cd dc", "c");
     assert_opens("cd dc ca", "c");
     assert_opens("ac cd dc db", "c");
+    assert_opens("cd dc db ba ae", "c");
 }
 
 static void each_ring_is_opened(void **state)

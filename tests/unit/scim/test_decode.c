@@ -87,7 +87,22 @@ static void reads_the_flowed_paths_and_nothing_else(void **state)
     assert_value(&object, "active", "false");
     assert_value(&object, MAIL, "w");
     assert_value(&object, "name.givenName", "G");
-    assert_value(&object, "roles", "[{\"primary\":true,\"value\":\"r\"}]");
+    assert_value(&object, "roles", "{\"primary\":true,\"value\":\"r\"}");
+}
+
+static void a_list_is_the_same_in_whatever_order(void **state)
+{
+    (void) state;
+    struct target_object one =
+        object_of(CONFIG_KIND_USER, SCIM_FROM_READ,
+                  "{\"id\":\"i\",\"roles\":[{\"value\":\"a\",\"type\":\"t\"},"
+                  "{\"value\":\"b\"}]}");
+    struct target_object other =
+        object_of(CONFIG_KIND_USER, SCIM_FROM_READ,
+                  "{\"id\":\"i\",\"roles\":[{\"value\":\"b\"},{\"type\":\"t\","
+                  "\"value\":\"a\"}]}");
+    assert_int_equal(one.values.attributes[0].value_count, 2);
+    assert_true(ts_entry_equal(&one.values, &other.values));
 }
 
 static void absent_null_and_empty_are_no_value(void **state)
@@ -444,6 +459,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_the_flowed_paths_and_nothing_else),
+        cmocka_unit_test(a_list_is_the_same_in_whatever_order),
         cmocka_unit_test(absent_null_and_empty_are_no_value),
         cmocka_unit_test(administrators_services_and_ourselves_are_shielded),
         cmocka_unit_test(when_it_was_created_is_read),
