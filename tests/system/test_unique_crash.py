@@ -7,8 +7,8 @@ from crash import CrashCase
 from semantics import SemanticsCase
 
 # A swap is three writes: one moves out of the way, the other takes, the first takes.
-POINTS = [f"{point}:{write}" for write in (1, 2, 3) for point in
-          ("export-before-send", "export-after-answer", "result-before-commit", "result-committed")]
+POINTS = ["export-before-send:1", "export-after-answer:1", "result-committed:1", "export-before-send:2",
+          "result-before-commit:2", "export-after-answer:3"]
 
 
 class Killed(CrashCase, SemanticsCase):
