@@ -66,6 +66,7 @@ static enum ts_code compose_in_turn(struct engine_context *engine,
         op->op.set.count = 0;
         op->sent = op->had;
         op->partly = true;
+        op->intent.classes = 0; /* what the guard let pass is to come yet */
     }
     *ret_op = op;
     return TS_OK;
