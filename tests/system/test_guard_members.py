@@ -10,6 +10,7 @@ import ldap  # noqa: E402
 
 from guarding import GuardCase  # noqa: E402
 from labkit.population import GROUPS  # noqa: E402
+from semantics import operations  # noqa: E402
 
 
 class Members(GuardCase):
@@ -55,11 +56,14 @@ class Members(GuardCase):
     def test_what_is_lost_by_leaving_is_counted_once_and_not_as_a_loss_of_members(self):
         trio = self.group("trio", *self.staff_[:4])
         node = self.guarded(deletes=3, percent=100, member_loss_percent=10)
+        before = len(self.lab.writes())
         for dn in self.staff_[:3]:
             self.directory.delete_s(dn)
         self.set(trio, "member", self.staff_[3])
         self.assertSettled(node)
         self.assertEqual(1, len(self.members("trio")))
+        # First the group loses them, and then they go.
+        self.assertEqual(["PATCH"] + 3 * ["DELETE"], [method for method, _ in operations(self.lab.writes()[before:])])
 
     def test_many_groups_that_lose_a_few_each_are_held_together(self):
         teams = [self.group(f"team{number}", *self.staff_[number:number + 4]) for number in range(10)]
