@@ -55,6 +55,11 @@ TS_MUSTUSE enum ts_code guard_view(struct engine_context *engine,
                                    struct guard_view *ret_view,
                                    struct ts_err *err);
 
+/* Let the sentence of a hold tell what it holds now, where the guard has opened
+ * it. In the caller's transaction. */
+TS_MUSTUSE enum ts_code guard_say(struct engine_context *engine,
+                                  const struct hold *hold, struct ts_err *err);
+
 /* A write is confirmed: what was approved or counted for it is used up. In the
  * caller's transaction, before its effects are noted. */
 TS_MUSTUSE enum ts_code guard_confirmed(struct engine_context *engine,

@@ -80,46 +80,50 @@ enum ts_code guard_tidy(struct guard_run *run, struct ts_err *err)
  */
 
 /* What people call the group that a hold is of. */
-static enum ts_code name_of(struct guard_run *run,
+static enum ts_code name_of(struct metaverse *mv,
                             const struct hold_reason *reason,
-                            struct ts_slice *ret_name, struct ts_err *err)
+                            struct ts_arena *arena, struct ts_slice *ret_name,
+                            struct ts_err *err)
 {
     static const char sql[] =
         "SELECT packed FROM metaverse WHERE anchor = ?1 AND kind = ?2";
     sqlite3_stmt *row = NULL;
     *ret_name = reason->detail;
     enum ts_code code = metaverse_row(
-        run->mv, sql, DB_VALUES(DB_TEXT(reason->detail), DB_INT(reason->kind)),
-        &row, err);
+        mv, sql, DB_VALUES(DB_TEXT(reason->detail), DB_INT(reason->kind)), &row,
+        err);
     if (code == TS_OK && row != NULL) {
-        struct ts_slice packed = ts_arena_copy(&run->arena, db_column(row, 0));
+        struct ts_slice packed = ts_arena_copy(arena, db_column(row, 0));
         db_reset(row);
-        *ret_name = query_packed_name(reason->kind, packed, reason->detail,
-                                      &run->arena);
+        *ret_name =
+            query_packed_name(reason->kind, packed, reason->detail, arena);
     }
     return code;
 }
 
-static enum ts_code say(struct guard_run *run, const struct hold *hold,
-                        struct ts_err *err)
+enum ts_code guard_say(struct engine_context *engine, const struct hold *hold,
+                       struct ts_err *err)
 {
     const struct hold_reason *reason = &hold->reason;
     struct guard_budget budget;
     struct ts_slice name = TS_SLICE_NONE;
+    struct ts_arena arena;
     char text[HOLD_TEXT_MAX];
     if (reason->class > HOLD_MEMBERS) {
         return TS_OK; /* by who opened it */
     }
-    enum ts_code code = guard_budget_of_hold(run->engine, hold, &budget, err);
+    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
+    enum ts_code code = guard_budget_of_hold(engine, hold, &budget, err);
     if (code == TS_OK && reason->class == HOLD_MEMBERS &&
         reason->detail.size > 0) {
-        code = name_of(run, reason, &name, err);
+        code = name_of(engine->state.mv, reason, &arena, &name, err);
     }
-    if (code != TS_OK) {
-        return code;
+    if (code == TS_OK) {
+        guard_sentence(reason, &budget, name, text);
+        code = hold_say(engine->state.mv, hold->id, text, err);
     }
-    guard_sentence(reason, &budget, name, text);
-    return hold_say(run->mv, hold->id, text, err);
+    ts_arena_done(&arena);
+    return code;
 }
 
 static void remember(struct engine_context *engine, int64_t hold)
@@ -144,7 +148,7 @@ enum ts_code guard_note(struct guard_run *run, struct ts_err *err)
         bool grew = false;
         code = hold_grew(run->mv, holds[i].id, &grew, err);
         if (code == TS_OK && (grew || run->dropped)) {
-            code = say(run, &holds[i], err);
+            code = guard_say(run->engine, &holds[i], err);
         }
         if (code == TS_OK && grew) {
             code = hold_note(run->mv, &holds[i], &run->engine->effect, err);

@@ -1,6 +1,7 @@
 #include "node/engine/release.h"
 
 #include "node/base/time.h"
+#include "node/engine/guard.h"
 #include "node/engine/orphan.h"
 #include "node/engine/reanchor.h"
 #include "node/engine/vanished.h"
@@ -313,6 +314,9 @@ static enum ts_code leave_rest(struct release *r, struct ts_err *err)
     enum ts_code code = hold_count(r->mv, r->hold->id, &r->outcome.left, err);
     if (code == TS_OK) {
         code = hold_forget_lists(r->mv, r->hold->id, err);
+    }
+    if (code == TS_OK && r->outcome.left > 0) {
+        code = guard_say(r->engine, r->hold, err);
     }
     if (code == TS_OK && r->outcome.left > 0) {
         code = hold_note(r->mv, r->hold, &r->engine->effect, err);

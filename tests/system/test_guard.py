@@ -198,6 +198,7 @@ class Decisions(GuardCase):
         done = self.decide(node, "approve", self.hold(node)["hash"], "--only", rows["p001"]["anchor"],
                            rows["p002"]["target_id"])
         self.assertEqual((2, 4), (done["released"], done["left"]))
+        self.assertIn("4 users would be deleted", self.hold(node)["text"])
         self.held(node)
         self.assertEqual({"p000", "p003", "p004", "p005"}, self.names(self.hold(node)))
         self.assertEqual(28, len(self.users()))

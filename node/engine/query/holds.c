@@ -7,7 +7,7 @@
 #include "node/engine/query/common.h"
 #include "node/engine/staging.h"
 
-#define OBJECTS_MAX 1000 /* of one hold */
+#define OBJECTS_MAX 10000 /* of one hold */
 
 struct listing {
     struct engine_context *engine;
