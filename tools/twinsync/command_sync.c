@@ -69,10 +69,11 @@ static void print_plan(const json_t *plan)
                       count_text(text, count_at(plan, "dropped")));
     }
     if (count_at(plan, "left") > 0) {
-        (void) printf(flag_at(plan, "done")
-                          ? ", %s could not be: see twinsync errors"
-                          : ", %s still to be: the next cycle goes on",
-                      count_text(text, count_at(plan, "left")));
+        (void) printf(
+            flag_at(plan, "done")
+                ? ", %s could not be: see twinsync errors and hold list"
+                : ", %s still to be: the next cycle goes on",
+            count_text(text, count_at(plan, "left")));
     }
     (void) putchar('\n');
     json_array_foreach(json_object_get(plan, "dropped_objects"), index, object)
