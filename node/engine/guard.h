@@ -42,6 +42,9 @@ TS_MUSTUSE enum ts_code guard_pass(struct engine_context *engine,
 #define GUARD_VIEW_MAX 16
 #define GUARD_FIX \
     "twinsync hold list, then twinsync approve HASH or twinsync reject HASH"
+#define GUARD_FIX_ORPHANS                                               \
+    "twinsync hold list, then twinsync reject HASH, or for those that " \
+    "are to leave twinsync approve HASH --only TARGET-ID"
 struct guard_view {
     size_t open;     /* holds */
     size_t first;    /* that something due waits for; = open: none */

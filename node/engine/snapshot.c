@@ -127,7 +127,9 @@ static json_t *problems_document(const struct snapshot *s)
         (void) json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s}", "code", name, "severity",
                             "warning", "text", s->guard.items[i].text, "fix",
-                            GUARD_FIX));
+                            s->guard.items[i].class == HOLD_ORPHANS
+                                ? GUARD_FIX_ORPHANS
+                                : GUARD_FIX));
     }
     if (s->staging.waiting > 0 || s->staging.why == STAGING_MAINTENANCE) {
         (void) json_array_append_new(

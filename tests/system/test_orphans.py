@@ -92,6 +92,9 @@ class Foreign(OrphanCase):
 class Reinstalled(OrphanCase):
     def test_what_was_deleted_meanwhile_is_listed_and_leaves_only_when_it_is_named(self):
         node, anchors = self.lost_while_off("gone1", "gone2", "gone3")
+        [problem] = node.status()["problems"]
+        self.assertEqual(("held-orphans", "warning"), (problem["code"], problem["severity"]))
+        self.assertIn("--only TARGET-ID", problem["fix"])
         [hold] = self.holds(node)
         refused = node.twinsync("approve", hold["hash"])
         self.assertEqual(3, refused.returncode, refused.stderr)
