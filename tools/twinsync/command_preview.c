@@ -58,9 +58,15 @@ static void put_changes(const struct screen *screen, const json_t *object)
     if (json_is_object(members)) {
         (void) fputs("      ", screen->out);
         put_toned(screen, TONE_FAINT, 24, text_at(members, "path"));
-        (void) fprintf(screen->out, "%zu added, %zu removed\n",
-                       json_array_size(json_object_get(members, "add")),
-                       json_array_size(json_object_get(members, "remove")));
+        size_t add = json_array_size(json_object_get(members, "add"));
+        size_t gone = json_array_size(json_object_get(members, "remove"));
+        /* What an object has is read when it is adopted, not before. */
+        (void) fprintf(screen->out,
+                       strcmp(text_at(object, "verb"), "adopt") == 0
+                           ? "%zu wanted, less those that are there already; "
+                             "%zu removed\n"
+                           : "%zu added, %zu removed\n",
+                       add, gone);
     }
 }
 
