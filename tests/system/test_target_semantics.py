@@ -82,7 +82,8 @@ class Values(SemanticsCase):
         users = self.lab.scim("GET", "/Users?count=1000").body["Resources"]
         differing = sum(user.get("title", "").upper() != user.get("title", "") for user in users)
         self.reconfigure(node, (TITLE, 'title: "upper(title)"'))
-        done = self.operations_of(node.sync)
+        plan = node.json("preview")["hash"]
+        done = self.operations_of(lambda: node.sync("--plan", plan))
         self.assertEqual(differing, len(done))
         self.assertEqual({"PATCH"}, {method for method, _ in done})
         self.assertEqual("LOWER", self.user("ursula")["title"])
