@@ -17,6 +17,7 @@
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
 #include "node/engine/unique.h"
+#include "node/engine/unresolved.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/loss.h"
 #include "node/metaverse/problem.h"
@@ -187,7 +188,13 @@ static enum ts_code synchronize_phase(struct cycle *c, struct ts_err *err)
          i++) {
         code = indexes_make(engine->state.mv, searched[i], err);
     }
-    return code == TS_OK ? loops_report(engine, err) : code;
+    if (code == TS_OK) {
+        code = loops_report(engine, err);
+    }
+    /* A first load has no time for it; the next full cycle tells. */
+    return code == TS_OK && c->full && !engine->state.building
+               ? unresolved_count(engine, err)
+               : code;
 }
 
 static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)

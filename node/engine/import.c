@@ -10,6 +10,7 @@
 #include "node/engine/absence.h"
 #include "node/engine/reuse.h"
 #include "node/engine/seen.h"
+#include "node/engine/unresolved.h"
 #include "node/ldap/dn.h"
 #include "node/metaverse/connector.h"
 
@@ -221,6 +222,9 @@ static enum ts_code watermark_store(struct importer *im, struct ts_err *err)
                                        DB_INT((int64_t) im->seen.count),
                                        DB_INT(ts_wall_seconds())),
                              err);
+        if (code == TS_OK) {
+            code = unresolved_complete(im->engine, im->writer.source_id, err);
+        }
     }
     return code;
 }

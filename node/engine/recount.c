@@ -1,5 +1,6 @@
 /* What `status` shows of the store, read between cycles. */
 #include "node/engine/private.h"
+#include "node/engine/unresolved.h"
 
 #include "node/engine/staging.h"
 
@@ -33,6 +34,7 @@ void engine_recount(struct engine *engine)
     if (guard_view(&engine->context, &guard, &ignored) != TS_OK) {
         guard.open = 0;
     }
+    int64_t dangling = unresolved_dangling(&engine->context);
     engine_lock(engine);
     engine->snapshot.staging = staging;
     engine->snapshot.guard = guard;
@@ -45,6 +47,7 @@ void engine_recount(struct engine *engine)
         .errors = n[5],
         .quarantined = n[6],
     };
+    engine->snapshot.dangling = dangling;
     if (mv != NULL) {
         engine->snapshot.position =
             journal_position(engine->context.state.journal);

@@ -139,6 +139,19 @@ static json_t *problems_document(const struct snapshot *s)
                       "twinsync preview, then twinsync sync --plan "
                       "HASH"));
     }
+    if (s->dangling > 0) {
+        char text[160];
+        (void) snprintf(text, sizeof text,
+                        "%lld references lead to entries that the directory "
+                        "does not have",
+                        (long long) s->dangling);
+        (void) json_array_append_new(
+            list,
+            json_pack("{s:s, s:s, s:s, s:s}", "code", "dangling-references",
+                      "severity", "warning", "text", text, "fix",
+                      "twinsync show GROUP names those of a group or a "
+                      "person"));
+    }
     if (s->paused) {
         (void) json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s}", "code", "paused",

@@ -44,6 +44,7 @@ struct snapshot {
         struct cycle_counts did;
     } cycle;
     struct snapshot_counts counts;
+    int64_t dangling; /* references, as counted in the last full cycle */
     struct staging_view staging;
     bool paused;
     int64_t paused_until; /* seconds since 1970; 0: until resumed */

@@ -309,6 +309,45 @@ class Moves(SemanticsCase):
         self.assertNoWrites(lambda: node.sync("--full"))
 
 
+class Unresolved(SemanticsCase):
+    """References that lead to nobody here: which kind each is."""
+
+    OPTIONS = {"people": 6, "groups": 1}
+
+    def told(self, node, name="mixed"):
+        for stage in node.json("show", name)["stages"]:
+            if stage["stage"] == "references":
+                return stage["facts"], {each["path"]: each["values"] for each in stage["values"]}
+        return {}, {}
+
+    def dangling(self, node):
+        return [each["text"] for each in node.status()["problems"] if each["code"] == "dangling-references"]
+
+    def test_dangling_out_of_scope_and_not_yet_seen_are_told_apart(self):
+        outside, nowhere = self.person("outside", mail=""), f"uid=nowhere,{PEOPLE}"
+        mixed = self.group("mixed", self.person("inside"), outside, nowhere)
+        node = self.running()
+        node.sync("--full")
+        before = self.dangling(node)
+        self.assertEqual(({"dangling": 1, "out of scope": 1}, {"dangling": [nowhere], "out of scope": [outside]}), self.told(node))
+        later = f"uid=later,{PEOPLE}"
+        self.directory.modify_s(mixed, [(0, "member", [later.encode()])])
+        node.sync()
+        # Only a reading of everything can say that somebody is not there.
+        self.assertEqual({"not yet seen": 2, "out of scope": 1}, self.told(node)[0])
+        self.assertEqual(before, self.dangling(node))
+        node.sync("--full")
+        self.assertEqual({"dangling": 2, "out of scope": 1}, self.told(node)[0])
+        [text] = self.dangling(node)
+        self.assertSentence(text, "references lead to entries that the directory does not have")
+        self.assertNotEqual(before, [text])
+        self.person("later")
+        self.person("nowhere")
+        node.sync()
+        self.assertEqual({"out of scope": 1}, self.told(node)[0])
+        self.assertInStep()
+
+
 class Gone(SemanticsCase):
     """Ids that the target does not have any more, or keeps for nobody."""
 

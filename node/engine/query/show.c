@@ -78,6 +78,9 @@ static enum ts_code fill_stages(struct showing *s, struct ts_err *err)
     }
     code = show_metaverse(s, err);
     if (code == TS_OK) {
+        code = show_references(s, err);
+    }
+    if (code == TS_OK) {
         code = show_target(s, err);
     }
     if (code == TS_OK) {

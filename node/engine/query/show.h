@@ -1,8 +1,8 @@
 /*
  * query_show -- one object, stage by stage; private to show.c (what is asked
  * and answered), stages.c, stages_target.c, stage_unique.c and
- * stage_deprovision.c (what each stage says), and show_foreign.c (objects of the
- * target that are not ours).
+ * stage_deprovision.c (what each stage says), and show_foreign.c (objects of
+ * the target that are not ours).
  */
 #ifndef NODE_ENGINE_QUERY_SHOW_H
 #define NODE_ENGINE_QUERY_SHOW_H
@@ -74,6 +74,7 @@ TS_MUSTUSE enum ts_code show_source(struct showing *s, struct ts_err *err);
 void show_scope(struct showing *s);
 TS_MUSTUSE enum ts_code show_join(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_metaverse(struct showing *s, struct ts_err *err);
+TS_MUSTUSE enum ts_code show_references(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_target(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_deprovision(struct showing *s, struct ts_err *err);
 TS_MUSTUSE enum ts_code show_unique(struct showing *s, struct ts_err *err);
