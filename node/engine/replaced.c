@@ -276,8 +276,12 @@ enum ts_code replaced_pass(struct engine_context *engine, struct ts_err *err)
     if (code == TS_OK && look) {
         code = keep_pairs(&r, err);
     }
+    if (code == TS_OK && held != 0 &&
+        engine->replaced_seen != decided(engine)) {
+        code = sweep(engine, err);
+    }
     if (code == TS_OK) {
         engine->replaced_seen = decided(engine);
     }
-    return code == TS_OK && held != 0 ? sweep(engine, err) : code;
+    return code;
 }
