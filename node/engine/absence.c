@@ -101,12 +101,16 @@ static enum ts_code canaries(const struct absence *absence,
     return code;
 }
 
+/* How many there were before. */
+static unsigned long long known(const struct absence *absence)
+{
+    return absence->seen->count - absence->added + absence->missing;
+}
+
 /* B3 */
 static bool enough_came(const struct absence *absence)
 {
-    uint64_t came = absence->seen->count;
-    uint64_t known = came - absence->added + absence->missing;
-    return came * 100 >= known * ABSENCE_SHARE_MIN ||
+    return absence->seen->count * 100 >= known(absence) * ABSENCE_SHARE_MIN ||
            absence->engine->accept_missing;
 }
 
@@ -139,10 +143,7 @@ enum ts_code absence_judge(struct absence *absence, struct ts_err *err)
                         "only %llu of %llu objects came, which is below %d %%: "
                         "the source may be damaged or its rights reduced",
                         (unsigned long long) absence->seen->count,
-                        (unsigned long long) (absence->seen->count -
-                                              absence->added +
-                                              absence->missing),
-                        ABSENCE_SHARE_MIN);
+                        known(absence), ABSENCE_SHARE_MIN);
     }
     absence->believed = because[0] == 0;
     return TS_OK;

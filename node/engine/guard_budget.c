@@ -272,6 +272,7 @@ void guard_sentence(const struct hold_reason *reason,
     char begin[HOLD_TEXT_MAX];
     char passed[96] = "";
     int64_t hours = budget->window.now - budget->window.first;
+    long long others = budget->spent + budget->beside;
     what(reason, budget->due, name, begin);
     if (budget->spent > 0 && budget->beside > 0) {
         (void) snprintf(passed, sizeof passed,
@@ -279,8 +280,7 @@ void guard_sentence(const struct hold_reason *reason,
                         "before ",
                         (long long) budget->beside, (long long) budget->spent);
     } else if (budget->spent > 0 || budget->beside > 0) {
-        (void) snprintf(passed, sizeof passed, "with the %lld %s ",
-                        (long long) (budget->spent + budget->beside),
+        (void) snprintf(passed, sizeof passed, "with the %lld %s ", others,
                         budget->spent > 0 ? "that passed before"
                                           : "of other terms");
     }

@@ -100,16 +100,16 @@ static enum ts_code open_hold(struct replaced *r, int kind, struct ts_err *err)
                                   .detail = ts_slice_str("") };
     char text[HOLD_TEXT_MAX];
     const char *path = r->key[kind].paths[0];
+    const struct twins_count *count = &r->count[kind];
+    long long gone = count->pairs + count->ambiguous;
     if (r->holds[kind] > 0) {
         return TS_OK;
     }
-    (void) snprintf(
-        text, sizeof text,
-        "%lld %s are gone from the source while as many with the "
-        "same %s came under other anchors, as after a reload or a "
-        "migration: see twinsync reanchor --match %s --dry-run",
-        (long long) (r->count[kind].pairs + r->count[kind].ambiguous),
-        names[kind], path, path);
+    (void) snprintf(text, sizeof text,
+                    "%lld %s are gone from the source while as many with the "
+                    "same %s came under other anchors, as after a reload or a "
+                    "migration: see twinsync reanchor --match %s --dry-run",
+                    gone, names[kind], path, path);
     return hold_open(mv, &reason, text, &r->holds[kind], err);
 }
 

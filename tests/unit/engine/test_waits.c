@@ -87,7 +87,7 @@ static void an_edge_said_twice_counts_once(void **state)
     assert_opens("ab ab", "");
 }
 
-/* Objects that can begin in turn leave; what is left is stuck. 
+/* Objects that can begin in turn leave; what is left is stuck.
  * `moved` wait for nobody. */
 static bool has_ring(bool waits[8][8], unsigned moved)
 {
