@@ -7,6 +7,7 @@
 #include "node/engine/query/common.h"
 #include "node/engine/query/find.h"
 #include "node/engine/touch.h"
+#include "node/metaverse/decision.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/stranger.h"
 #include "node/metaverse/target_space.h"
@@ -192,15 +193,32 @@ static enum ts_code dismiss_one(struct dismissal *d, int64_t owner,
     return code == TS_OK ? touch_one(d->engine, owner, err) : code;
 }
 
-static enum ts_code dismiss(struct dismissal *d, struct ts_err *err)
+static struct ts_slice text_at(const json_t *args, const char *name)
+{
+    const char *text = json_string_value(json_object_get(args, name));
+    return ts_slice_str(text != NULL ? text : "");
+}
+
+static enum ts_code dismiss(struct dismissal *d, const json_t *args,
+                            struct ts_err *err)
 {
     struct state *state = &d->engine->state;
+    const struct decision decision = {
+        .what = "adopt-members",
+        .subject = text_at(args, "group"),
+        .items = d->strangers,
+        .actor = text_at(args, "who"),
+        .reason = text_at(args, "reason"),
+    };
     enum ts_code code = state_begin(state, err);
     if (code != TS_OK) {
         return code;
     }
     for (size_t i = 0; code == TS_OK && i < d->count; i++) {
         code = dismiss_one(d, d->owners[i], err);
+    }
+    if (code == TS_OK) {
+        code = decision_put(d->mv, &decision, err);
     }
     if (code != TS_OK) {
         state_rollback(state);
@@ -225,8 +243,9 @@ static enum ts_code note_event(struct engine *engine, const struct dismissal *d,
 
 /* What was dismissed is not found again: so until there is no more. */
 static enum ts_code work_through(struct dismissal *d, int64_t group,
-                                 bool dry_run, struct ts_err *err)
+                                 const json_t *args, struct ts_err *err)
 {
+    bool dry_run = json_is_true(json_object_get(args, "dry_run"));
     enum ts_code code = TS_OK;
     do {
         code = find_groups(d, group, err);
@@ -234,7 +253,7 @@ static enum ts_code work_through(struct dismissal *d, int64_t group,
             code = add_group(d, d->owners[i], err);
         }
         if (code == TS_OK && !dry_run && d->count > 0) {
-            code = dismiss(d, err);
+            code = dismiss(d, args, err);
         }
     } while (code == TS_OK && !dry_run && d->count == GROUPS_MAX);
     return code;
@@ -249,7 +268,7 @@ static void answer(struct engine *engine, int64_t group,
                            .groups = json_array() };
     struct ts_err err;
     ts_arena_init(&d.arena, ENGINE_OBJECT_MEMORY);
-    enum ts_code code = work_through(&d, group, dry_run, &err);
+    enum ts_code code = work_through(&d, group, request->args, &err);
     if (code == TS_OK && !dry_run && d.strangers > 0) {
         code = note_event(engine, &d, request->args, &err);
     }

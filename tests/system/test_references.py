@@ -177,6 +177,16 @@ class Nested(SemanticsCase):
         self.assertEqual([{"fay", "gil"}, {"gil"}], [self.uids(each) for each in ("first", "second")])
         self.assertInStep()
 
+    def test_another_way_to_treat_them_is_applied_to_what_is_there(self):
+        low = self.group("low", self.person("hal"))
+        self.group("high", low)
+        node = self.running()
+        self.assertEqual({self.team("low")["id"]}, self.members("high"))
+        self.reconfigure(node, self.FLATTEN)
+        node.sync("--plan", node.json("preview")["hash"])
+        self.assertEqual({"hal"}, self.uids("high"))
+        self.assertInStep()
+
     def test_random_nesting_is_the_same_by_delta_and_in_full(self):
         random = Random(11)
         people = [self.person(f"p{n}") for n in range(6)]
