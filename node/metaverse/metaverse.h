@@ -61,6 +61,8 @@ struct metaverse_unique_path {
 struct metaverse_link_filter {
     bool (*allows)(void *context, int64_t owner, struct ts_slice path,
                    int64_t member, bool add);
+    bool (*allows_stranger)(void *context, int64_t owner, struct ts_slice path,
+                            struct ts_slice target_id); /* stranger.h */
     void *context;
 };
 

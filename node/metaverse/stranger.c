@@ -209,6 +209,14 @@ static enum ts_code going(struct metaverse *mv, int64_t owner,
     return TS_OK;
 }
 
+static bool allowed(const struct metaverse *mv, int64_t owner,
+                    struct ts_slice path, struct ts_slice target_id)
+{
+    const struct metaverse_link_filter *filter = mv->link_filter;
+    return filter == NULL || filter->allows_stranger == NULL ||
+           filter->allows_stranger(filter->context, owner, path, target_id);
+}
+
 enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
                           struct ts_arena *arena, struct reference_due *due,
                           size_t *count, struct ts_err *err)
@@ -229,15 +237,18 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
     if (path.data == NULL) {
         return TS_OK; /* as below */
     }
-    code = metaverse_query(mv, sql,
-                           DB_VALUES(DB_INT(owner), DB_TEXT(path),
-                                     DB_INT(to_go.dismissed),
-                                     DB_INT((int64_t) room)),
-                           &stmt, err);
+    code = metaverse_query(
+        mv, sql,
+        DB_VALUES(DB_INT(owner), DB_TEXT(path), DB_INT(to_go.dismissed),
+                  DB_INT(mv->link_filter == NULL ? (int64_t) room : -1)),
+        &stmt, err);
     while (code == TS_OK && row && n < room) {
         code = db_step(&mv->db, stmt, &row, err);
         if (code != TS_OK || !row) {
             break;
+        }
+        if (!allowed(mv, owner, path, db_column(stmt, 0))) {
+            continue;
         }
         due[n] = (struct reference_due){
             .path = path,

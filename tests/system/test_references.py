@@ -52,6 +52,17 @@ class Strangers(SemanticsCase):
         self.assertEqual([], self.adopt(node, "--all", "--dry-run"))
         self.assertEqual(200, self.lab.scim("GET", f"/Users/{outsider}").status)
 
+    def test_a_plan_removes_strangers_as_it_showed_them(self):
+        outsider, known = self.used()
+        node = self.running()
+        self.adopt(node, "club")
+        plan = node.json("preview")
+        [club] = [each for each in plan["objects"] if each["name"] == "club"]
+        self.assertEqual({outsider, known}, set(club["members"]["remove"]))
+        node.sync("--plan", plan["hash"])
+        self.assertEqual({self.user("ours")["id"]}, self.members("club"))
+        self.assertNoWrites(lambda: node.sync("--full"))
+
     def test_whom_the_source_names_by_now_is_no_stranger(self):
         _, known = self.used()
         node = self.running()

@@ -6,6 +6,7 @@
 #include "node/engine/query/common.h"
 #include "node/engine/unique.h"
 #include "node/metaverse/reference.h"
+#include "node/metaverse/stranger.h"
 #include "proto/entry_codec.h"
 
 /* ---- members ------------------------------------------------------------ */
@@ -66,6 +67,49 @@ static bool keep_link(struct preview *preview, struct preview_part *part,
     return true;
 }
 
+/* Kept, counted and hashed; `other` is a member's anchor, or a stranger's id.
+ */
+static enum ts_code take_link(struct preview *preview,
+                              struct preview_part *part, struct ts_slice path,
+                              struct ts_slice other, bool add)
+{
+    struct plan_link link = plan_link_of(preview->small, path, other, add);
+    ts_hasher_add(preview->hasher, ts_slice(link.bytes, sizeof link.bytes));
+    preview->counts[PREVIEW_MEMBERS]++;
+    return keep_link(preview, part, &link) ? TS_OK : TS_E_NOMEM;
+}
+
+/* Members that are nobody's here: told by their ids at the target. */
+static enum ts_code take_strangers(struct preview *preview,
+                                   struct preview_part *part, json_t *last,
+                                   struct ts_err *err)
+{
+    int64_t due = 0;
+    enum ts_code code =
+        stranger_count_due(preview->mv, part->object.id, &due, err);
+    if (code != TS_OK || due == 0) {
+        return code;
+    }
+    size_t count = (size_t) due;
+    struct reference_due *list =
+        ts_arena_array(&preview->arena, count, sizeof *list);
+    if (list == NULL) {
+        return preview_too_large(err);
+    }
+    code = stranger_due(preview->mv, part->object.id, &preview->arena, list,
+                        &count, err);
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        if (take_link(preview, part, list[i].path, list[i].target_id, false) !=
+            TS_OK) {
+            return preview_too_large(err);
+        }
+        if (part->document != NULL) {
+            list_link(part, &last, list[i].path, list[i].target_id, false);
+        }
+    }
+    return code;
+}
+
 /* What is due and can be told by the time the plan is carried out. */
 enum ts_code preview_take_links(struct preview *preview,
                                 struct preview_part *part, struct ts_err *err)
@@ -92,10 +136,7 @@ enum ts_code preview_take_links(struct preview *preview,
         struct ts_slice path = db_column(stmt, 0);
         struct ts_slice anchor = db_column(stmt, 1);
         bool add = db_column_int(stmt, 2) != 0;
-        struct plan_link link = plan_link_of(preview->small, path, anchor, add);
-        ts_hasher_add(preview->hasher, ts_slice(link.bytes, sizeof link.bytes));
-        preview->counts[PREVIEW_MEMBERS]++;
-        if (!keep_link(preview, part, &link)) {
+        if (take_link(preview, part, path, anchor, add) != TS_OK) {
             db_reset(stmt);
             return preview_too_large(err);
         }
@@ -103,7 +144,7 @@ enum ts_code preview_take_links(struct preview *preview,
             list_link(part, &last, path, anchor, add);
         }
     }
-    return code;
+    return code == TS_OK ? take_strangers(preview, part, last, err) : code;
 }
 
 /* ---- values ------------------------------------------------------------- */

@@ -3,9 +3,9 @@
  *
  * Only the paths that are flowed are read, and what tells whether an object is
  * an administrator or a service identity (`roles`, `userType`), which is never
- * taken over; those are guessed at, and of no use when of another shape. A value of another type than the
- * schema says is an error of that answer, not a guess: a number where a text
- * belongs would otherwise be "corrected" for ever.
+ * taken over; those are guessed at, and of no use when of another shape. A
+ * value of another type than the schema says is an error of that answer, not a
+ * guess: a number where a text belongs would otherwise be "corrected" for ever.
  *
  * Absent, null, an empty list and an empty text are all "no value" (RFC 7643
  * section 2.5).
