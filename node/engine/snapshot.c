@@ -110,6 +110,35 @@ bool snapshot_unhealthy(const struct snapshot *snapshot)
     return false;
 }
 
+static void warn(json_t *list, const char *code, const char *text,
+                 const char *fix)
+{
+    (void) json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code",
+                                                 code, "severity", "warning",
+                                                 "text", text, "fix", fix));
+}
+
+static void warn_of(json_t *list, const char *code, int64_t count,
+                    const char *what, const char *fix)
+{
+    char text[160];
+    if (count > 0) {
+        (void) snprintf(text, sizeof text, "%lld %s", (long long) count, what);
+        warn(list, code, text, fix);
+    }
+}
+
+static void add_holds(json_t *list, const struct guard_view *guard)
+{
+    for (size_t i = 0; i < guard->open && i < GUARD_VIEW_MAX; i++) {
+        char name[40];
+        enum hold_class class = guard->items[i].class;
+        (void) snprintf(name, sizeof name, "held-%s", hold_class_name(class));
+        warn(list, name, guard->items[i].text,
+             class == HOLD_ORPHANS ? GUARD_FIX_ORPHANS : GUARD_FIX);
+    }
+}
+
 static json_t *problems_document(const struct snapshot *s)
 {
     json_t *list = json_array();
@@ -120,67 +149,26 @@ static json_t *problems_document(const struct snapshot *s)
                             p->error ? "error" : "warning", "text", p->text,
                             "fix", p->fix));
     }
-    for (size_t i = 0; i < s->guard.open && i < GUARD_VIEW_MAX; i++) {
-        char name[40];
-        (void) snprintf(name, sizeof name, "held-%s",
-                        hold_class_name(s->guard.items[i].class));
-        (void) json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s}", "code", name, "severity",
-                            "warning", "text", s->guard.items[i].text, "fix",
-                            s->guard.items[i].class == HOLD_ORPHANS
-                                ? GUARD_FIX_ORPHANS
-                                : GUARD_FIX));
-    }
+    add_holds(list, &s->guard);
     if (s->staging.waiting > 0 || s->staging.why == STAGING_MAINTENANCE) {
-        (void) json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:s, s:s}", "code", "staging", "severity",
-                      "warning", "text", s->staging.text, "fix",
-                      "twinsync preview, then twinsync sync --plan "
-                      "HASH"));
+        warn(list, "staging", s->staging.text,
+             "twinsync preview, then twinsync sync --plan HASH");
     }
-    if (s->dangling > 0) {
-        char text[160];
-        (void) snprintf(text, sizeof text,
-                        "%lld references lead to entries that the directory "
-                        "does not have",
-                        (long long) s->dangling);
-        (void) json_array_append_new(
-            list,
-            json_pack("{s:s, s:s, s:s, s:s}", "code", "dangling-references",
-                      "severity", "warning", "text", text, "fix",
-                      "twinsync show GROUP names those of a group or a "
-                      "person"));
-    }
+    warn_of(list, "dangling-references", s->dangling,
+            "references lead to entries that the directory does not have",
+            "twinsync show GROUP names those of a group or a person");
     if (s->paused) {
-        (void) json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s}", "code", "paused",
-                            "severity", "warning", "text",
-                            "synchronization is paused by an operator", "fix",
-                            "twinsync resume"));
+        warn(list, "paused", "synchronization is paused by an operator",
+             "twinsync resume");
     }
-    if (s->counts.quarantined > 0) {
-        char text[96];
-        (void) snprintf(text, sizeof text,
-                        "%lld values cannot be given, because another object "
-                        "has or gets them",
-                        (long long) s->counts.quarantined);
-        (void) json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s}", "code", "unique-values",
-                            "severity", "warning", "text", text, "fix",
-                            "twinsync errors tells who has them; change one of "
-                            "the two at the source"));
-    }
-    if (s->counts.errors > s->counts.quarantined) {
-        char text[96];
-        (void) snprintf(text, sizeof text,
-                        "%lld objects could not be brought in step",
-                        (long long) (s->counts.errors - s->counts.quarantined));
-        (void) json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s}", "code", "object-errors",
-                            "severity", "warning", "text", text, "fix",
-                            "twinsync errors lists them with their reasons"));
-    }
+    warn_of(list, "unique-values", s->counts.quarantined,
+            "values cannot be given, because another object has or gets "
+            "them",
+            "twinsync errors tells who has them; change one of the two at the "
+            "source");
+    warn_of(list, "object-errors", s->counts.errors - s->counts.quarantined,
+            "objects are not as the source wants them",
+            "twinsync errors lists them with their reasons");
     return list;
 }
 

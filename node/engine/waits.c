@@ -102,7 +102,10 @@ static int link_by_to(const void *a, const void *b)
 /* Nodes and their places; the edges are in order of ids afterwards. */
 static void make_nodes(struct graph *g, struct waits *waits)
 {
-    qsort(waits->edges, waits->count, sizeof *waits->edges, by_from_then_to);
+    if (waits->count > 0) {
+        qsort(waits->edges, waits->count, sizeof *waits->edges,
+              by_from_then_to);
+    }
     for (size_t i = 0; i < waits->count; i++) {
         if (g->count == 0 ||
             g->nodes[g->count - 1].object.id != waits->edges[i].from.id) {
