@@ -4,10 +4,12 @@ A lab is one folder. `lab.json` holds what must not change while it lives
 (ports, seed, sizes); everything else follows from the folder's path.
 """
 
+import fcntl
 import json
 import os
 import random
 import socket
+import tempfile
 
 BASE = "dc=example,dc=org"
 BRANCH = "dc=branch,dc=example,dc=net"  # a second database, outside the base
@@ -20,15 +22,29 @@ class LabError(Exception):
     """One sentence for the person in front of it."""
 
 
+_claims = []  # open until this process ends, and with it what it has locked
+
+
+def _claim(port):
+    """Nobody else who starts a lab now has chosen it, and we have from here on."""
+    if not _claims:
+        _claims.append(open(os.path.join(tempfile.gettempdir(), f"twinsync-lab-ports-{os.getuid()}"), "ab"))
+    try:
+        fcntl.lockf(_claims[0], fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
 def free_ports(names):
-    """Ports that nobody listens on now, for `names`."""
+    """Ports that nobody listens on now, nor is about to, for `names`."""
     chosen = {}
     taken = set()
     rng = random.SystemRandom()
     for name in names:
         for _ in range(1000):
             port = rng.randrange(*PORT_RANGE)
-            if port in taken:
+            if port in taken or not _claim(port):
                 continue
             with socket.socket() as probe:
                 try:
