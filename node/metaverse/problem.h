@@ -13,8 +13,7 @@
  *   export   not sent for the same state        decided anew
  *   unique   that path stays, the rest goes on  decided anew
  *   policy   kept as a policy says              an operator retries it
- * (leaver.h) foreign  left as somebody else changed it   either side changes
- * (foreign.h)
+ *   foreign  left as somebody else changed it   either side changes
  *
  * retry_at is 0 when there is no such time, or while it is being tried again.
  */
