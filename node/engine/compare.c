@@ -132,6 +132,41 @@ static enum ts_code decide_new(struct comparison *c, struct ts_err *err)
                   c->object.packed, err);
 }
 
+/* Where something may have been refused, `*after` also stands for the links of
+ * the next request: with others it is another one, and may be tried. */
+static enum ts_code add_links_due(struct comparison *c, struct ts_slice *after,
+                                  struct ts_err *err)
+{
+    size_t count = c->engine->links_max;
+    struct reference_due *due = NULL;
+    struct ts_hash *hash = NULL;
+    if (!c->engine->problems_known) {
+        return TS_OK;
+    }
+    due = ts_arena_array(c->arena, count, sizeof *due);
+    hash = ts_arena_array(c->arena, 1, sizeof *hash);
+    if (due == NULL || hash == NULL) {
+        return ts_fail(err, TS_E_LIMIT, 0,
+                       "could not compare an object with the target: it is too "
+                       "large");
+    }
+    enum ts_code code =
+        reference_due(c->mv, c->object.id, c->arena, due, &count, err);
+    struct ts_hasher *hasher = ts_hasher_new();
+    ts_hasher_begin(hasher);
+    ts_hasher_add_field(hasher, *after);
+    for (size_t i = 0; code == TS_OK && i < count; i++) {
+        uint8_t sign = due[i].add;
+        ts_hasher_add(hasher, ts_slice(&sign, 1));
+        ts_hasher_add_field(hasher, due[i].path);
+        ts_hasher_add_field(hasher, due[i].target_id);
+    }
+    *hash = ts_hasher_end(hasher);
+    ts_hasher_free(hasher);
+    *after = ts_slice(hash->bytes, sizeof hash->bytes);
+    return code;
+}
+
 static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
 {
     struct ts_entry wanted;
@@ -196,7 +231,8 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     } else if (user && difference.set.count > 0) {
         phase = INTENT_USER_UPDATE;
     }
-    return decide(c, INTENT_UPDATE, phase, after, err);
+    code = add_links_due(c, &after, err);
+    return code == TS_OK ? decide(c, INTENT_UPDATE, phase, after, err) : code;
 }
 
 /* ---- leaving ---------------------------------------------------------------

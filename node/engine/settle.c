@@ -62,6 +62,7 @@ static enum ts_code note(struct settlement *s, int64_t retry_at,
         .after = op->intent.after,
         .retry_at = retry_at,
     };
+    s->engine->problems_known = true;
     enum ts_code code = problem_set(s->mv, &problem, err);
     return code == TS_OK ? intent_drop(s->mv, op->intent.id, err) : code;
 }

@@ -389,6 +389,20 @@ class Gone(SemanticsCase):
         self.assertInStep()
         self.assertNoWrites(lambda: node.sync("--full"))
 
+    def test_other_members_than_those_that_were_refused_are_tried(self):
+        first, second, third = (self.person(each) for each in ("first", "second", "third"))
+        team = self.group("team", first)
+        node = self.running()
+        # The next write meets another version, shows that the first is gone, and adds him by an id that is, too.
+        self.assertStatus(self.lab.scim("DELETE", f"/Users/{self.user('first')['id']}"), 204)
+        self.directory.modify_s(team, [(0, "member", [second.encode()])])
+        node.twinsync("sync", "--wait")
+        self.assertEqual(["team"], [each["name"] for each in node.json("errors")["errors"]])
+        self.directory.modify_s(team, [(2, "member", [third.encode()])])
+        node.sync()
+        self.assertEqual([], node.json("errors")["errors"])
+        self.assertEqual({self.user("third")["id"]}, self.members("team"))
+
     def test_the_manager_who_was_deleted_before_he_could_be_taken_away(self):
         boss = self.person("boss")
         self.person("clerk", manager=boss)
