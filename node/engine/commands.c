@@ -5,6 +5,23 @@
 
 #include "node/engine/query/queries.h"
 
+enum ts_code commands_decided(struct engine *engine,
+                              const struct decision *decision,
+                              struct ts_err *err)
+{
+    struct state *state = &engine->context.state;
+    enum ts_code code = state_begin(state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    code = decision_put(state->mv, decision, err);
+    if (code != TS_OK) {
+        state_rollback(state);
+        return code;
+    }
+    return state_commit(state, err);
+}
+
 /* ---- waiting
  * ---------------------------------------------------------------------- */
 

@@ -1,12 +1,11 @@
 /* reanchor: who is gone and came under another anchor, as pairs to approve. */
-#include "node/engine/private.h"
+#include "node/engine/commands.h"
 
 #include <stdio.h>
 
 #include "node/engine/query/common.h"
 #include "node/engine/reanchor.h"
 #include "node/engine/twins.h"
-#include "node/metaverse/decision.h"
 #include "node/metaverse/object.h"
 
 #define PAIRS_LISTED 5000 /* in one answer; the count is of all */
@@ -120,26 +119,16 @@ static void add_ambiguous(void *context,
 static enum ts_code note_decision(struct proposal *p, const json_t *args,
                                   struct ts_err *err)
 {
-    struct state *state = &p->engine->context.state;
     const char *who = json_string_value(json_object_get(args, "who"));
     const char *reason = json_string_value(json_object_get(args, "reason"));
     struct decision decision = {
         .what = "reanchor",
         .subject = ts_slice_str(p->hold.hash),
         .items = p->count,
-        .actor = ts_slice_str(who == NULL ? "" : who),
+        .actor = ts_slice_str(who == NULL ? "operator" : who),
         .reason = ts_slice_str(reason == NULL ? "" : reason),
     };
-    enum ts_code code = state_begin(state, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    code = decision_put(state->mv, &decision, err);
-    if (code != TS_OK) {
-        state_rollback(state);
-        return code;
-    }
-    code = state_commit(state, err);
+    enum ts_code code = commands_decided(p->engine, &decision, err);
     if (code != TS_OK) {
         return code;
     }

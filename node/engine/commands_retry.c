@@ -1,5 +1,5 @@
 /* retry: an operator wants tried again now what was refused or put off. */
-#include "node/engine/private.h"
+#include "node/engine/commands.h"
 
 #include <stdio.h>
 
@@ -7,7 +7,6 @@
 #include "node/engine/query/common.h"
 #include "node/engine/query/find.h"
 #include "node/engine/touch.h"
-#include "node/metaverse/decision.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/problem.h"
 
@@ -166,7 +165,6 @@ static bool find_object(struct engine *engine, struct ts_slice text,
 static enum ts_code record(struct engine *engine, const struct retrying *r,
                            const json_t *args, struct ts_err *err)
 {
-    struct state *state = &r->engine->state;
     const char *object = json_string_value(json_object_get(args, "object"));
     const char *who = json_string_value(json_object_get(args, "who"));
     const char *reason = json_string_value(json_object_get(args, "reason"));
@@ -177,16 +175,7 @@ static enum ts_code record(struct engine *engine, const struct retrying *r,
         .actor = ts_slice_str(who == NULL ? "operator" : who),
         .reason = ts_slice_str(reason == NULL ? "" : reason),
     };
-    enum ts_code code = state_begin(state, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    code = decision_put(state->mv, &decision, err);
-    if (code != TS_OK) {
-        state_rollback(state);
-        return code;
-    }
-    code = state_commit(state, err);
+    enum ts_code code = commands_decided(engine, &decision, err);
     if (code != TS_OK) {
         return code;
     }
