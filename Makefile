@@ -1,6 +1,6 @@
 # One Makefile, no recursion into folders. `make help` lists the targets.
 #
-# Variants: `make V=debug|release|asan|tsan|cov|fuzz` build into build/$(V)/.
+# Variants: `make V=debug|release|asan|tsan|cov|fuzz|sim` build into build/$(V)/.
 # The product's binaries that people run are build/release/*; tests use
 # build/debug/* because fail-points are compiled out of release. The variants
 # fuzz and asan are clang's, the others gcc's, so that both compilers' warnings
@@ -11,7 +11,7 @@ ifneq ($(filter $(V),fuzz asan),)
 CC      := clang
 endif
 PKGS    := ldap libcurl libcrypto sqlite3 jansson libcyaml yaml-0.1 \
-           libpcre2-8 libprotobuf-c libsystemd smartcols
+           libpcre2-8 libprotobuf-c libsystemd smartcols libczmq libzmq libzstd
 PREFIX  ?= /usr
 VERSION := 0.1.0
 
@@ -28,13 +28,15 @@ HARDEN := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
           -fstack-clash-protection -fcf-protection -fPIE
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
-flags.debug     := -Og -g3 -Werror -DTS_FAILPOINTS
+flags.debug     := -Og -g3 -Werror -DTS_FAILPOINTS -DTS_RULES
+# The simulator: as fast as the product, and with rules that can be broken.
+flags.sim       := -O2 -g -Werror -DTS_FAILPOINTS -DTS_RULES
 flags.release   := -O2 -g -Werror $(HARDEN)
 ldflags.release := $(HARDEN_LD)
-flags.asan      := -O1 -g3 -fno-omit-frame-pointer -Werror -DTS_FAILPOINTS \
+flags.asan      := -O1 -g3 -fno-omit-frame-pointer -Werror -DTS_FAILPOINTS -DTS_RULES \
                    -fsanitize=address,undefined -fno-sanitize-recover=all
 ldflags.asan    := -fsanitize=address,undefined
-flags.tsan      := -O1 -g3 -fsanitize=thread -DTS_FAILPOINTS
+flags.tsan      := -O1 -g3 -fsanitize=thread -DTS_FAILPOINTS -DTS_RULES
 ldflags.tsan    := -fsanitize=thread
 flags.cov       := -O0 -g --coverage -DTS_FAILPOINTS
 ldflags.cov     := --coverage
@@ -56,6 +58,8 @@ PBC   := $(PROTO:%.proto=$(B)/%.pb-c.c)
 CORE  := $(filter-out node/daemon/main.c,\
            $(wildcard node/*/*.c node/*/*/*.c replication/*.c proto/*.c))
 CLI   := $(wildcard tools/twinsync/*.c)
+WITNESS := $(wildcard tools/witness/*.c)
+SIM   := $(wildcard tests/sim/*.c)
 BENCH := $(wildcard tools/bench/*.c)
 UNIT  := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/*/test_*.c))
 FUZZ  := $(patsubst %.c,$(B)/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -63,11 +67,11 @@ DRIVE := $(patsubst %.c,$(B)/%,$(wildcard tests/system/drivers/*.c))
 TLIB  := $(wildcard tests/lib/*.c)
 OBJ    = $(patsubst %.c,$(B)/%.o,$(1))
 BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
-         $(if $(CLI),$(B)/twinsync)
+         $(if $(CLI),$(B)/twinsync) $(if $(WITNESS),$(B)/twinsync-witness)
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm demo bench \
+.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm sim sim-build sim-mutations demo bench \
         lab-up lab-down install deb setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
@@ -76,6 +80,12 @@ $(B)/twinsyncd: $(call OBJ,node/daemon/main.c) $(B)/libcore.a
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
 $(B)/twinsync: $(call OBJ,$(CLI)) $(B)/libcore.a
+	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+
+$(B)/twinsync-witness: $(call OBJ,$(WITNESS)) $(B)/libcore.a
+	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+
+$(B)/simulate: $(call OBJ,$(SIM)) $(B)/libcore.a
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
 $(B)/libcore.a: $(call OBJ,$(CORE)) $(PBC:.c=.o)
@@ -162,6 +172,13 @@ storm: setup                         ## SEEDS=100 random storms of changes with 
 	@$(MAKE) --no-print-directory V=debug all
 	@tests/storm --seeds $(SEEDS) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
 
+sim-build:
+	@$(MAKE) --no-print-directory V=sim build/sim/simulate
+sim: sim-build                       ## SEEDS=100 simulated histories of a pair, dense with faults; SEED=first of them
+	@build/sim/simulate --seeds $(SEEDS) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
+sim-mutations: sim-build             ## break each rule of a pair: how soon does the simulator notice?
+	@build/sim/simulate --mutations
+
 SECONDS ?= 60
 fuzz:                                ## run each fuzz target for SECONDS=60
 	@$(MAKE) --no-print-directory V=fuzz fuzzers
@@ -178,7 +195,7 @@ fuzz:                                ## run each fuzz target for SECONDS=60
 # walks through paths, which takes most of the time: TIDY=quick.
 TIDY  ?= all
 TIDY_CHECKS.quick := --checks=-clang-analyzer-*
-TIDIED := $(patsubst %.c,build/tidy/$(TIDY)/%.ok,$(CORE) $(wildcard node/daemon/main.c) $(CLI) $(BENCH))
+TIDIED := $(patsubst %.c,build/tidy/$(TIDY)/%.ok,$(CORE) $(wildcard node/daemon/main.c) $(CLI) $(WITNESS) $(SIM) $(BENCH))
 tidy:                                ## clang-tidy over every source file
 	@$(MAKE) --no-print-directory V=debug all
 	@$(MAKE) --no-print-directory V=debug TIDY=$(TIDY) tidy-files
@@ -209,6 +226,7 @@ UNITDIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
 install: all                         ## binaries, manual, completion, systemd unit; DESTDIR= PREFIX=/usr
 	install -D -m 755 $(B)/twinsyncd $(DESTDIR)$(PREFIX)/sbin/twinsyncd
 	install -D -m 755 $(B)/twinsync $(DESTDIR)$(PREFIX)/bin/twinsync
+	[ ! -e $(B)/twinsync-witness ] || install -D -m 755 $(B)/twinsync-witness $(DESTDIR)$(PREFIX)/sbin/twinsync-witness
 	set -e; for page in $(MAN); do section=$${page##*.}; \
 	    install -D -m 644 $$page $(DATA)/man/man$$section/$${page##*/}; done
 	install -d $(DATA)/bash-completion/completions $(UNITDIR)
@@ -234,6 +252,6 @@ help:                                ## this list
 clean:                               ## remove build/
 	rm -rf build
 
--include $(patsubst %.o,%.d,$(call OBJ,$(CORE) node/daemon/main.c $(CLI) $(BENCH) $(TLIB) \
+-include $(patsubst %.o,%.d,$(call OBJ,$(CORE) node/daemon/main.c $(CLI) $(WITNESS) $(SIM) $(BENCH) $(TLIB) \
    $(wildcard tests/unit/*/*.c tests/fuzz/*.c tests/system/drivers/*.c)))
 -include $(TIDIED:.ok=.d)
