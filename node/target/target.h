@@ -40,10 +40,30 @@
 #define TARGET_MEMBERS_PATH "members"
 
 /* The one question before anything is written: may a request that ends by
- * `deadline` be sent? Asked on the target's thread; must not block. */
+ * `deadline` be sent? And how long may any request last: INT64_MAX when nothing
+ * limits it, 0 when none may begin. Asked on the target's thread; must not
+ * block. `remaining_ms` NULL: nothing limits it. */
 struct target_gate {
     bool (*may_export)(void *context, struct ts_time deadline);
+    int64_t (*remaining_ms)(void *context);
     void *context;
+};
+
+/* A token was received and not used yet: it may be used once its hash (SHA-256)
+ * and how long it lives are durable where the other node will find them. Asked
+ * on the thread that received it; blocks. NULL `record`: nobody needs to know.
+ * Errors   what recording can answer; the token is then thrown away. */
+struct target_token_hook {
+    enum ts_code (*record)(void *context, const uint8_t hash[static 32],
+                           int64_t lifetime_s, struct ts_err *err);
+    void *context;
+};
+
+/* Who to be instead of the client that the configuration names: made for an
+ * epoch, principal.h. */
+struct target_principal {
+    const char *id;
+    const char *secret; /* of the client; with `token-file`: the bearer token */
 };
 
 enum target_verb {
@@ -144,6 +164,9 @@ struct target_options {
     const char *cluster, *node; /* for Twinsync-Op */
     uint64_t epoch;
     const char *boot_id;
+    const struct target_principal *principal; /* NULL: the configuration's;
+                                                 borrowed until _close */
+    struct target_token_hook token;
 };
 
 struct target;
