@@ -104,6 +104,9 @@ static void put_given(FILE *out, const struct config_option *option,
     case CONFIG_SECTION_OPTIONAL:
         put_section(out, option->section, node);
         return;
+    case CONFIG_SECONDS:
+        (void) fprintf(out, "%u\n", config_milliseconds(node->text));
+        return;
     case CONFIG_TEXT:
     case CONFIG_NUMBER:
     case CONFIG_SWITCH:
@@ -128,7 +131,11 @@ static void put_default(FILE *out, const struct config_option *option,
         (void) fputs(",\n", out);
     } else if (option->fallback != NULL) {
         put_key(out, option->name);
-        put_text(out, option->fallback);
+        if (option->type == CONFIG_SECONDS) {
+            (void) fprintf(out, "%u", config_milliseconds(option->fallback));
+        } else {
+            put_text(out, option->fallback);
+        }
         (void) fputs(",\n", out);
     }
 }

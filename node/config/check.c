@@ -91,6 +91,41 @@ static enum ts_code check_number(struct config_problems *problems,
     return TS_OK;
 }
 
+/* Milliseconds; UINT32_MAX: not a decimal number of seconds. */
+uint32_t config_milliseconds(const char *text)
+{
+    size_t whole = strspn(text, "0123456789");
+    size_t part =
+        text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
+    size_t size = whole + (text[whole] == '.' ? 1 + part : 0);
+    if (whole < 1 || whole > 6 || text[size] != '\0' || part > 3 ||
+        (text[whole] == '.' && part == 0) || (text[0] == '0' && whole > 1)) {
+        return UINT32_MAX;
+    }
+    uint32_t ms = (uint32_t) strtoul(text, NULL, 10) * 1000;
+    static const uint32_t unit[] = { 100, 10, 1 };
+    for (size_t i = 0; i < part; i++) {
+        ms += (uint32_t) (text[whole + 1 + i] - '0') * unit[i];
+    }
+    return ms;
+}
+
+static enum ts_code check_seconds(struct config_problems *problems,
+                                  const struct config_option *option,
+                                  const struct config_node *node)
+{
+    uint32_t ms = config_milliseconds(node->text);
+    if (ms < option->min || ms > option->max) {
+        return config_complain(problems, node->mark,
+                               "\"%s\" must be a number of seconds from %g to "
+                               "%g, not \"%s\"",
+                               option->name, option->min / 1000.0,
+                               option->max / 1000.0,
+                               config_shown(node->text).text);
+    }
+    return TS_OK;
+}
+
 static enum ts_code check_word(struct config_problems *problems,
                                const struct config_option *option,
                                const struct config_node *node)
@@ -131,6 +166,9 @@ static enum ts_code check_scalar(struct config_problems *problems,
     }
     if (option->type == CONFIG_NUMBER) {
         return check_number(problems, option, node);
+    }
+    if (option->type == CONFIG_SECONDS) {
+        return check_seconds(problems, option, node);
     }
     if (option->type == CONFIG_WORD) {
         return check_word(problems, option, node);
@@ -280,6 +318,7 @@ static enum ts_code check_option(struct config_problems *problems,
     }
     case CONFIG_TEXT:
     case CONFIG_NUMBER:
+    case CONFIG_SECONDS:
     case CONFIG_SWITCH:
     case CONFIG_WORD:
     case CONFIG_LINE:

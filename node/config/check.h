@@ -12,6 +12,9 @@ bool config_applies(const struct config_section *section,
                     const struct config_option *option,
                     const struct config_node *map);
 
+/* A decimal number of seconds, as milliseconds; UINT32_MAX: it is none. */
+uint32_t config_milliseconds(const char *text);
+
 /* Errors   TS_E_CONFIG: at least one problem was added. */
 TS_MUSTUSE enum ts_code config_check_tree(const struct config_node *root,
                                           struct config_problems *problems);

@@ -150,6 +150,14 @@ enum config_foreign_edits {
     CONFIG_FOREIGN_REPORT
 };
 
+/* A client of its own for each epoch (RFC 7591). */
+struct config_registration {
+    char *url;
+    char *token_file;
+    char *revocation_url;    /* RFC 7009; NULL: none */
+    char *introspection_url; /* RFC 7662; NULL: none */
+};
+
 struct config_oauth {
     char *token_url;
     char *client_id;
@@ -157,7 +165,14 @@ struct config_oauth {
     char *private_key_file;   /* PEM: RFC 7523 private_key_jwt, RS256/ES256 */
     char *key_id;             /* "kid" of the assertion; NULL: none */
     char *scope;
-    char *resource; /* RFC 8707; NULL: none */
+    char *resource;                           /* RFC 8707; NULL: none */
+    struct config_registration *registration; /* NULL: none */
+};
+
+enum config_fence {
+    CONFIG_FENCE_NONE,
+    CONFIG_FENCE_REGISTRATION, /* oauth->registration is there */
+    CONFIG_FENCE_EXEC
 };
 
 struct config_target {
@@ -177,6 +192,9 @@ struct config_target {
     uint32_t request_timeout_seconds;
     uint32_t
         quiesce_seconds; /* longest work on a request whose answer was lost */
+    enum config_fence fence;
+    char **fence_command; /* exec: program and arguments */
+    uint32_t fence_command_count;
 };
 
 struct config_schedule {
@@ -184,10 +202,56 @@ struct config_schedule {
     uint32_t full_every_days;
 };
 
+/* One of the nodes of the cluster. */
+struct config_member {
+    char *name;
+    char *endpoint;    /* tcp://ADDRESS:PORT */
+    char *certificate; /* NULL: STATE/pair/peers/NAME.cert */
+};
+
+struct config_lease {
+    uint32_t ttl_ms, renew_ms, margin_ms;
+    uint32_t clock_error_percent;
+};
+
+enum config_register_type {
+    CONFIG_REGISTER_PEER,
+    CONFIG_REGISTER_ETCD,
+    CONFIG_REGISTER_LDAP,
+    CONFIG_REGISTER_MANUAL
+};
+
+/* Only what belongs to `type` is set. */
+struct config_register {
+    enum config_register_type type;
+    char *endpoint, *certificate; /* peer */
+    char **endpoints;             /* etcd */
+    uint32_t endpoints_count;
+    char *key;                  /* NULL: twinsync/CLUSTER */
+    char *user, *password_file; /* both or neither */
+    char *uri, *dn, *attribute; /* ldap */
+    struct config_bind *bind;
+    bool start_tls;
+    struct config_tls tls;
+    bool allow_plaintext_loopback;
+    uint32_t timeout_ms;
+};
+
+enum config_unprotected {
+    CONFIG_UNPROTECTED_CONTINUE,
+    CONFIG_UNPROTECTED_HOLD_DELETES,
+    CONFIG_UNPROTECTED_STOP
+};
+
 struct config {
     char *cluster;
     char *this_node;
     char *state_directory;
+    struct config_member *nodes; /* none: this node is alone, no register */
+    uint32_t nodes_count;
+    struct config_lease lease;
+    struct config_register *reg; /* NULL: alone */
+    enum config_unprotected unprotected;
     struct config_source *sources;
     uint32_t sources_count;
     struct config_rule *rules;

@@ -166,6 +166,20 @@ static void check_target(struct context *c, const struct config_node *node)
     check_exposure(c, at(oauth, "token-url"),
                    config_exposure_url(target->oauth->token_url),
                    target->allow_plaintext_loopback, "use https://");
+    const struct config_registration *registration =
+        target->oauth->registration;
+    for (int i = 0; registration != NULL && i < 3; i++) {
+        const char *const keys[] = { "url", "revocation-url",
+                                     "introspection-url" };
+        const char *const urls[] = { registration->url,
+                                     registration->revocation_url,
+                                     registration->introspection_url };
+        if (urls[i] != NULL) {
+            check_exposure(c, at(at(oauth, "registration"), keys[i]),
+                           config_exposure_url(urls[i]),
+                           target->allow_plaintext_loopback, "use https://");
+        }
+    }
     if (target->oauth->key_id != NULL &&
         target->oauth->private_key_file == NULL) {
         COMPLAIN(c, at(oauth, "key-id"),
@@ -186,5 +200,6 @@ enum ts_code config_check_cross(const struct config *config,
         check_rule(&c, i, at(root, "rules"));
     }
     check_target(&c, at(root, "target"));
-    return c.code;
+    enum ts_code code = config_check_pair(config, root, problems);
+    return c.code != TS_OK ? c.code : code;
 }

@@ -87,6 +87,32 @@ static bool is_filter(const char *text)
     return depth == 0 && strcmp(text, "()") != 0;
 }
 
+/* A name or an address, IPv6 in brackets, and a port. */
+static bool is_endpoint(const char *text)
+{
+    static const char scheme[] = "tcp://";
+    if (strncmp(text, scheme, sizeof scheme - 1) != 0) {
+        return false;
+    }
+    const char *host = text + sizeof scheme - 1;
+    const char *port = strrchr(host, ':');
+    if (port == NULL || port == host) {
+        return false;
+    }
+    size_t digits = strspn(port + 1, "0123456789");
+    long number = strtol(port + 1, NULL, 10);
+    size_t size = (size_t) (port - host);
+    bool bracketed = host[0] == '[' && host[size - 1] == ']';
+    size_t plain =
+        strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                     "0123456789.-");
+    size_t address =
+        bracketed ? strspn(host + 1, "0123456789abcdefABCDEF:.") : 0;
+    return digits >= 1 && digits <= 5 && port[1 + digits] == '\0' &&
+           number >= 1 && number <= 65535 &&
+           (plain == size || (bracketed && address == size - 2 && size > 2));
+}
+
 /* ---- URIs --------------------------------------------------------------- */
 
 static bool is_loopback(const char *host)
@@ -239,6 +265,8 @@ static bool matches(enum config_format format, const char *text)
         return is_printable(text, "") && are_ldap_uris(text, &unused);
     case CONFIG_URL:
         return is_printable(text, "") && is_url(text, &unused);
+    case CONFIG_ENDPOINT:
+        return is_endpoint(text);
     case CONFIG_DN:
         return is_dn(text);
     case CONFIG_FILTER:
@@ -273,6 +301,8 @@ static const struct {
                            "LDAP URIs", "^[lL][dD][aA][pP][sSiI]?://" },
     [CONFIG_URL] = { "must be an https:// URL without user and fragment", "URL",
                      "^[hH][tT][tT][pP][sS]?://" },
+    [CONFIG_ENDPOINT] = { "must be an endpoint such as tcp://10.0.0.1:7400",
+                          "endpoint", "^tcp://[^ /]+:[0-9]{1,5}$" },
     [CONFIG_DN] = { "must be a DN such as dc=example,dc=org (RFC 4514)", "DN",
                     NULL },
     [CONFIG_FILTER] = { "must be an LDAP filter in brackets such as "

@@ -59,6 +59,8 @@ static const char *kind_of(const struct config_option *option)
         return config_format_text(option->format);
     case CONFIG_NUMBER:
         return "number";
+    case CONFIG_SECONDS:
+        return "seconds";
     case CONFIG_SWITCH:
         return "true | false";
     case CONFIG_SECTION:
@@ -101,6 +103,10 @@ static void put_option(FILE *out, const struct config_option *option)
     }
     if (option->type == CONFIG_NUMBER) {
         (void) fprintf(out, "From %u to %u.\n", option->min, option->max);
+    }
+    if (option->type == CONFIG_SECONDS) {
+        (void) fprintf(out, "From %g to %g.\n", option->min / 1000.0,
+                       option->max / 1000.0);
     }
     if (option->fallback != NULL) {
         (void) fprintf(out, "The default is\n.Cm %s .\n", option->fallback);

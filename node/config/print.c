@@ -127,6 +127,11 @@ static json_t *option_json(const struct config_option *option, const void *data,
         return sections_json(option, data, extent);
     case CONFIG_MAP:
         return map_json(option, data);
+    case CONFIG_SECONDS: {
+        uint32_t ms = number_at(data, option->offset);
+        return ms % 1000 == 0 ? json_integer(ms / 1000)
+                              : json_real(ms / 1000.0);
+    }
     case CONFIG_NUMBER:
     case CONFIG_LINE:
         break;
@@ -291,8 +296,12 @@ static bool emit_value(yaml_emitter_t *emitter, json_t *value)
         return emit_scalar(emitter, text, style_of(text));
     }
     char number[24];
-    (void) snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT,
-                    json_integer_value(value));
+    if (json_is_real(value)) { /* seconds with a fraction */
+        (void) snprintf(number, sizeof number, "%.10g", json_real_value(value));
+    } else {
+        (void) snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT,
+                        json_integer_value(value));
+    }
     return emit_scalar(emitter,
                        json_is_boolean(value)
                            ? (json_is_true(value) ? "true" : "false")

@@ -82,6 +82,9 @@ static json_t *default_of(const struct config_option *option)
     if (option->type == CONFIG_NUMBER) {
         return json_integer(strtoll(option->fallback, NULL, 10));
     }
+    if (option->type == CONFIG_SECONDS) {
+        return json_real(strtod(option->fallback, NULL));
+    }
     if (option->type == CONFIG_SWITCH) {
         return json_boolean(strcmp(option->fallback, "true") == 0);
     }
@@ -109,6 +112,9 @@ static json_t *type_schema(const struct config_option *option)
                          (json_int_t) option->max);
     case CONFIG_MAP:
         return map_schema(option);
+    case CONFIG_SECONDS:
+        return json_pack("{s:s, s:f, s:f}", "type", "number", "minimum",
+                         option->min / 1000.0, "maximum", option->max / 1000.0);
     case CONFIG_NUMBER:
     case CONFIG_LINE:
         break;

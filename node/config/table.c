@@ -3,23 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define COUNT(array) ((uint32_t) (sizeof(array) / sizeof(array)[0]))
-/* Every row begins with its name, type and place. */
-#define AT(key, kind, type_, member) \
-    .name = (key), .type = (kind), .offset = offsetof(struct type_, member)
-#define LIST_AT(key, kind, type_, member) \
-    AT(key, kind, type_, member),         \
-        .count_offset = offsetof(struct type_, member##_count)
-#define WORDS(array) .words = (array), .word_count = COUNT(array)
-#define SECTION_OF(title_, rows, type_)                                \
-    .title = (title_), .options = (rows), .option_count = COUNT(rows), \
-    .size = sizeof(struct type_)
-
-enum {
-    TEXT_MAX = 1024,
-    EXPRESSION_MAX = 65536, /* SQLite's limit in node/rules */
-    ITEMS_MAX = 64
-};
+#include "node/config/table_rows.h"
 
 /* ---- tls, shared by sources and target ---------------------------------- */
 
@@ -37,7 +21,7 @@ static const struct config_option tls_options[] = {
       .format = CONFIG_SECRET, .max = TEXT_MAX, .local = true,
       .help = "PEM file with the private key of that certificate." },
 };
-static const struct config_section tls_section = {
+const struct config_section config_table_tls = {
     SECTION_OF("TLS", tls_options, config_tls),
     .both = { "certificate-file", "key-file" },
 };
@@ -61,7 +45,7 @@ static const struct config_option bind_options[] = {
       .only_if = "method", .only_is = "simple",
       .help = "File with that account's password." },
 };
-static const struct config_section bind_section = {
+const struct config_section config_table_bind = {
     SECTION_OF("How to log in to a source", bind_options, config_bind),
 };
 
@@ -87,10 +71,11 @@ static const struct config_option source_options[] = {
     { AT("filter", CONFIG_TEXT, config_source, filter), .effect = true,
       .format = CONFIG_FILTER, .max = 4096, .fallback = "(objectClass=*)",
       .help = "LDAP filter (RFC 4515) of the entries that are read." },
-    { AT("bind", CONFIG_SECTION, config_source, bind), .section = &bind_section,
-      .required = true, .help = "How to log in." },
-    { AT("tls", CONFIG_SECTION, config_source, tls), .section = &tls_section,
-      .help = "Certificates." },
+    { AT("bind", CONFIG_SECTION, config_source, bind),
+      .section = &config_table_bind, .required = true,
+      .help = "How to log in." },
+    { AT("tls", CONFIG_SECTION, config_source, tls),
+      .section = &config_table_tls, .help = "Certificates." },
     { AT("start-tls", CONFIG_SWITCH, config_source, start_tls),
       .fallback = "false",
       .help = "Encrypt ldap:// connections before logging in (RFC 4511, "
@@ -278,6 +263,10 @@ static const struct config_option oauth_options[] = {
       .help = "Scopes to ask for, separated by spaces." },
     { AT("resource", CONFIG_TEXT, config_oauth, resource), .max = TEXT_MAX,
       .help = "Resource to ask for (RFC 8707)." },
+    { AT("registration", CONFIG_SECTION_OPTIONAL, config_oauth, registration),
+      .section = &config_table_registration,
+      .help = "Where a client of its own is registered for each epoch, so "
+              "that a node that lost the lease can be shut out." },
 };
 static const struct config_section oauth_section = {
     SECTION_OF("OAuth 2.0", oauth_options, config_oauth),
@@ -295,6 +284,11 @@ static const cyaml_strval_t foreign_words[] = {
     { "overwrite", CONFIG_FOREIGN_OVERWRITE },
     { "report", CONFIG_FOREIGN_REPORT },
 };
+static const cyaml_strval_t fence_words[] = {
+    { "none", CONFIG_FENCE_NONE },
+    { "registration", CONFIG_FENCE_REGISTRATION },
+    { "exec", CONFIG_FENCE_EXEC },
+};
 static const struct config_option target_options[] = {
     { AT("type", CONFIG_WORD, config_target, type), .effect = true,
       WORDS(target_words), .required = true,
@@ -303,7 +297,8 @@ static const struct config_option target_options[] = {
       .format = CONFIG_URL, .max = TEXT_MAX, .required = true,
       .help = "Base URL, below which ServiceProviderConfig, Users and Groups "
               "are found." },
-    { AT("tls", CONFIG_SECTION, config_target, tls), .section = &tls_section,
+    { AT("tls", CONFIG_SECTION, config_target, tls),
+      .section = &config_table_tls,
       .help = "Certificates, also for the token endpoint." },
     { AT("oauth", CONFIG_SECTION_OPTIONAL, config_target, oauth),
       .section = &oauth_section, .help = "Where access tokens come from." },
@@ -346,6 +341,19 @@ static const struct config_option target_options[] = {
       .min = 1, .max = 3600, .fallback = "30",
       .help = "Longest time that the service may still work on a request whose "
               "answer was lost; only then is the object looked up." },
+    { AT("fence", CONFIG_WORD, config_target, fence), WORDS(fence_words),
+      .fallback = "none",
+      .help = "How a node that lost the lease is shut out of the service: "
+              "registration deletes the client that was registered for its "
+              "epoch, exec runs fence-command, none does not, and then only "
+              "the lease keeps two nodes from writing. To be said where nodes "
+              "names two." },
+    { LIST_AT("fence-command", CONFIG_TEXTS, config_target, fence_command),
+      .required = true, .min = 1, .max = ITEMS_MAX, .only_if = "fence",
+      .only_is = "exec",
+      .help = "Program, by its absolute path, and arguments. It is told in "
+              "TWINSYNC_FENCE_EPOCH below which epoch nobody may write, and "
+              "ends with 0 when that is certain, 75 when it is not yet." },
 };
 static const struct config_section target_section = {
     SECTION_OF("Target", target_options, config_target),
@@ -406,6 +414,11 @@ static const struct config_section guard_section = {
 
 /* ---- the file ----------------------------------------------------------- */
 
+static const cyaml_strval_t unprotected_words[] = {
+    { "continue", CONFIG_UNPROTECTED_CONTINUE },
+    { "hold-deletes", CONFIG_UNPROTECTED_HOLD_DELETES },
+    { "stop", CONFIG_UNPROTECTED_STOP },
+};
 static const struct config_option options[] = {
     { AT("cluster", CONFIG_TEXT, config, cluster), .format = CONFIG_NAME,
       .max = 32, .required = true,
@@ -420,6 +433,21 @@ static const struct config_option options[] = {
       .format = CONFIG_FOLDER, .max = TEXT_MAX, .local = true,
       .fallback = "/var/lib/twinsync",
       .help = "Folder of everything that is remembered." },
+    { LIST_AT("nodes", CONFIG_SECTIONS, config, nodes),
+      .section = &config_table_node, .max = 3,
+      .help = "The computers of the pair, and one that is to replace one of "
+              "them. Without it this computer is alone." },
+    { AT("lease", CONFIG_SECTION, config, lease),
+      .section = &config_table_lease,
+      .help = "How long the right to export lasts." },
+    { AT("register", CONFIG_SECTION_OPTIONAL, config, reg),
+      .section = &config_table_register,
+      .help = "Where it is written who may export: outside both nodes." },
+    { AT("unprotected", CONFIG_WORD, config, unprotected),
+      WORDS(unprotected_words), .fallback = "continue",
+      .help = "What is exported while the standby does not confirm that it "
+              "has each change: everything (continue), all but what takes "
+              "away (hold-deletes), nothing (stop)." },
     { LIST_AT("sources", CONFIG_SECTIONS, config, sources), .effect = true,
       .section = &source_section, .required = true, .min = 1, .max = 16,
       .help = "Directories that people and groups are read from." },
@@ -472,6 +500,7 @@ static cyaml_schema_value_t value_of(struct config_schema *schema,
         value.string.max = CYAML_UNLIMITED;
         break;
     case CONFIG_NUMBER:
+    case CONFIG_SECONDS:
     case CONFIG_LINE:
         value.type = CYAML_UINT;
         value.data_size = sizeof(uint32_t);

@@ -26,6 +26,7 @@
 enum config_option_type {
     CONFIG_TEXT,             /* char * */
     CONFIG_NUMBER,           /* uint32_t */
+    CONFIG_SECONDS,          /* uint32_t of milliseconds: "0.5" is 500 */
     CONFIG_SWITCH,           /* bool */
     CONFIG_WORD,             /* enum, one of `words` */
     CONFIG_SECTION,          /* embedded struct; absent means all defaults */
@@ -47,6 +48,7 @@ enum config_format {
     CONFIG_SECRET,     /* as CONFIG_FILE, for node/base/secret.h */
     CONFIG_LDAP_URIS,  /* ldap://, ldaps://, ldapi://, separated by spaces */
     CONFIG_URL,        /* http:// or https:// without user and fragment */
+    CONFIG_ENDPOINT,   /* tcp://ADDRESS:PORT */
     CONFIG_DN,         /* RFC 4514 */
     CONFIG_FILTER,     /* RFC 4515, in brackets */
     CONFIG_ATTRIBUTE,  /* RFC 4512 attribute description */
@@ -64,7 +66,8 @@ struct config_option {
     bool effect; /* decides what is written: part of config_effect(), with
                     the sections around it */
     uint32_t offset, count_offset;
-    uint32_t min, max;    /* NUMBER: value; texts: bytes; lists: items */
+    uint32_t min, max;    /* NUMBER: value; SECONDS: milliseconds; texts:
+                             bytes; lists: items */
     const char *fallback; /* the default, as one would write it */
     const cyaml_strval_t *words;
     uint32_t word_count;
@@ -95,8 +98,8 @@ config_table_find(const struct config_section *section, const char *name);
 
 /* All sections and options as libcyaml wants them; no memory to give back.
  * Asserts T1's sizes. */
-#define CONFIG_SCHEMA_FIELDS_MAX 192
-#define CONFIG_SCHEMA_VALUES_MAX 32
+#define CONFIG_SCHEMA_FIELDS_MAX 256
+#define CONFIG_SCHEMA_VALUES_MAX 48
 struct config_schema {
     cyaml_schema_value_t top;
     cyaml_schema_field_t fields[CONFIG_SCHEMA_FIELDS_MAX];

@@ -208,8 +208,17 @@ static void every_option_survives_printing(void **state)
         "   request-timeout-seconds: 4, tls: {ca-file: /ca},\n"
         "   oauth: {token-url: https://t/, client-id: me, private-key-file: "
         "/p,\n"
-        "           key-id: k1, scope: a b, resource: 'urn:x'}}\n"
-        "schedule: {every-seconds: 9, full-every-days: 2}\n";
+        "           key-id: k1, scope: a b, resource: 'urn:x',\n"
+        "           registration: {url: 'https://r/', token-file: /t}},\n"
+        "   fence: exec, fence-command: [/bin/fence, now]}\n"
+        "schedule: {every-seconds: 9, full-every-days: 2}\n"
+        "nodes:\n"
+        "- {name: n, endpoint: 'tcp://10.0.0.1:7400', certificate: n.cert}\n"
+        "- {name: o, endpoint: 'tcp://[fd00::2]:7400'}\n"
+        "lease: {ttl-seconds: 5, renew-seconds: 0.5, margin-seconds: 0.25}\n"
+        "register: {type: etcd, endpoints: ['https://e/'], user: u, "
+        "password-file: /p}\n"
+        "unprotected: hold-deletes\n";
     struct config *first = parse(full);
     char *printed = print(first);
     struct config *second = parse(printed);
@@ -230,6 +239,15 @@ static void every_option_survives_printing(void **state)
     assert_string_equal(second->target.oauth->key_id, "k1");
     assert_string_equal(second->target.oauth->resource, "urn:x");
     assert_null(second->target.oauth->client_secret_file);
+    assert_string_equal(second->target.oauth->registration->token_file, "/t");
+    assert_int_equal(second->target.fence, CONFIG_FENCE_EXEC);
+    assert_string_equal(second->target.fence_command[1], "now");
+    assert_string_equal(second->nodes[1].endpoint, "tcp://[fd00::2]:7400");
+    assert_int_equal(second->lease.renew_ms, 500);
+    assert_int_equal(second->lease.margin_ms, 250);
+    assert_int_equal(second->lease.clock_error_percent, 10);
+    assert_int_equal(second->reg->type, CONFIG_REGISTER_ETCD);
+    assert_int_equal(second->unprotected, CONFIG_UNPROTECTED_HOLD_DELETES);
     json_decref(a);
     json_decref(b);
     config_free(first);

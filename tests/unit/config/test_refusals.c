@@ -108,8 +108,8 @@ static void unknown_keys(void **state)
             "\"every-seconds\"");
     refuses("  type: scim", "  quite-another: 1\n  type: scim",
             "c.yaml:24:3: unknown key \"quite-another\"");
-    refuses("cluster: corp", "cluster: corp\nlease: {}",
-            "c.yaml:2:1: unknown key \"lease\"");
+    refuses("cluster: corp", "cluster: corp\nleases: {}",
+            "c.yaml:2:1: unknown key \"leases\", did you mean \"lease\"");
     refuses("    when: mail IS", "    when-line: 7\n    when: mail IS",
             "c.yaml:12:5: unknown key \"when-line\"");
     refuses("cluster: corp", "\"a\\nb\": 1\ncluster: corp",
@@ -420,6 +420,65 @@ static void counts_and_sizes(void **state)
             "c.yaml:12:11: \"when\" is over 65536 bytes long");
 }
 
+/* The first problem's text has `part` in it. */
+static void refuses_with(const char *old, const char *new, const char *part)
+{
+    char *text = edited(old, new);
+    struct config *config = NULL;
+    struct ts_err err = { .text = "" };
+    assert_int_equal(
+        config_parse(ts_slice_str(text), "c.yaml", &config, NULL, &err),
+        TS_E_CONFIG);
+    if (strstr(err.text, part) == NULL) {
+        fail_msg("\"%s\" does not say \"%s\"", err.text, part);
+    }
+    free(text);
+}
+
+/* What a pair's options must have in common. */
+#define PAIR(edit_)                                                    \
+    "cluster: corp\nregister: {type: peer, endpoint: 'tcp://w:7410', " \
+    "certificate: w.cert}\nnodes:\n- {name: alpha, endpoint: "         \
+    "'tcp://a:7400'}\n- {name: beta, endpoint: 'tcp://b:7400'}\n" edit_
+static void options_of_a_pair(void **state)
+{
+    (void) state;
+    refuses_with("cluster: corp", PAIR(""),
+                 "\"fence\" is missing: with two nodes");
+    refuses_with("cluster: corp", PAIR("lease: {ttl-seconds: 5}"),
+                 "\"renew-seconds\" must be at most 0.833");
+    refuses_with(
+        "cluster: corp", PAIR("lease: {renew-seconds: 0.0001}"),
+        "\"renew-seconds\" must be a number of seconds from 0.05 to 100");
+    refuses_with("cluster: corp",
+                 PAIR("- {name: beta, endpoint: 'tcp://c:7400'}"),
+                 "there are two nodes called \"beta\"");
+    refuses_with("cluster: corp", PAIR("- {name: c, endpoint: 'tcp://w:7410'}"),
+                 "the witness belongs on a third computer");
+    refuses_with("cluster: corp", PAIR("- {name: c, endpoint: 'tcp://b:7400'}"),
+                 "have the same endpoint");
+    refuses_with("cluster: corp", PAIR("- {name: c, endpoint: 'b:7400'}"),
+                 "must be an endpoint such as tcp://10.0.0.1:7400");
+    refuses_with("cluster: corp",
+                 "cluster: corp\nnodes: [{name: b, endpoint: 'tcp://b:1'}]",
+                 "\"nodes\" and \"register\" come together");
+    refuses_with("cluster: corp\nthis-node: alpha",
+                 "cluster: corp\nthis-node: gamma\nregister: {type: manual}\n"
+                 "nodes: [{name: b, endpoint: 'tcp://b:1'}]",
+                 "\"nodes\" has no node called \"gamma\"");
+    refuses_with(
+        "cluster: corp",
+        "cluster: corp\nregister: {type: ldap, uri: 'ldap://h', dn: "
+        "'cn=x', bind: {dn: 'cn=y', password-file: /p}}\nnodes: [{name: "
+        "alpha, endpoint: 'tcp://b:1'}]",
+        "\"register\" would send secrets unencrypted");
+    refuses_with("  type: scim", "  fence: registration\n  type: scim",
+                 "needs \"registration\" in \"oauth\"");
+    refuses_with("  type: scim",
+                 "  fence: exec\n  fence-command: [run]\n  type: scim",
+                 "must begin with the absolute path of a program");
+}
+
 static void too_many_items(void **state)
 {
     (void) state;
@@ -475,6 +534,7 @@ int main(void)
         cmocka_unit_test(start_tls_and_external_where_they_cannot_be),
         cmocka_unit_test(names_that_are_not_there),
         cmocka_unit_test(counts_and_sizes),
+        cmocka_unit_test(options_of_a_pair),
         cmocka_unit_test(too_many_items),
         cmocka_unit_test(all_problems_are_listed),
     };
