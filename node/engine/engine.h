@@ -36,10 +36,12 @@ struct engine_reply {
 };
 
 struct engine;
+struct engine_pair;
 
 struct engine_options {
     const struct config *config; /* borrowed until engine_free */
     bool approve_first; /* carry out a first plan that nobody looked at */
+    const struct engine_pair *pair; /* NULL: this node is alone; see pair.h */
 };
 
 /* Opens the state (blocks: quick_check) and starts the threads.
