@@ -157,6 +157,13 @@ static enum ts_code read_text(const struct place *place, int fd, char *text,
     return TS_OK;
 }
 
+enum ts_code ts_secret_open(const char *path, int *ret_fd, struct ts_err *err)
+{
+    struct place place = { "", false };
+    enum ts_code code = locate(path, &place, err);
+    return code == TS_OK ? open_checked(&place, ret_fd, err) : code;
+}
+
 enum ts_code ts_secret_read(const char *path, struct ts_secret *ret_secret,
                             struct ts_err *err)
 {

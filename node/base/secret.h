@@ -38,6 +38,12 @@ struct ts_secret {
 TS_MUSTUSE enum ts_code ts_secret_read(const char *path,
                                        struct ts_secret *ret_secret,
                                        struct ts_err *err);
+/* The file, checked as above and not read: for what is no text.
+ * Owns     *ret_fd: close it.
+ * Errors   as above, but those about the content.
+ * Blocks   on the disk. */
+TS_MUSTUSE enum ts_code ts_secret_open(const char *path, int *ret_fd,
+                                       struct ts_err *err);
 /* Would ts_secret_read succeed? Same errors; nothing is kept. */
 TS_MUSTUSE enum ts_code ts_secret_check(const char *path, struct ts_err *err);
 

@@ -38,8 +38,7 @@ TS_MUSTUSE enum ts_code seal_key_make(struct seal_key *ret_key,
                                       struct ts_err *err);
 /* From a file of exactly 32 bytes that nobody but its owner (root or us) can
  * read.
- * Errors   TS_E_NOT_FOUND, TS_E_REFUSED (others can read it, foreign owner, not
- *          a regular file), TS_E_CORRUPT (another size), TS_E_IO.
+ * Errors   as ts_secret_open; TS_E_CORRUPT (another size), TS_E_IO.
  * Blocks   on the disk. */
 TS_MUSTUSE enum ts_code
 seal_key_read(const char *path, struct seal_key *ret_key, struct ts_err *err);

@@ -434,7 +434,7 @@ static void set_up(json_t *json)
                             : (long) number(json, "gate_after", 0);
     driver.options = (struct target_options){
         .config = &driver.config,
-        .gate = { may_export, NULL },
+        .gate = { .may_export = may_export },
         .cluster = "test",
         .node = "alpha",
         .epoch = 1,
