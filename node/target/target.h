@@ -31,6 +31,7 @@
 
 #include "node/base/arena.h"
 #include "node/base/entry.h"
+#include "node/base/hash.h"
 #include "node/base/time.h"
 #include "node/config/config.h"
 
@@ -41,20 +42,25 @@
 
 /* The one question before anything is written: may a request that ends by
  * `deadline` be sent? And how long may any request last: INT64_MAX when nothing
- * limits it, 0 when none may begin. Asked on the target's thread; must not
- * block. `remaining_ms` NULL: nothing limits it. */
+ * limits it, 0 when none may begin. `tick` is called at each turn of a loop
+ * that waits for the service, at least every TARGET_TICK_MS: the thread lives.
+ * All on the target's thread; none may block. The last two may be NULL. */
+#define TARGET_TICK_MS 100
 struct target_gate {
     bool (*may_export)(void *context, struct ts_time deadline);
     int64_t (*remaining_ms)(void *context);
+    void (*tick)(void *context);
     void *context;
 };
 
 /* A token was received and not used yet: it may be used once its hash (SHA-256)
  * and how long it lives are durable where the other node will find them. Asked
  * on the thread that received it; blocks. NULL `record`: nobody needs to know.
+ * A life that the service did not tell is TARGET_LIFETIME_UNKNOWN seconds.
  * Errors   what recording can answer; the token is then thrown away. */
+#define TARGET_LIFETIME_UNKNOWN ((int64_t) UINT32_MAX)
 struct target_token_hook {
-    enum ts_code (*record)(void *context, const uint8_t hash[static 32],
+    enum ts_code (*record)(void *context, const struct ts_hash *hash,
                            int64_t lifetime_s, struct ts_err *err);
     void *context;
 };
