@@ -7,6 +7,7 @@
 #include <unistr.h>
 
 #include "proto/entry.pb-c.h"
+#include "proto/packing.h"
 
 /* ---- what both directions check ----------------------------------------- */
 
@@ -169,12 +170,8 @@ static void fill(Twinsync__V1__Entry *message, const struct ts_entry *entry,
         to->values =
             scratch_take(scratch, from->value_count * sizeof *to->values);
         for (size_t v = 0; v < from->value_count; v++) {
-            union {
-                const uint8_t *borrowed;
-                uint8_t *data;
-            } value = { .borrowed = from->values[v].data };
-            to->values[v].len = from->values[v].size;
-            to->values[v].data = value.data;
+            to->values[v] =
+                packing_bytes(from->values[v].data, from->values[v].size);
         }
         message->attributes[i] = to;
     }
@@ -219,25 +216,6 @@ enum ts_code entry_pack(const struct ts_entry *entry, struct ts_arena *arena,
 }
 
 /* ---- unpacking ---------------------------------------------------------- */
-
-struct allocator {
-    struct ts_arena *arena;
-    bool full;
-};
-
-static void *take(void *context, size_t size)
-{
-    struct allocator *allocator = context;
-    void *piece = ts_arena_take(allocator->arena, size);
-    allocator->full |= piece == NULL;
-    return piece;
-}
-
-static void keep(void *context, void *piece)
-{
-    (void) context; /* the arena gives everything back at once */
-    (void) piece;
-}
 
 static enum ts_code unpack_values(const Twinsync__V1__Attribute *from,
                                   struct ts_attribute *to, struct ts_err *err)
@@ -336,11 +314,11 @@ enum ts_code entry_unpack(struct ts_slice bytes, struct ts_arena *arena,
                        "cannot unpack an entry of %zu bytes: the limit is %zu",
                        bytes.size, TS_ENTRY_SIZE_MAX);
     }
-    struct allocator context = { .arena = arena };
-    ProtobufCAllocator allocator = { take, keep, &context };
+    struct packing packing;
+    packing_init(&packing, arena);
     const Twinsync__V1__Entry *message =
-        twinsync__v1__entry__unpack(&allocator, bytes.size, bytes.data);
-    if (message == NULL && context.full) {
+        twinsync__v1__entry__unpack(&packing.allocator, bytes.size, bytes.data);
+    if (message == NULL && packing.is_full) {
         return ts_fail(err, TS_E_LIMIT, 0,
                        "could not unpack an entry of %zu bytes: it needs more "
                        "memory than it may have",

@@ -1,0 +1,279 @@
+#include "proto/wire_check.h"
+
+#include "node/base/entry.h"
+
+/* The first broken rule is told; the checks after it do nothing. */
+struct check {
+    const char *kind;
+    enum ts_code code, failure; /* what broke rules become; TS_OK so far */
+    struct ts_err *err;
+};
+
+static void number(struct check *c, const char *field, int64_t value)
+{
+    if (c->code == TS_OK && value < 0) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's %s is below 0 or not a number of 63 bits",
+                          c->kind, field);
+    }
+}
+
+static void at_most(struct check *c, const char *field, uint64_t value,
+                    uint64_t max)
+{
+    if (c->code == TS_OK && value > max) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's %s is %llu, more than %llu", c->kind, field,
+                          (unsigned long long) value, (unsigned long long) max);
+    }
+}
+
+static void text(struct check *c, const char *field, const char *value,
+                 size_t max)
+{
+    if (c->code != TS_OK) {
+        return;
+    }
+    size_t size = value == NULL ? max + 1 : strnlen(value, max + 1);
+    if (size > max) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's %s is missing or longer than %zu bytes",
+                          c->kind, field, max);
+    } else if (size > 0 &&
+               ts_kind_of_bytes(ts_slice(value, size)) != TS_KIND_TEXT) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's %s is not UTF-8 text", c->kind, field);
+    }
+}
+
+/* Named like a node or a source: what a log line may show as it is. */
+static void name(struct check *c, const char *field, const char *value)
+{
+    text(c, field, value, WIRE_NAME_MAX);
+    for (const char *at = value; c->code == TS_OK && *at != '\0'; at++) {
+        if ((unsigned char) *at <= ' ' || *at == 0x7f) {
+            c->code = ts_fail(c->err, c->failure, 0,
+                              "the %s's %s has a blank or control character",
+                              c->kind, field);
+        }
+    }
+    if (c->code == TS_OK && value[0] == '\0') {
+        c->code = ts_fail(c->err, c->failure, 0, "the %s's %s is empty",
+                          c->kind, field);
+    }
+}
+
+static void known(struct check *c, const char *field, struct wire_id id)
+{
+    if (c->code == TS_OK && wire_id_is_zero(id)) {
+        c->code = ts_fail(c->err, c->failure, 0, "the %s's %s is missing",
+                          c->kind, field);
+    }
+}
+
+static void position(struct check *c, const struct wire_position *at)
+{
+    number(c, "generation", at->generation);
+    number(c, "position's epoch", at->epoch);
+    number(c, "seq", at->seq);
+}
+
+/* ---- one a body --------------------------------------------------------- */
+
+static void check_hello(struct check *c, const struct wire_hello *m)
+{
+    text(c, "release", m->release, WIRE_NAME_MAX);
+    at_most(c, "level_max", m->level_max, WIRE_LEVEL_MAX);
+}
+
+static void check_heartbeat(struct check *c, const struct wire_heartbeat *m)
+{
+    at_most(c, "role", m->role, 255);
+    number(c, "membership", m->membership);
+    position(c, &m->position);
+    at_most(c, "level", m->level, WIRE_LEVEL_MAX);
+    at_most(c, "level_max", m->level_max, WIRE_LEVEL_MAX);
+    number(c, "register_age_ms", m->register_age_ms);
+    /* Sent with 1 added, so that "never" is the default. */
+    number(c, "heard_ms", m->heard_ms == -1 ? 0 : m->heard_ms);
+    at_most(c, "heard_ms", (uint64_t) m->heard_ms + 1, INT64_MAX);
+}
+
+static void check_heartbeat_reply(struct check *c,
+                                  const struct wire_heartbeat_reply *m)
+{
+    (void) c; /* any number is one */
+    (void) m;
+}
+
+static void check_promise(struct check *c, const struct wire_promise *m)
+{
+    number(c, "epoch", m->epoch);
+    number(c, "membership", m->membership);
+    known(c, "boot", m->boot);
+    known(c, "nonce", m->nonce);
+}
+
+static void check_promise_request(struct check *c, const struct wire_promise *m)
+{
+    check_promise(c, m);
+}
+
+static void check_promise_grant(struct check *c, const struct wire_promise *m)
+{
+    check_promise(c, m);
+}
+
+static void check_promise_refusal(struct check *c,
+                                  const struct wire_promise_refusal *m)
+{
+    check_promise(c, &m->request);
+    text(c, "text", m->text, WIRE_TEXT_MAX);
+}
+
+static void check_follow_from(struct check *c, const struct wire_follow_from *m)
+{
+    position(c, &m->position);
+    at_most(c, "credit", m->credit, INT64_MAX);
+    at_most(c, "level_max", m->level_max, WIRE_LEVEL_MAX);
+}
+
+static void check_row(struct check *c, const struct wire_row *row,
+                      bool is_alone)
+{
+    number(c, "generation", row->generation);
+    number(c, "epoch", row->epoch);
+    number(c, "seq", row->seq);
+    number(c, "at", row->at);
+    at_most(c, "level", row->level, WIRE_LEVEL_MAX);
+    at_most(c, "size", row->size, WIRE_CHANGESET_MAX);
+    at_most(c, "offset", row->offset, row->size);
+    at_most(c, "changeset", row->changeset.size, row->size - row->offset);
+    if (c->code == TS_OK && row->changeset.size == 0) {
+        c->code = ts_fail(c->err, c->failure, 0, "the %s's changeset is empty",
+                          c->kind);
+    }
+    if (c->code == TS_OK && !is_alone && row->changeset.size != row->size) {
+        c->code =
+            ts_fail(c->err, c->failure, 0,
+                    "the %s's piece of a changeset is not alone", c->kind);
+    }
+}
+
+static void check_rows(struct check *c, const struct wire_rows *m)
+{
+    at_most(c, "count", m->count, WIRE_ROWS_MAX);
+    for (size_t i = 0; c->code == TS_OK && i < m->count; i++) {
+        check_row(c, &m->rows[i], m->count == 1);
+    }
+    position(c, &m->leader);
+}
+
+static void check_applied(struct check *c, const struct wire_applied *m)
+{
+    position(c, &m->position);
+    at_most(c, "credit", m->credit, INT64_MAX);
+}
+
+static void check_snapshot_offer(struct check *c,
+                                 const struct wire_snapshot_offer *m)
+{
+    known(c, "id", m->id);
+    position(c, &m->position);
+    at_most(c, "level", m->level, WIRE_LEVEL_MAX);
+    at_most(c, "file_size", m->file_size, INT64_MAX);
+    at_most(c, "packed_size", m->packed_size,
+            (uint64_t) WIRE_CHUNKS_MAX * WIRE_CHUNK_MAX);
+    at_most(c, "chunk_size", m->chunk_size, WIRE_CHUNK_MAX);
+    at_most(c, "number of chunks", m->chunk_count, WIRE_CHUNKS_MAX);
+    uint64_t room = (uint64_t) m->chunk_size * m->chunk_count;
+    if (c->code == TS_OK && (m->chunk_count == 0 || m->packed_size > room ||
+                             m->packed_size + m->chunk_size <= room)) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's %llu bytes are not %zu chunks of %u",
+                          c->kind, (unsigned long long) m->packed_size,
+                          m->chunk_count, m->chunk_size);
+    }
+}
+
+static void check_snapshot_want(struct check *c,
+                                const struct wire_snapshot_want *m)
+{
+    known(c, "id", m->id);
+    at_most(c, "index", m->index, WIRE_CHUNKS_MAX);
+    at_most(c, "credit", m->credit, WIRE_CHUNKS_MAX);
+}
+
+static void check_snapshot_chunk(struct check *c,
+                                 const struct wire_snapshot_chunk *m)
+{
+    known(c, "id", m->id);
+    at_most(c, "index", m->index, WIRE_CHUNKS_MAX - 1);
+    at_most(c, "data", m->data.size, WIRE_CHUNK_MAX);
+    if (c->code == TS_OK && m->data.size == 0) {
+        c->code =
+            ts_fail(c->err, c->failure, 0, "the %s's data is empty", c->kind);
+    }
+}
+
+static void check_snapshot_done(struct check *c,
+                                const struct wire_snapshot_done *m)
+{
+    known(c, "id", m->id);
+    position(c, &m->position);
+}
+
+static void check_tail(struct check *c, const struct wire_tail *m)
+{
+    number(c, "epoch", m->epoch);
+    known(c, "boot", m->boot);
+    at_most(c, "count", m->count, WIRE_HINTS_MAX);
+    for (size_t i = 0; c->code == TS_OK && i < m->count; i++) {
+        const struct wire_hint *hint = &m->hints[i];
+        at_most(c, "kind", hint->kind, 255);
+        text(c, "source", hint->source, WIRE_NAME_MAX);
+        at_most(c, "anchor", hint->anchor.size, WIRE_KEY_MAX);
+        text(c, "target_id", hint->target_id, WIRE_KEY_MAX);
+        text(c, "op", hint->op, WIRE_KEY_MAX);
+        text(c, "verb", hint->verb, WIRE_NAME_MAX);
+    }
+}
+
+static void check_tail_taken(struct check *c, const struct wire_tail_taken *m)
+{
+    number(c, "epoch", m->epoch);
+}
+
+static void check_refused(struct check *c, const struct wire_refused *m)
+{
+    at_most(c, "code", m->refusal, WIRE_REFUSALS - 1);
+    at_most(c, "about", m->about, WIRE_KINDS_COUNT - 1);
+    text(c, "text", m->text, WIRE_TEXT_MAX);
+}
+
+static void check_header(struct check *c, const struct wire_header *header)
+{
+    name(c, "sender", header->sender);
+    known(c, "boot", header->boot);
+    number(c, "epoch", header->epoch);
+    at_most(c, "oldest version", header->version_min, header->version);
+}
+
+enum ts_code wire_check(const struct wire_message *message,
+                        enum ts_code failure, struct ts_err *err)
+{
+    struct check c = { wire_kind_text(message->kind), TS_OK, failure, err };
+    check_header(&c, &message->header);
+    switch (message->kind) {
+#define CASE(NAME, member)                    \
+    case WIRE_##NAME:                         \
+        check_##member(&c, &message->member); \
+        break;
+        WIRE_KINDS(CASE)
+#undef CASE
+    case WIRE_UNKNOWN:
+    case WIRE_KINDS_COUNT:
+        break;
+    }
+    return c.code;
+}
