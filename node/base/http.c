@@ -17,6 +17,8 @@
 #define BODY_KEPT ((size_t) 256 * 1024)
 /* Longest sleep of one poll: libcurl's own timers are honoured within it. */
 #define POLL_MAX_MS 1000
+/* Between the clock that the gate reads and the one that time-outs use. */
+#define SLACK_MS 20
 
 /* One easy handle, used again and again. */
 struct slot {
@@ -28,6 +30,7 @@ struct slot {
     struct ts_time started, ends;
     uint32_t hook_passes; /* times that bytes were allowed to leave */
     bool stopped, resent, oversize;
+    bool too_late; /* there was no time left at its start */
     uint8_t *body;
     size_t body_size, body_room;
     char why[CURL_ERROR_SIZE];
@@ -44,22 +47,37 @@ struct ts_http {
 
 /* -- libcurl's callbacks ------------------------------------------------- */
 
+static int64_t remaining_ms(const struct ts_http *http)
+{
+    const struct ts_http_gate *gate = &http->options.gate;
+    return gate->remaining_ms == NULL ? INT64_MAX
+                                      : gate->remaining_ms(gate->context);
+}
+
+static bool may_leave(const struct slot *slot)
+{
+    const struct ts_http *http = slot->http;
+    const struct ts_http_gate *gate = &http->options.gate;
+    if (atomic_load(&http->cancelled) || slot->too_late ||
+        remaining_ms(http) <= 0) {
+        return false;
+    }
+    return !slot->request->gated || gate->may_send == NULL ||
+           gate->may_send(gate->context, slot->ends);
+}
+
 /* Called when the request is about to be written to its connection. */
 static int before_request(void *context, char *remote, char *local,
                           int remote_port, int local_port)
 {
     struct slot *slot = context;
-    struct ts_http *http = slot->http;
     (void) remote, (void) local, (void) remote_port, (void) local_port;
 
     if (slot->hook_passes > 0 && !slot->request->replayable) {
         slot->resent = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    if (atomic_load(&http->cancelled) ||
-        (slot->request->gated && http->options.gate.may_send != NULL &&
-         !http->options.gate.may_send(http->options.gate.context,
-                                      slot->ends))) {
+    if (!may_leave(slot)) {
         slot->stopped = true;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -212,6 +230,16 @@ static struct curl_slist *link_headers(struct slot *slot)
     return first;
 }
 
+/* The configured time-out, or what is left; too little is none. */
+static int64_t timeout_of(struct slot *slot)
+{
+    int64_t configured = slot->request->timeout_ms;
+    int64_t left = remaining_ms(slot->http);
+    slot->too_late = left < TS_HTTP_USEFUL_MS;
+    return slot->too_late || left - SLACK_MS > configured ? configured
+                                                          : left - SLACK_MS;
+}
+
 static bool slot_prepare(struct slot *slot)
 {
     static const char *const verb[TS_HTTP_METHODS] = { NULL, NULL, "PUT",
@@ -226,7 +254,8 @@ static bool slot_prepare(struct slot *slot)
     slot->body_size = 0;
     slot->why[0] = '\0';
     slot->started = ts_time_now();
-    slot->ends = ts_time_after(slot->started, request->timeout_ms);
+    int64_t timeout_ms = timeout_of(slot);
+    slot->ends = ts_time_after(slot->started, timeout_ms);
 
     CURLcode rc = curl_easy_setopt(easy, CURLOPT_URL, request->url);
     rc |= body ? curl_easy_setopt(easy, CURLOPT_POST, 1L)
@@ -241,8 +270,9 @@ static bool slot_prepare(struct slot *slot)
     }
     rc |= curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, verb[request->method]);
     rc |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, link_headers(slot));
-    rc |=
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) request->timeout_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long) timeout_ms);
+    rc |= curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long) request->fresh);
+    rc |= curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, (long) request->fresh);
     return rc == CURLE_OK;
 }
 
@@ -456,14 +486,19 @@ size_t ts_http_run(struct ts_http *http, int wake_fd, struct ts_time deadline)
             end_all(http);
             return http->ended;
         }
+        const struct ts_http_gate *gate = &http->options.gate;
         int running = 0;
+        if (gate->tick != NULL) {
+            gate->tick(gate->context);
+        }
         (void) curl_multi_perform(http->multi, &running);
         collect(http);
         int64_t left = ts_time_left(deadline);
         if (http->ended > 0 || wake.revents != 0 || left == 0) {
             return http->ended;
         }
-        int wait = left > POLL_MAX_MS ? POLL_MAX_MS : (int) left;
+        int most = gate->tick != NULL ? TS_HTTP_TICK_MS : POLL_MAX_MS;
+        int wait = left > most ? most : (int) left;
         if (curl_multi_poll(http->multi, wake_fd < 0 ? NULL : &wake,
                             wake_fd < 0 ? 0 : 1, wait, NULL) != CURLM_OK) {
             return http->ended;

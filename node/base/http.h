@@ -23,8 +23,10 @@
  *       the second time through the hook ends such a request as LOST.
  *   H4  the gate of a gated request is asked in the hook, so after connecting
  *       and waiting, in the last moment before its bytes leave.
- *   H5  an answer's body never grows past the request's answer_max.
- *   H6  a killed process's unsent bytes are not delivered: sockets are closed
+ *   H5  no request, gated or not, begins or lasts when remaining_ms() is over:
+ *       its connection is reset at that moment.
+ *   H6  an answer's body never grows past the request's answer_max.
+ *   H7  a killed process's unsent bytes are not delivered: sockets are closed
  *       with a reset (SO_LINGER {1, 0}) and never inherited (O_CLOEXEC).
  *
  * Redirects are not followed, cookies not kept, proxies of the environment not
@@ -43,12 +45,23 @@
 /* Requests under way at once beyond connections_max (for the token). */
 #define TS_HTTP_SPARE 2
 
-/* Asked before bytes leave: may a request that ends by `deadline` be sent?
- * Must not block. */
+/* Who may send, and for how long. None of these may block; each may be NULL.
+ *   may_send      asked for gated requests before their bytes leave: may one
+ *                 that ends by `deadline` be sent?
+ *   remaining_ms  how long any request may last now. A request's time-out is no
+ *                 longer than that, and none leaves when it is over.
+ *   tick          called at each turn of ts_http_run, at least every
+ *                 TS_HTTP_TICK_MS: the thread lives, though it waits. */
 struct ts_http_gate {
     bool (*may_send)(void *context, struct ts_time deadline);
+    int64_t (*remaining_ms)(void *context);
+    void (*tick)(void *context);
     void *context;
 };
+#define TS_HTTP_TICK_MS 100
+/* With less time than this a request is not worth sending: it would only be
+ * one whose outcome is not known. */
+#define TS_HTTP_USEFUL_MS 250
 
 struct ts_http_options {
     const char *ca_file; /* NULL: the system's trust store */
@@ -96,6 +109,7 @@ struct ts_http_request {
     struct ts_slice body;                     /* not for GET and DELETE */
     bool gated;                               /* ask the gate (H4) */
     bool replayable;                          /* harmless to send twice (H3) */
+    bool fresh;         /* a connection of its own, that nothing else uses */
     int64_t timeout_ms; /* from start to the answer's last byte */
     size_t answer_max;
     void (*done)(struct ts_http_request *request,

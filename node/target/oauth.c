@@ -1,6 +1,7 @@
 #include "node/target/oauth.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -9,6 +10,7 @@
 #include <strings.h>
 
 #include "node/base/json.h"
+#include "node/base/rule.h"
 #include "node/base/secret.h"
 #include "node/target/jwt.h"
 
@@ -21,6 +23,7 @@ struct oauth {
     enum oauth_state state;
     uint64_t generation;
     struct ts_time expires;
+    int64_t lifetime_s;
     char *header;
     struct ts_err err;
     struct ts_arena arena; /* of the request under way */
@@ -74,6 +77,11 @@ const char *oauth_header(const struct oauth *oauth)
     return oauth->header;
 }
 
+int64_t oauth_lifetime_s(const struct oauth *oauth)
+{
+    return oauth->lifetime_s;
+}
+
 uint64_t oauth_generation(const struct oauth *oauth)
 {
     return oauth->generation;
@@ -115,21 +123,49 @@ static const char *error_word(const json_t *json)
                : "no reason given";
 }
 
+/* Seconds as the answer says them; NOT_SAID when it does not. */
+#define NOT_SAID INT64_MIN
 static int64_t expiry_of(const json_t *json)
 {
     const char *text = ts_json_text(json, "expires_in");
-    int64_t seconds =
-        text != NULL
-            ? strtoll(text, NULL, 10)
-            : ts_json_number(json, "expires_in", OAUTH_EXPIRY_DEFAULT_SECONDS);
-    return seconds < 0                          ? 0
-           : seconds > OAUTH_EXPIRY_MAX_SECONDS ? OAUTH_EXPIRY_MAX_SECONDS
-                                                : seconds;
+    char *end = NULL;
+    if (text == NULL) {
+        return ts_json_number(json, "expires_in", NOT_SAID);
+    }
+    errno = 0;
+    int64_t seconds = strtoll(text, &end, 10);
+    return errno != 0 || end == text || *end != '\0' ? NOT_SAID : seconds;
+}
+
+/* A life for the register errs on the long side, one for use on the short. */
+static void set_life(struct oauth_token *token, int64_t said)
+{
+    token->use_s = said == NOT_SAID ? OAUTH_EXPIRY_DEFAULT_SECONDS
+                   : said < 0       ? 0
+                   : said > OAUTH_EXPIRY_MAX_SECONDS ? OAUTH_EXPIRY_MAX_SECONDS
+                                                     : said;
+    token->lifetime_s = said < 0 || said > TARGET_LIFETIME_UNKNOWN
+                            ? TARGET_LIFETIME_UNKNOWN
+                            : said;
+}
+
+bool oauth_refuses_client(int status, struct ts_slice body)
+{
+    TS_AUTOJSON json_t *json = NULL;
+    if (status == 401) {
+        return true;
+    }
+    const char *word =
+        status == 400 && ts_json_parse(body, &json, NULL) == TS_OK
+            ? ts_json_text(json, "error")
+            : NULL;
+    return word != NULL && (strcmp(word, "invalid_client") == 0 ||
+                            strcmp(word, "unauthorized_client") == 0);
 }
 
 enum ts_code oauth_parse(int status, struct ts_slice body,
-                         struct ts_arena *arena, const char **ret_token,
-                         int64_t *ret_seconds, struct ts_err *err)
+                         struct ts_arena *arena, struct oauth_token *ret_token,
+                         struct ts_err *err)
 {
     TS_AUTOJSON json_t *json = NULL;
     struct ts_err why = { .text = "" };
@@ -168,8 +204,8 @@ enum ts_code oauth_parse(int status, struct ts_slice body,
         return ts_fail(err, TS_E_NOMEM, 0,
                        "could not get a token: out of memory");
     }
-    *ret_token = (const char *) copy.data;
-    *ret_seconds = expiry_of(json);
+    ret_token->text = (const char *) copy.data;
+    set_life(ret_token, expiry_of(json));
     return TS_OK;
 }
 
@@ -179,25 +215,41 @@ static void fail(struct oauth *oauth, const struct ts_err *why)
     oauth->state = OAUTH_FAILED;
 }
 
-/* Keep `token` as the header, for `seconds` less a margin. */
-static void keep(struct oauth *oauth, const char *token, int64_t seconds)
+/* Keep `token` as the header, for its life less a margin. */
+static enum ts_code keep(struct oauth *oauth, const struct oauth_token *token,
+                         struct ts_err *err)
 {
+    int64_t seconds = token->use_s;
     int64_t margin = seconds / 10 < OAUTH_MARGIN_MAX_SECONDS
                          ? seconds * 1000 / 10
                          : OAUTH_MARGIN_MAX_SECONDS * 1000;
-    if (asprintf(&oauth->header, "Authorization: Bearer %s", token) < 0) {
+    if (asprintf(&oauth->header, "Authorization: Bearer %s", token->text) < 0) {
         oauth->header = NULL;
-        (void) ts_fail(&oauth->err, TS_E_NOMEM, 0,
+        return ts_fail(err, TS_E_NOMEM, 0,
                        "could not keep a token: out of memory");
-        oauth->state = OAUTH_FAILED;
-        return;
     }
     oauth->expires =
         seconds == INT64_MAX
             ? TS_NEVER
             : ts_time_after(ts_time_now(), seconds * 1000 - margin);
+    oauth->lifetime_s = token->lifetime_s;
     oauth->generation++;
     oauth->state = OAUTH_READY;
+    return TS_OK;
+}
+
+/* Take a token into use: recorded first (O4). */
+static enum ts_code take_token(struct oauth *oauth,
+                               const struct oauth_token *token,
+                               struct ts_err *err)
+{
+    const struct target_token_hook *hook = &oauth->options.token;
+    enum ts_code rc = TS_OK;
+    if (hook->record != NULL) {
+        struct ts_hash hash = ts_hash_of(ts_slice_str(token->text));
+        rc = hook->record(hook->context, &hash, token->lifetime_s, err);
+    }
+    return rc == TS_OK ? keep(oauth, token, err) : rc;
 }
 
 static void token_answered(struct ts_http_request *request,
@@ -205,16 +257,14 @@ static void token_answered(struct ts_http_request *request,
 {
     struct oauth *oauth = request->owner;
     struct ts_err err = answer->err;
-    const char *token = NULL;
-    int64_t seconds = 0;
+    struct oauth_token token = { 0 };
 
     oauth->state = OAUTH_ABSENT;
     if (answer->end != TS_HTTP_ANSWERED ||
         oauth_parse(answer->status, answer->body, &oauth->arena, &token,
-                    &seconds, &err) != TS_OK) {
+                    &err) != TS_OK ||
+        take_token(oauth, &token, &err) != TS_OK) {
         fail(oauth, &err);
-    } else {
-        keep(oauth, token, seconds);
     }
     ts_arena_done(&oauth->arena);
 }
@@ -225,6 +275,12 @@ static enum ts_code no_memory(struct ts_err *err)
 {
     return ts_fail(err, TS_E_NOMEM, 0,
                    "could not ask for a token: out of memory");
+}
+
+/* Who asks: the epoch's own client, where there is one. */
+static const struct target_principal *principal_of(const struct oauth *oauth)
+{
+    return TS_RULE(PRINCIPAL_OWN) ? oauth->options.principal : NULL;
 }
 
 /* printf into the arena; NULL when out of memory. */
@@ -244,30 +300,41 @@ static char *print(struct ts_arena *arena, const char *fmt, ...)
     return text;
 }
 
-/* RFC 6749 section 2.3.1: both halves form-encoded, then joined. */
-static enum ts_code add_basic(struct oauth *oauth, const char **ret_header,
-                              struct ts_err *err)
+const char *oauth_basic(const char *id, struct ts_slice secret,
+                        struct ts_arena *arena)
 {
-    const struct config_oauth *config = oauth->options.config;
-    TS_AUTOSECRET struct ts_secret secret = { 0 };
-    enum ts_code rc = ts_secret_read(config->client_secret_file, &secret, err);
-    if (rc != TS_OK) {
-        return rc;
-    }
-    struct ts_arena *arena = &oauth->arena;
-    const char *id = ts_http_escape(arena, ts_slice_str(config->client_id));
-    const char *word =
-        ts_http_escape(arena, ts_slice(secret.text, secret.size));
+    const char *name = ts_http_escape(arena, ts_slice_str(id));
+    const char *word = ts_http_escape(arena, secret);
     char *pair =
-        id == NULL || word == NULL ? NULL : print(arena, "%s:%s", id, word);
+        name == NULL || word == NULL ? NULL : print(arena, "%s:%s", name, word);
     size_t size = pair == NULL ? 0 : strlen(pair);
     unsigned char *coded =
         pair == NULL ? NULL : ts_arena_take(arena, 4 * ((size + 2) / 3) + 1);
     if (coded == NULL) {
-        return no_memory(err);
+        return NULL;
     }
     (void) EVP_EncodeBlock(coded, (const unsigned char *) pair, (int) size);
-    *ret_header = print(arena, "Authorization: Basic %s", (char *) coded);
+    return print(arena, "Authorization: Basic %s", (char *) coded);
+}
+
+static enum ts_code add_basic(struct oauth *oauth, const char **ret_header,
+                              struct ts_err *err)
+{
+    const struct target_principal *principal = principal_of(oauth);
+    const struct config_oauth *config = oauth->options.config;
+    TS_AUTOSECRET struct ts_secret secret = { 0 };
+    if (principal == NULL) {
+        enum ts_code rc =
+            ts_secret_read(config->client_secret_file, &secret, err);
+        if (rc != TS_OK) {
+            return rc;
+        }
+    }
+    *ret_header =
+        oauth_basic(principal == NULL ? config->client_id : principal->id,
+                    principal == NULL ? ts_slice(secret.text, secret.size)
+                                      : ts_slice_str(principal->secret),
+                    &oauth->arena);
     return *ret_header == NULL ? no_memory(err) : TS_OK;
 }
 
@@ -309,9 +376,10 @@ static enum ts_code compose(struct oauth *oauth, struct ts_err *err)
     const struct config_oauth *config = oauth->options.config;
     struct ts_arena *arena = &oauth->arena;
     const char *basic = NULL, *proof = "";
-    enum ts_code rc = config->client_secret_file != NULL
-                          ? add_basic(oauth, &basic, err)
-                          : add_assertion(oauth, &proof, err);
+    bool by_secret =
+        principal_of(oauth) != NULL || config->client_secret_file != NULL;
+    enum ts_code rc = by_secret ? add_basic(oauth, &basic, err)
+                                : add_assertion(oauth, &proof, err);
     if (rc != TS_OK) {
         return rc;
     }
@@ -344,19 +412,25 @@ static enum ts_code compose(struct oauth *oauth, struct ts_err *err)
 
 static enum ts_code take_static(struct oauth *oauth, struct ts_err *err)
 {
+    const struct target_principal *principal = principal_of(oauth);
     TS_AUTOSECRET struct ts_secret secret = { 0 };
     const char *file = oauth->options.token_file;
-    enum ts_code rc = ts_secret_read(file, &secret, err);
-    if (rc == TS_OK && !is_token(secret.text)) {
-        rc = ts_fail(err, TS_E_CONFIG, 0,
-                     "cannot use the token in \"%s\": it holds characters that "
-                     "a bearer token cannot have",
-                     file);
+    enum ts_code rc =
+        principal == NULL ? ts_secret_read(file, &secret, err) : TS_OK;
+    const struct oauth_token token = {
+        .text = principal == NULL ? secret.text : principal->secret,
+        .use_s = INT64_MAX,
+        .lifetime_s = TARGET_LIFETIME_UNKNOWN,
+    };
+    if (rc == TS_OK && !is_token(token.text)) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot use the token %s%s%s: it holds characters that "
+                       "a bearer token cannot have",
+                       principal == NULL ? "in \"" : "of ",
+                       principal == NULL ? file : principal->id,
+                       principal == NULL ? "\"" : "");
     }
-    if (rc == TS_OK) {
-        keep(oauth, secret.text, INT64_MAX);
-    }
-    return rc;
+    return rc == TS_OK ? take_token(oauth, &token, err) : rc;
 }
 
 void oauth_ask(struct oauth *oauth)

@@ -17,6 +17,13 @@
  *   O3  a token is used only when all its bytes may stand in a header field
  *       (RFC 6750 section 2.1): an answer cannot smuggle in a second one.
  *
+ *   O4  a token is used only after the hook has recorded it, each new one
+ * again.
+ *
+ * A principal made for an epoch takes the place of the client that the
+ * configuration names; its secret comes from memory. Nothing here registers
+ * one: a refused principal stays refused.
+ *
  * Secret files are read anew for each request, so that a changed secret needs
  * no restart. Belongs to its target's thread.
  */
@@ -24,7 +31,7 @@
 #define NODE_TARGET_OAUTH_H
 
 #include "node/base/http.h"
-#include "node/config/config.h"
+#include "node/target/target.h"
 
 enum {
     OAUTH_TOKEN_SIZE_MAX = 16 * 1024,
@@ -44,8 +51,17 @@ enum oauth_state {
 struct oauth_options {
     const struct config_oauth *config; /* exactly one of the two */
     const char *token_file;
+    const struct target_principal *principal; /* NULL: the configuration's */
+    struct target_token_hook token;
     struct ts_http *http;
     int64_t timeout_ms;
+};
+
+/* What a token endpoint answered. */
+struct oauth_token {
+    const char *text;   /* NUL-terminated */
+    int64_t use_s;      /* how long to use it, bounded */
+    int64_t lifetime_s; /* how long it may live; TARGET_LIFETIME_UNKNOWN */
 };
 
 struct oauth;
@@ -58,11 +74,13 @@ void oauth_free(struct oauth *oauth);
 enum oauth_state oauth_state(struct oauth *oauth, struct ts_time now);
 /* READY: "Authorization: Bearer …", until the next call that takes `oauth`. */
 const char *oauth_header(const struct oauth *oauth);
+/* READY: how long the token may live, counted from when it was asked for. */
+int64_t oauth_lifetime_s(const struct oauth *oauth);
 /* Counts tokens, so that a 401 for an old one does not cost the new one. */
 uint64_t oauth_generation(const struct oauth *oauth);
 /* FAILED: why, once; the state becomes ABSENT. TS_E_AUTH: refused, asking again
  * is useless until somebody changed something; TS_E_CONFIG and what reading a
- * secret can answer; what ts_http can answer. */
+ * secret can answer; what ts_http and the hook can answer. */
 enum ts_code oauth_take_error(struct oauth *oauth, struct ts_err *err);
 
 /* ABSENT: ask for a token; the answer comes with ts_http_run. A
@@ -72,13 +90,21 @@ void oauth_ask(struct oauth *oauth);
  * is a newer one already. */
 void oauth_refused(struct oauth *oauth, uint64_t generation);
 
-/* For the unit tests and the fuzzer: what a token endpoint's answer says. The
- * token is NUL-terminated in `arena`.
+/* For the unit tests and the fuzzer: what a token endpoint's answer says, in
+ * `arena`.
  * Errors   TS_E_AUTH (an OAuth error), TS_E_PROTOCOL, TS_E_UNREACHABLE (5xx,
  *          429). */
 TS_MUSTUSE enum ts_code oauth_parse(int status, struct ts_slice body,
                                     struct ts_arena *arena,
-                                    const char **ret_token,
-                                    int64_t *ret_seconds, struct ts_err *err);
+                                    struct oauth_token *ret_token,
+                                    struct ts_err *err);
+
+/* Does an answer of this status say that the client itself is unknown or its
+ * secret wrong (RFC 6749 section 5.2)? */
+bool oauth_refuses_client(int status, struct ts_slice body);
+/* "Authorization: Basic …" (RFC 6749 section 2.3.1), in `arena`; NULL: out of
+ * memory. */
+const char *oauth_basic(const char *id, struct ts_slice secret,
+                        struct ts_arena *arena);
 
 #endif

@@ -106,14 +106,16 @@ static void read_discovery(struct scim_schema *schema, json_t *json)
 
 static void read_texts(struct ts_slice body, struct ts_arena *arena)
 {
-    const char *token = NULL;
-    int64_t seconds = 0;
+    struct oauth_token token = { 0 };
     struct scim_complaint complaint;
     struct scim_path path;
     scim_decode_complaint(body, &complaint);
-    if (oauth_parse(200, body, arena, &token, &seconds, NULL) == TS_OK) {
-        assert(strpbrk(token, "\r\n ") == NULL && seconds >= 0);
+    if (oauth_parse(200, body, arena, &token, NULL) == TS_OK) {
+        assert(strpbrk(token.text, "\r\n ") == NULL && token.use_s >= 0);
+        assert(token.lifetime_s >= 0 &&
+               token.lifetime_s <= TARGET_LIFETIME_UNKNOWN);
     }
+    (void) oauth_refuses_client(400, body);
     (void) !scim_path_parse(body, &path, NULL);
     struct ts_slice text = ts_arena_copy(arena, body);
     if (text.data != NULL) {

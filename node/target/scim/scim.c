@@ -45,7 +45,9 @@ static enum ts_code open_parts(struct scim *scim, struct ts_err *err)
         .user_agent = USER_AGENT,
         .allow_plaintext = config->allow_plaintext_loopback,
         .connections_max = config->connections_max,
-        .gate = { scim->options.gate.may_export, scim->options.gate.context },
+        .gate = { scim->options.gate.may_export,
+                  scim->options.gate.remaining_ms, scim->options.gate.tick,
+                  scim->options.gate.context },
     };
     enum ts_code rc = ts_http_new(&http, &scim->http, err);
     if (rc != TS_OK) {
@@ -54,6 +56,8 @@ static enum ts_code open_parts(struct scim *scim, struct ts_err *err)
     const struct oauth_options oauth = {
         .config = config->oauth,
         .token_file = config->token_file,
+        .principal = scim->options.principal,
+        .token = scim->options.token,
         .http = scim->http,
         .timeout_ms = (int64_t) config->request_timeout_seconds * 1000,
     };

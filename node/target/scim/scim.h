@@ -111,7 +111,9 @@ static inline struct scim *scim_of(struct target *target)
 static inline const char *scim_self(const struct scim *scim)
 {
     const struct config_oauth *oauth = scim->options.config->oauth;
-    return oauth == NULL ? NULL : oauth->client_id;
+    return scim->options.principal != NULL ? scim->options.principal->id
+           : oauth == NULL                 ? NULL
+                                           : oauth->client_id;
 }
 
 /* -- queue.c: tasks and what becomes of them ------------------------------- */

@@ -341,6 +341,23 @@ static void launch(struct scim_send *send)
     send_give_back(send);
 }
 
+/* What having no token means for an operation. */
+static enum target_result result_of(enum ts_code code)
+{
+    return code == TS_E_AUTH        ? TARGET_DENIED
+           : code == TS_E_CANCELLED ? TARGET_STOPPED
+                                    : TARGET_LATER;
+}
+
+/* May what waits until `until` still be sent then? */
+static bool outlasts(const struct scim *scim, struct ts_time now,
+                     struct ts_time until)
+{
+    const struct target_gate *gate = &scim->options.gate;
+    return gate->remaining_ms != NULL &&
+           gate->remaining_ms(gate->context) <= until.ms - now.ms;
+}
+
 /* True when a token is at hand. Without one: ask, wait, or end the queue. */
 static bool have_token(struct scim *scim, struct ts_time now)
 {
@@ -352,10 +369,7 @@ static bool have_token(struct scim *scim, struct ts_time now)
     case OAUTH_READY:
         return true;
     case OAUTH_FAILED:
-        scim_finish_queue(scim,
-                          oauth_take_error(scim->oauth, &err) == TS_E_AUTH
-                              ? TARGET_DENIED
-                              : TARGET_LATER,
+        scim_finish_queue(scim, result_of(oauth_take_error(scim->oauth, &err)),
                           err.text);
         return false;
     case OAUTH_ABSENT:
@@ -401,8 +415,15 @@ void scim_dispatch(struct scim *scim)
                           "of more than a minute");
         return;
     }
-    if (!ts_time_reached(now, scim->pace.not_before) ||
-        !have_token(scim, now)) {
+    if (!ts_time_reached(now, scim->pace.not_before)) {
+        if (outlasts(scim, now, scim->pace.not_before)) {
+            scim_finish_queue(scim, TARGET_LATER,
+                              "could not send yet: the service asked for a "
+                              "wait that ends after this node's lease");
+        }
+        return;
+    }
+    if (!have_token(scim, now)) {
         return;
     }
     while (scim->queue_count > 0 && scim->active < scim->pace.concurrency) {

@@ -8,12 +8,18 @@
 
 static struct ts_arena arena;
 
+static int64_t lifetime_s; /* of the token that was parsed last */
+
 static enum ts_code parse(int status, const char *body, int64_t *ret_seconds,
                           const char **ret_token)
 {
+    struct oauth_token token = { 0 };
     struct ts_err err = { .text = "" };
-    enum ts_code rc = oauth_parse(status, ts_slice_str(body), &arena, ret_token,
-                                  ret_seconds, &err);
+    enum ts_code rc =
+        oauth_parse(status, ts_slice_str(body), &arena, &token, &err);
+    *ret_token = token.text;
+    *ret_seconds = token.use_s;
+    lifetime_s = token.lifetime_s;
     if (rc != TS_OK) {
         assert_non_null(strstr(err.text, "could not get a token"));
         assert_null(strstr(err.text, "s3cret"));
@@ -44,12 +50,60 @@ static void takes_a_bearer_token_and_its_life(void **state)
                            &seconds, &token),
                      TS_OK);
     assert_int_equal(seconds, OAUTH_EXPIRY_MAX_SECONDS);
+    assert_int_equal(lifetime_s, TARGET_LIFETIME_UNKNOWN);
     assert_int_equal(parse(200,
                            "{\"access_token\":\"a\",\"token_type\":\"bearer\","
                            "\"expires_in\":-5}",
                            &seconds, &token),
                      TS_OK);
     assert_int_equal(seconds, 0);
+}
+
+/* A token that outlives what is recorded of it would outlive its fence. */
+static void records_a_life_that_is_never_too_short(void **state)
+{
+    (void) state;
+    static const struct {
+        const char *said;
+        int64_t lifetime_s;
+    } rows[] = {
+        { "\"expires_in\":60", 60 },
+        { "\"expires_in\":\"60\"", 60 },
+        { "\"expires_in\":100000", 100000 }, /* longer than it is used */
+        { "\"x\":1", TARGET_LIFETIME_UNKNOWN },
+        { "\"expires_in\":-1", TARGET_LIFETIME_UNKNOWN },
+        { "\"expires_in\":null", TARGET_LIFETIME_UNKNOWN },
+        { "\"expires_in\":\"soon\"", TARGET_LIFETIME_UNKNOWN },
+        { "\"expires_in\":\"60 s\"", TARGET_LIFETIME_UNKNOWN },
+        { "\"expires_in\":60.5", TARGET_LIFETIME_UNKNOWN },
+        { "\"expires_in\":9000000000000000000", TARGET_LIFETIME_UNKNOWN },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char body[200];
+        int64_t seconds = 0;
+        const char *token = NULL;
+        (void) snprintf(body, sizeof body,
+                        "{\"access_token\":\"a\",\"token_type\":\"bearer\","
+                        "%s}",
+                        rows[i].said);
+        assert_int_equal(parse(200, body, &seconds, &token), TS_OK);
+        assert_int_equal(lifetime_s, rows[i].lifetime_s);
+    }
+}
+
+static void tells_an_unknown_client_from_another_refusal(void **state)
+{
+    (void) state;
+    struct ts_slice unknown = ts_slice_str("{\"error\":\"invalid_client\"}");
+    struct ts_slice scope = ts_slice_str("{\"error\":\"invalid_scope\"}");
+    assert_true(oauth_refuses_client(401, unknown));
+    assert_true(oauth_refuses_client(401, ts_slice_str("")));
+    assert_true(oauth_refuses_client(400, unknown));
+    assert_false(oauth_refuses_client(400, scope));
+    assert_false(oauth_refuses_client(400, ts_slice_str("<html>")));
+    assert_false(oauth_refuses_client(403, unknown));
+    assert_false(oauth_refuses_client(429, unknown));
+    assert_false(oauth_refuses_client(500, unknown));
 }
 
 static void refuses_answers_without_a_usable_token(void **state)
@@ -128,6 +182,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(takes_a_bearer_token_and_its_life),
+        cmocka_unit_test(records_a_life_that_is_never_too_short),
+        cmocka_unit_test(tells_an_unknown_client_from_another_refusal),
         cmocka_unit_test(refuses_answers_without_a_usable_token),
         cmocka_unit_test(refuses_a_token_that_is_too_long),
         cmocka_unit_test(tells_refused_from_broken),
