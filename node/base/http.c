@@ -562,6 +562,33 @@ enum ts_code ts_http_check_url(const char *url, bool allow_plaintext,
                                    "cannot use the URL \"%s\": %s", url, wrong);
 }
 
+/* "scheme://host:port", for curl_free; NULL: not a URL. */
+static char *origin_of(const char *url)
+{
+    CURLU *parsed = curl_url();
+    char *origin = NULL;
+    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url, 0) == 0 &&
+        curl_url_set(parsed, CURLUPART_USER, NULL, 0) == 0 &&
+        curl_url_set(parsed, CURLUPART_PASSWORD, NULL, 0) == 0 &&
+        curl_url_set(parsed, CURLUPART_PATH, NULL, 0) == 0 &&
+        curl_url_set(parsed, CURLUPART_QUERY, NULL, 0) == 0 &&
+        curl_url_set(parsed, CURLUPART_FRAGMENT, NULL, 0) == 0) {
+        (void) curl_url_get(parsed, CURLUPART_URL, &origin, CURLU_DEFAULT_PORT);
+    }
+    curl_url_cleanup(parsed);
+    return origin;
+}
+
+bool ts_http_same_origin(const char *one, const char *other)
+{
+    char *first = origin_of(one), *second = origin_of(other);
+    bool same =
+        first != NULL && second != NULL && strcasecmp(first, second) == 0;
+    curl_free(first);
+    curl_free(second);
+    return same;
+}
+
 const char *ts_http_escape(struct ts_arena *arena, struct ts_slice bytes)
 {
     if (bytes.size == 0) {
