@@ -11,6 +11,7 @@
 static const char *const names[TS_FAILPOINTS_COUNT] = {
 #define TS_FAILPOINT_NAME(id, name) [TS_FAILPOINT_##id] = name,
     TS_FAILPOINT_LIST(TS_FAILPOINT_NAME)
+        TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_NAME)
 #undef TS_FAILPOINT_NAME
 };
 
@@ -34,17 +35,29 @@ void ts_failpoint_pass(enum ts_failpoint point)
     }
 }
 
+#define TS_FAILPOINT_PRINT(id, name) (void) fputs(name "\n", out);
+
 int ts_failpoint_print(FILE *out)
 {
-    for (size_t i = 0; i < TS_FAILPOINTS_COUNT; i++) {
-        (void) fprintf(out, "%s\n", names[i]);
-    }
+    TS_FAILPOINT_LIST(TS_FAILPOINT_PRINT)
+    return 1;
+}
+
+int ts_failpoint_print_witness(FILE *out)
+{
+    TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_PRINT)
     return 1;
 }
 
 #else
 
 int ts_failpoint_print(FILE *out)
+{
+    (void) out;
+    return 0;
+}
+
+int ts_failpoint_print_witness(FILE *out)
 {
     (void) out;
     return 0;

@@ -7,6 +7,9 @@
  * it is passed); then the process kills itself with SIGKILL, as a power cut
  * would. Compiled out unless TS_FAILPOINTS is defined: the release build has
  * neither the calls nor the names.
+ *
+ * The witness's points are in a list of their own (`twinsync-witness
+ * --failpoints`): a cycle of the daemon does not pass them.
  */
 #ifndef NODE_BASE_FAILPOINT_H
 #define NODE_BASE_FAILPOINT_H
@@ -30,11 +33,21 @@
     X(RESULT_COMMITTED, "result-committed")           \
     X(CYCLE_END, "cycle-end")
 
+/* In the order in which a swap passes them. */
+#define TS_FAILPOINT_WITNESS_LIST(X)        \
+    X(WITNESS_RECEIVED, "witness-received") \
+    X(CELL_WRITTEN, "cell-written")         \
+    X(CELL_SYNCED, "cell-synced")           \
+    X(CELL_RENAMED, "cell-renamed")         \
+    X(CELL_DURABLE, "cell-durable")         \
+    X(WITNESS_ANSWERED, "witness-answered")
+
 enum ts_failpoint {
 #define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
     TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
+    TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_ENUM)
 #undef TS_FAILPOINT_ENUM
-    TS_FAILPOINTS_COUNT
+        TS_FAILPOINTS_COUNT
 };
 
 #ifdef TS_FAILPOINTS
@@ -46,5 +59,6 @@ void ts_failpoint_pass(enum ts_failpoint point);
 
 /* Print the names, one a line; false when this build has none. */
 int ts_failpoint_print(FILE *out);
+int ts_failpoint_print_witness(FILE *out);
 
 #endif

@@ -94,14 +94,7 @@ static enum ts_code open_handle(struct ldap_session *session,
                                   "on this machine"
                                 : "");
     }
-    /* A server that stops in the middle of a message would otherwise hold
-     * libldap inside read(2) or write(2), beyond every LDAP time-out. */
-    struct timeval stall = {
-        .tv_sec = (time_t) session->options.operation_timeout_seconds
-    };
-    (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall);
-    (void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall);
-
+    ldap_session_bound_stalls(session, fd);
     LDAP *ld = NULL;
     int proto =
         target->scheme == LDAP_CONNECT_LOCAL ? LDAP_PROTO_IPC : LDAP_PROTO_TCP;
@@ -338,6 +331,9 @@ static enum ts_code connect_uri(struct ldap_session *session,
                     TS_SLICE_ARGS(uri));
     session->connect_deadline = ts_time_after(
         ts_time_now(), (int64_t) options->connect_timeout_seconds * 1000);
+    if (session->limit.ms < session->connect_deadline.ms) {
+        session->connect_deadline = session->limit;
+    }
     struct ldap_connect_target target;
     enum ts_code rc = ldap_connect_parse(session->uri, &target, err);
     if (rc == TS_OK) {

@@ -88,6 +88,7 @@ enum ts_code ldap_session_new(const struct ldap_session_options *options,
     }
     session->options = *options;
     session->fd = -1;
+    session->limit = TS_NEVER;
     session->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int failed = session->cancel_fd < 0
                      ? errno
@@ -120,6 +121,27 @@ void ldap_session_publish_fd(struct ldap_session *session, int fd)
     (void) pthread_mutex_lock(&session->mutex);
     session->fd = fd;
     (void) pthread_mutex_unlock(&session->mutex);
+}
+
+void ldap_session_bound_stalls(const struct ldap_session *session, int fd)
+{
+    int64_t most_ms =
+        (int64_t) session->options.operation_timeout_seconds * 1000;
+    int64_t left = ts_time_left(session->limit);
+    int64_t ms = left < most_ms ? left : most_ms;
+    ms = ms < 1 ? 1 : ms; /* 0 would mean for ever */
+    struct timeval stall = { .tv_sec = (time_t) (ms / 1000),
+                             .tv_usec = (suseconds_t) (ms % 1000 * 1000) };
+    (void) setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &stall, sizeof stall);
+    (void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &stall, sizeof stall);
+}
+
+void ldap_session_limit(struct ldap_session *session, struct ts_time limit)
+{
+    session->limit = limit;
+    if (session->fd >= 0) {
+        ldap_session_bound_stalls(session, session->fd);
+    }
 }
 
 void ldap_session_disconnect(struct ldap_session *session)
@@ -175,6 +197,8 @@ enum ts_code ldap_session_next(struct ldap_session *session, int id,
         session->bound
             ? (int64_t) session->options.operation_timeout_seconds * 1000
             : ts_time_left(session->connect_deadline);
+    int64_t limit = ts_time_left(session->limit);
+    left = left < limit ? left : limit;
     struct timeval wait = { .tv_sec = (time_t) (left / 1000),
                             .tv_usec = (suseconds_t) (left % 1000 * 1000) };
     LDAPMessage *message = NULL;
@@ -237,6 +261,44 @@ enum ts_code ldap_session_finish(struct ldap_session *session, int id,
     } else if (ret_message != NULL) {
         *ret_message = message;
         message = NULL;
+    }
+    ldap_memfree(diagnostic);
+    return rc;
+}
+
+enum ts_code ldap_session_modify(struct ldap_session *session, const char *dn,
+                                 LDAPMod **changes,
+                                 struct ldap_session_change *ret_change,
+                                 struct ts_err *err)
+{
+    char what[LDAP_SESSION_URI_MAX];
+    (void) snprintf(what, sizeof what, "modify \"%.200s\"", dn);
+    int id = 0;
+    int result = ldap_modify_ext(session->ld, dn, changes, NULL, NULL, &id);
+    /* What libldap could not even encode has not left; what it could not
+     * write to the end may have. */
+    *ret_change = (struct ldap_session_change){
+        .sent = result == LDAP_SUCCESS || result == LDAP_SERVER_DOWN,
+        .result = -1,
+    };
+    if (result != LDAP_SUCCESS) {
+        return ldap_session_fail_locally(session, result, what, err);
+    }
+    LDAP_AUTOMSG LDAPMessage *message = NULL;
+    enum ts_code rc = ldap_session_next(session, id, &message, err);
+    if (rc != TS_OK) {
+        return rc;
+    }
+    char *diagnostic = NULL;
+    int parsed = ldap_parse_result(session->ld, message, &result, NULL,
+                                   &diagnostic, NULL, NULL, 0);
+    if (parsed != LDAP_SUCCESS) {
+        rc = ldap_session_fail(session, parsed, NULL, what, err);
+    } else {
+        ret_change->result = result;
+        if (result != LDAP_SUCCESS) {
+            rc = ldap_session_fail(session, result, diagnostic, what, err);
+        }
     }
     ldap_memfree(diagnostic);
     return rc;

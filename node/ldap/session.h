@@ -14,7 +14,7 @@
  *   L2  a certificate must lead to the CA file and carry the URI's host name or
  *       address; TLS 1.2 is the least.
  *   L3  every wait has an end: connect_timeout for everything up to the bind,
- *       operation_timeout between two messages after it.
+ *       operation_timeout between two messages after it, and _limit for all.
  *   L4  referrals are never followed.
  *   L5  after _cancel every call ends at once with TS_E_CANCELLED, for good.
  *
@@ -31,6 +31,7 @@
 
 #include "node/base/err.h"
 #include "node/base/slice.h"
+#include "node/base/time.h"
 
 /* The largest message taken from a server. A group of 250,000 members has 25 to
  * 40 MB. */
@@ -74,6 +75,10 @@ void ldap_session_disconnect(struct ldap_session *session);
 /* From any thread, any number of times. */
 void ldap_session_cancel(struct ldap_session *session);
 
+/* Every call from now on ends by `limit`, however long the options allow:
+ * TS_NEVER takes it back. */
+void ldap_session_limit(struct ldap_session *session, struct ts_time limit);
+
 /* For building requests; NULL when not connected. */
 LDAP *ldap_session_handle(struct ldap_session *session);
 /* The URI in use, or "". */
@@ -108,6 +113,18 @@ TS_MUSTUSE enum ts_code ldap_session_read(struct ldap_session *session,
                                           const char *const *attributes,
                                           LDAPMessage **ret_entry,
                                           struct ts_err *err);
+
+/* What became of a request that changes something. */
+struct ldap_session_change {
+    bool sent;  /* false: certainly not a whole request has left */
+    int result; /* the server's; -1: it did not answer, and nobody knows */
+};
+/* One modify request.
+ * Errors   any result but success, as of _read; *ret_change is always set. */
+TS_MUSTUSE enum ts_code
+ldap_session_modify(struct ldap_session *session, const char *dn,
+                    LDAPMod **changes, struct ldap_session_change *ret_change,
+                    struct ts_err *err);
 
 #define LDAP_SESSION_IDENTITY_MAX 1024
 /* RFC 4532 "Who am I?": "dn:cn=sync,…", "" when anonymous. */

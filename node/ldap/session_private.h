@@ -14,7 +14,8 @@ struct ldap_session {
     struct ldap_session_options options;
     LDAP *ld;
     struct ts_time connect_deadline;
-    bool bound; /* from here on operation_timeout counts */
+    struct ts_time limit; /* TS_NEVER: none */
+    bool bound;           /* from here on operation_timeout counts */
     char uri[LDAP_SESSION_URI_MAX];
     char tls[128];
     int cancel_fd;
@@ -32,6 +33,9 @@ TS_MUSTUSE enum ts_code ldap_session_finish(struct ldap_session *session,
                                             int id, const char *what,
                                             LDAPMessage **ret_message,
                                             struct ts_err *err);
+/* A server that stops in the middle of a message would otherwise hold libldap
+ * inside read(2) or write(2), beyond every LDAP time-out. */
+void ldap_session_bound_stalls(const struct ldap_session *session, int fd);
 /* Make `fd` known to _cancel. */
 void ldap_session_publish_fd(struct ldap_session *session, int fd);
 

@@ -47,7 +47,7 @@
 #define REGISTER_VALUE_MAX     ((size_t) 48 * 1024)
 #define REGISTER_IDENTITY_SIZE 256 /* with NUL */
 #define REGISTER_FINDINGS_MAX  8
-#define REGISTER_ENDPOINTS_MAX 7 /* of one etcd cluster */
+#define REGISTER_ENDPOINTS_MAX 16 /* of one etcd cluster */
 
 enum register_driver_kind {
     REGISTER_PEER,
@@ -144,6 +144,10 @@ register_identity(struct register_client *client,
 /* From now on only this server (R7); "": whoever is there at the next call,
  * and then that one. That is also how a client begins. */
 void register_pin(struct register_client *client, const char *identity);
+
+/* The server of the last call that reached one, or the pinned one; "" before.
+ * Lives until the next call. */
+const char *register_server(const struct register_client *client);
 
 /* May a standby take over without an operator? */
 bool register_is_automatic(const struct register_client *client);
