@@ -63,21 +63,27 @@ static const char *endpoint_of(const struct etcd *etcd)
     return etcd->options.endpoints[etcd->current];
 }
 
-/* POST to the current endpoint; replays are harmless or not. */
-static struct exchange post(struct etcd *etcd, const char *path,
-                            const char *body, bool replayable,
-                            struct ts_time deadline)
+/* What to POST. */
+struct posting {
+    const char *path, *body; /* `body` NULL: there was no memory for it */
+    bool replayable;
+    struct ts_time deadline;
+};
+
+/* POST to the current endpoint. */
+static struct exchange post(struct etcd *etcd, const struct posting *posting)
 {
+    const char *body = posting->body;
     struct exchange exchange = { .etcd = etcd, .end = TS_HTTP_UNSENT };
     char url[URL_SIZE], header[ETCD_TOKEN_MAX + 32];
-    int64_t left = ts_time_left(deadline);
+    int64_t left = ts_time_left(posting->deadline);
     if (body == NULL || left == 0) {
         (void) ts_fail(&exchange.err, body == NULL ? TS_E_NOMEM : TS_E_TIMEOUT,
                        0, "could not ask etcd at %s: %s", endpoint_of(etcd),
                        body == NULL ? "out of memory" : "no time was left");
         return exchange;
     }
-    (void) snprintf(url, sizeof url, "%s%s", endpoint_of(etcd), path);
+    (void) snprintf(url, sizeof url, "%s%s", endpoint_of(etcd), posting->path);
     (void) snprintf(header, sizeof header, "Authorization: %s", etcd->token);
     struct ts_http_request request = {
         .method = TS_HTTP_POST,
@@ -85,7 +91,7 @@ static struct exchange post(struct etcd *etcd, const char *path,
         .headers = { "Content-Type: application/json",
                      etcd->token[0] == 0 ? NULL : header },
         .body = ts_slice_str(body),
-        .replayable = replayable,
+        .replayable = posting->replayable,
         .timeout_ms = left,
         .answer_max = ETCD_ANSWER_MAX,
         .done = take_answer,
@@ -166,10 +172,14 @@ static enum ts_code sign_in(struct etcd *etcd, struct ts_time deadline,
     if (code != TS_OK) {
         return code;
     }
-    struct exchange exchange =
-        post(etcd, "/v3/auth/authenticate",
-             etcd_authenticate(&etcd->arena, etcd->options.user, password.text),
-             true, deadline);
+    const struct posting posting = {
+        .path = "/v3/auth/authenticate",
+        .body =
+            etcd_authenticate(&etcd->arena, etcd->options.user, password.text),
+        .replayable = true,
+        .deadline = deadline,
+    };
+    struct exchange exchange = post(etcd, &posting);
     return exchange.end == TS_HTTP_ANSWERED && exchange.status == 200
                ? etcd_read_token(exchange.body, etcd->token, err)
                : judge_sign_in(etcd, &exchange, err);
@@ -177,18 +187,17 @@ static enum ts_code sign_in(struct etcd *etcd, struct ts_time deadline,
 
 /* Signed in and posted, at the current endpoint. An error is certain to have
  * had no effect. */
-static enum ts_code post_signed(struct etcd *etcd, const char *path,
-                                const char *body, bool replayable,
-                                struct ts_time deadline,
+static enum ts_code post_signed(struct etcd *etcd,
+                                const struct posting *posting,
                                 struct exchange *ret_exchange,
                                 struct ts_err *err)
 {
     for (int tries = 0;; tries++) {
-        enum ts_code code = sign_in(etcd, deadline, err);
+        enum ts_code code = sign_in(etcd, posting->deadline, err);
         if (code != TS_OK) {
             return code;
         }
-        *ret_exchange = post(etcd, path, body, replayable, deadline);
+        *ret_exchange = post(etcd, posting);
         if (!token_refused(ret_exchange) || etcd->options.user == NULL ||
             tries == 1) {
             return TS_OK;
@@ -229,9 +238,13 @@ static enum ts_code range_here(struct etcd *etcd,
 {
     struct exchange exchange;
     struct etcd_value value;
-    enum ts_code code = post_signed(etcd, "/v3/kv/range",
-                                    etcd_range(&etcd->arena, etcd->options.key),
-                                    true, deadline, &exchange, err);
+    const struct posting posting = {
+        .path = "/v3/kv/range",
+        .body = etcd_range(&etcd->arena, etcd->options.key),
+        .replayable = true,
+        .deadline = deadline,
+    };
+    enum ts_code code = post_signed(etcd, &posting, &exchange, err);
     if (code != TS_OK) {
         return code;
     }
@@ -309,8 +322,10 @@ static enum ts_code swap_here(struct etcd *etcd,
         code = range_here(etcd, call, deadline, &value, err);
     }
     if (code == TS_OK) {
-        code = post_signed(etcd, "/v3/kv/txn", swap->body, false, deadline,
-                           &exchange, err);
+        const struct posting posting = { .path = "/v3/kv/txn",
+                                         .body = swap->body,
+                                         .deadline = deadline };
+        code = post_signed(etcd, &posting, &exchange, err);
     }
     return code == TS_OK ? judge_swap(etcd, &exchange, &swap->outcome, err)
                          : code;
@@ -401,9 +416,13 @@ static void check_rights(struct etcd *etcd, const struct register_call *call,
 {
     struct ts_err err = { .code = TS_OK };
     struct exchange exchange = { .end = TS_HTTP_UNSENT };
-    enum ts_code code = post_signed(etcd, "/v3/kv/txn",
-                                    etcd_probe(&etcd->arena, etcd->options.key),
-                                    true, call->deadline, &exchange, &err);
+    const struct posting posting = {
+        .path = "/v3/kv/txn",
+        .body = etcd_probe(&etcd->arena, etcd->options.key),
+        .replayable = true,
+        .deadline = call->deadline,
+    };
+    enum ts_code code = post_signed(etcd, &posting, &exchange, &err);
     if (code == TS_OK && exchange.end == TS_HTTP_ANSWERED &&
         exchange.status == 200) {
         register_add_finding(findings, "rights", NULL,

@@ -22,6 +22,13 @@
 #define RECONNECT_MS     50
 #define RECONNECT_MAX_MS 400
 
+/* How far the last request came. */
+enum how {
+    UNSENT, /* an error, and certain */
+    SENT,   /* an error, and who knows */
+    REPLIED
+};
+
 struct peer {
     struct register_options options;
     struct ts_slice cluster;
@@ -29,7 +36,8 @@ struct peer {
     zsock_t *socket; /* NULL: none yet, or thrown away */
     void *monitor;   /* events of `socket`, raw */
     int cancel_fd;
-    uint64_t number;                        /* of the last request */
+    uint64_t number; /* of the last request */
+    enum how how;
     uint8_t machine[WITNESS_IDENTITY_SIZE]; /* the witness's */
     bool machine_known;
     struct ts_arena arena; /* of one request and its reply */
@@ -210,12 +218,6 @@ static enum ts_code not_connected(struct peer *peer, enum ts_code code,
 /* -- a request and its reply ------------------------------------------------
  */
 
-enum how {
-    UNSENT, /* an error, and certain */
-    SENT,   /* an error, and who knows */
-    REPLIED
-};
-
 /* The reply to `peer->number`; older ones are passed over. */
 static enum ts_code receive(struct peer *peer, struct ts_time deadline,
                             struct witness_reply *ret_reply, struct ts_err *err)
@@ -301,12 +303,11 @@ static void name_server(const struct register_call *call,
 
 static enum ts_code ask(struct peer *peer, const struct register_call *call,
                         struct witness_request *request,
-                        struct witness_reply *ret_reply, enum how *ret_how,
-                        struct ts_err *err)
+                        struct witness_reply *ret_reply, struct ts_err *err)
 {
     uint8_t server[WITNESS_IDENTITY_SIZE];
     struct ts_slice bytes;
-    *ret_how = UNSENT;
+    peer->how = UNSENT;
     ts_arena_reset(&peer->arena);
     request->number = ++peer->number;
     request->cluster = peer->cluster;
@@ -317,14 +318,14 @@ static enum ts_code ask(struct peer *peer, const struct register_call *call,
         code = send_bytes(peer, bytes, call->deadline, err);
     }
     if (code == TS_OK) {
-        *ret_how = SENT;
+        peer->how = SENT;
         code = receive(peer, call->deadline, ret_reply, err);
     }
     if (code != TS_OK) {
         hang_up(peer);
         return code;
     }
-    *ret_how = REPLIED;
+    peer->how = REPLIED;
     peer->machine_known = ret_reply->machine.size != 0;
     if (peer->machine_known) {
         memcpy(peer->machine, ret_reply->machine.data, sizeof peer->machine);
@@ -361,8 +362,7 @@ static enum ts_code peer_read(void *state, const struct register_call *call,
     struct peer *peer = state;
     struct witness_request request = { .verb = WITNESS_READ };
     struct witness_reply reply;
-    enum how how;
-    enum ts_code code = ask(peer, call, &request, &reply, &how, err);
+    enum ts_code code = ask(peer, call, &request, &reply, err);
     if (code != TS_OK) {
         return code;
     }
@@ -396,9 +396,8 @@ static enum ts_code peer_swap(void *state, const struct register_call *call,
                                        .expected = values[0],
                                        .value = values[1] };
     struct witness_reply reply;
-    enum how how;
-    enum ts_code code = ask(peer, call, &request, &reply, &how, err);
-    if (how == SENT) {
+    enum ts_code code = ask(peer, call, &request, &reply, err);
+    if (peer->how == SENT) {
         *ret_outcome = REGISTER_SWAP_UNKNOWN;
         return TS_OK;
     }
