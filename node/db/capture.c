@@ -31,11 +31,16 @@ static void *lent(struct ts_slice bytes)
 
 enum ts_code capture_setup(struct ts_err *err)
 {
+    static bool done;
+    if (done) {
+        return TS_OK;
+    }
     if (sqlite3_config(SQLITE_CONFIG_LOG, watch_log, NULL) != SQLITE_OK) {
         return ts_fail(err, TS_E_REFUSED, 0,
                        "cannot watch the log of SQLite: a database was opened "
                        "before; call this first");
     }
+    done = true;
     return TS_OK;
 }
 

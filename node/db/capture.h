@@ -49,8 +49,8 @@ struct capture_tables {
 /* The index of `name`, or tables->count when it is not listed. */
 size_t capture_find(const struct capture_tables *tables, const char *name);
 
-/* Watch SQLite's log for schema warnings (C3). Once, before the first database
- * of the process is opened.
+/* Watch SQLite's log for schema warnings (C3). Before the first database of the
+ * process is opened; later calls do nothing. Not thread-safe.
  * Errors   TS_E_REFUSED when it is too late. */
 TS_MUSTUSE enum ts_code capture_setup(struct ts_err *err);
 

@@ -98,10 +98,16 @@ static void run_resume(struct engine *engine, struct request *request)
 /* ---- the table
  * ------------------------------------------------------------------------- */
 
+enum {
+    AT_ONCE = 0,
+    NEEDS_IDLE = 1, /* waits for the cycle that runs to end */
+    WRITES = 2      /* not on a standby */
+};
+
 struct command {
     const char *name;
     void (*run)(struct engine *engine, struct request *request);
-    bool needs_idle;         /* waits for the cycle that runs to end */
+    int how;
     const char *const *args; /* what it takes, ends in NULL */
 };
 
@@ -127,23 +133,25 @@ static const char *const hold_args[] = { "hash", "only", "who", "reason",
                                          NULL };
 
 static const struct command commands[] = {
-    { "sync", commands_sync, true, sync_args },
-    { "preview", commands_preview, true, none },
-    { "maintenance", commands_maintenance, true, maintenance_args },
-    { "verify", run_verify, true, none },
-    { "show", query_show, false, show_args },
-    { "members-adopt", commands_members_adopt, true, members_args },
-    { "reanchor", commands_reanchor, true, reanchor_args },
-    { "retry", commands_retry, true, retry_args },
-    { "hold-list", query_hold_list, false, none },
-    { "approve", commands_approve, true, hold_args },
-    { "reject", commands_reject, true, hold_args },
-    { "errors", query_errors, false, none },
-    { "history", query_history, false, limit_args },
-    { "events", query_events, false, events_args },
-    { "events-verify", query_events_verify, false, none },
-    { "pause", run_pause, false, pause_args },
-    { "resume", run_resume, false, none },
+    { "sync", commands_sync, NEEDS_IDLE | WRITES, sync_args },
+    { "preview", commands_preview, NEEDS_IDLE | WRITES, none },
+    { "maintenance", commands_maintenance, NEEDS_IDLE | WRITES,
+      maintenance_args },
+    { "verify", run_verify, NEEDS_IDLE, none },
+    { "show", query_show, AT_ONCE, show_args },
+    { "members-adopt", commands_members_adopt, NEEDS_IDLE | WRITES,
+      members_args },
+    { "reanchor", commands_reanchor, NEEDS_IDLE | WRITES, reanchor_args },
+    { "retry", commands_retry, NEEDS_IDLE | WRITES, retry_args },
+    { "hold-list", query_hold_list, AT_ONCE, none },
+    { "approve", commands_approve, NEEDS_IDLE | WRITES, hold_args },
+    { "reject", commands_reject, NEEDS_IDLE | WRITES, hold_args },
+    { "errors", query_errors, AT_ONCE, none },
+    { "history", query_history, AT_ONCE, limit_args },
+    { "events", query_events, AT_ONCE, events_args },
+    { "events-verify", query_events_verify, AT_ONCE, none },
+    { "pause", run_pause, AT_ONCE, pause_args },
+    { "resume", run_resume, AT_ONCE, none },
 };
 
 static const struct command *find(const char *name)
@@ -194,7 +202,11 @@ void commands_take(struct engine *engine, struct request *request)
         request_finish(request, 2, NULL, text);
         return;
     }
-    if (command->needs_idle && engine->in_a_cycle) {
+    if ((command->how & WRITES) != 0 &&
+        engine_refuse_as_standby(engine, request)) {
+        return;
+    }
+    if ((command->how & NEEDS_IDLE) != 0 && engine->in_a_cycle) {
         (void) commands_keep(engine->waiting, &engine->waiting_count, request);
         return;
     }

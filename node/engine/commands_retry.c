@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "node/engine/inherit.h"
 #include "node/engine/leaver.h"
 #include "node/engine/query/common.h"
 #include "node/engine/query/find.h"
@@ -14,7 +15,7 @@
 #define OBJECTS_MAX 1000 /* in one answer */
 
 /* What another try may change; rules and joins follow from the source alone. */
-#define TRIED_STAGES "('export', 'match', 'unique')"
+#define TRIED_STAGES "('export', 'match', 'unique', '" INHERIT_STAGE "')"
 
 struct retrying {
     struct engine_context *engine;
@@ -74,6 +75,10 @@ static enum ts_code retry_one(struct retrying *r, int64_t id,
     }
     if (code == TS_OK && problem) {
         code = problem_try_again(r->mv, object.kind, object.anchor, err);
+    }
+    if (code == TS_OK && problem) {
+        code = problem_clear(r->mv, object.kind, object.anchor, INHERIT_STAGE,
+                             err);
     }
     if (code == TS_OK && problem) {
         code = touch_one(r->engine, id, err);

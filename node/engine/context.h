@@ -65,6 +65,19 @@ struct engine_contested {
     bool none; /* nobody can be: looked at all claims */
 };
 
+struct engine_pair; /* pair.h */
+
+/* What came over from an earlier holder; see inherit.h. */
+struct engine_inheritance {
+    int64_t batch;        /* intents sent up to here are of earlier holders */
+    struct ts_time since; /* nothing of theirs is admitted any more */
+    struct ts_time quiet; /* before this, nothing is exported */
+    bool reconcile_first; /* nothing before both sides were read whole */
+    bool hold_deletions;  /* until then, where an operator did not wait */
+    bool read_all;        /* both sides: another node left hints */
+    bool looked;          /* for what is in doubt, in this epoch */
+};
+
 /* The DN key of a source's base. */
 struct engine_base {
     bool known;
@@ -73,6 +86,8 @@ struct engine_base {
 
 struct engine_context {
     const struct config *config;
+    const struct engine_pair *pair; /* NULL: this node is alone */
+    struct engine_inheritance inherited;
     struct state state;
     struct rules *rules; /* NULL until both sides were asked once */
     struct exporter *exporter;
@@ -110,9 +125,12 @@ struct engine_context {
     json_t *plan_report; /* of a plan that this cycle ended, or NULL */
     char run_date[16];
     atomic_bool stopping;
+    atomic_bool draining; /* while stopping: what was sent may end */
     /* Called between transactions: answers operators, publishes progress. */
     void (*breathe)(void *owner, enum engine_phase phase, uint64_t done,
                     uint64_t total);
+    /* A first load is the state now. */
+    enum ts_code (*selected)(void *owner, struct ts_err *err);
     /* Waits that long, answering operators, or shorter when stopping. */
     void (*rest)(void *owner, int64_t ms);
     void *owner;

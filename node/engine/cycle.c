@@ -9,9 +9,12 @@
 #include "node/engine/export.h"
 #include "node/engine/guard.h"
 #include "node/engine/import.h"
+#include "node/engine/inherit.h"
 #include "node/engine/leaver.h"
 #include "node/engine/loops.h"
 #include "node/engine/orphan.h"
+#include "node/engine/outbox.h"
+#include "node/engine/pair.h"
 #include "node/engine/reanchor.h"
 #include "node/engine/reconcile.h"
 #include "node/engine/staging.h"
@@ -345,6 +348,31 @@ static enum ts_code run_steps(struct cycle *c, const struct step *steps,
 #define RUN_STEPS(c, list, err) \
     run_steps(c, list, sizeof(list) / sizeof(list)[0], err)
 
+/* A pair's register names the generation before it is selected anywhere, and
+ * shows that no standby has it yet. */
+static enum ts_code record_generation(struct engine_context *engine,
+                                      struct ts_err *err)
+{
+    const struct engine_pair *pair = engine->pair;
+    struct ts_time until = ts_time_after(ts_time_now(), OUTBOX_WAIT_MS);
+    int64_t generation = engine->state.generation;
+    enum engine_ack ack = ENGINE_ACK_DURABLE;
+    while (pair != NULL) {
+        ack = pair->generation(pair->context, generation);
+        if (ack != ENGINE_ACK_WAIT || atomic_load(&engine->stopping) ||
+            ts_time_reached(ts_time_now(), until)) {
+            break;
+        }
+        engine->rest(engine->owner, 100);
+    }
+    return ack == ENGINE_ACK_DURABLE || ack == ENGINE_ACK_UNPROTECTED
+               ? TS_OK
+               : ts_fail(err, TS_E_CANCELLED, 0,
+                         "could not begin generation %lld: the register does "
+                         "not name it yet",
+                         (long long) generation);
+}
+
 /* Make a first load the state that counts. What the target could not tell is
  * asked in the next cycle: nothing is exported before. */
 static enum ts_code select_build(struct cycle *c, struct ts_err *err)
@@ -355,13 +383,25 @@ static enum ts_code select_build(struct cycle *c, struct ts_err *err)
     }
     struct ts_time begun = ts_time_now();
     TS_FAILPOINT(GENERATION_BUILT);
-    enum ts_code code = state_select(&engine->state, err);
+    enum ts_code code = record_generation(engine, err);
+    if (code == TS_OK) {
+        code = state_select(&engine->state, err);
+    }
     TS_FAILPOINT(GENERATION_SELECTED);
     if (code == TS_OK) {
         configure_store(engine);
+        code = engine->selected(engine->owner, err);
     }
     engine->counts.phase_ms[ENGINE_COMPARE] += ts_time_now().ms - begun.ms;
     return code;
+}
+
+/* Whole: of what a source did not show, nothing is kept back as doubtful. */
+static enum ts_code both_sides_read(struct cycle *c, struct ts_err *err)
+{
+    return c->outcome->hold == CYCLE_HOLD_MISSING
+               ? TS_OK
+               : inherit_reconciled(c->engine, err);
 }
 
 static enum ts_code run_all(struct cycle *c, struct ts_err *err)
@@ -382,7 +422,14 @@ static enum ts_code run_all(struct cycle *c, struct ts_err *err)
         *err = target_err;
         code = decided;
     }
-    return code == TS_OK ? RUN_STEPS(c, carry_out, err) : code;
+    if (code == TS_OK && c->full) {
+        code = both_sides_read(c, err);
+    }
+    /* After a takeover that lost something, nothing before both were. */
+    if (code != TS_OK || c->engine->inherited.reconcile_first) {
+        return code;
+    }
+    return RUN_STEPS(c, carry_out, err);
 }
 
 void cycle_run(struct engine_context *engine, enum cycle_kind kind,
@@ -403,8 +450,9 @@ void cycle_run(struct engine_context *engine, enum cycle_kind kind,
     engine->counts = (struct cycle_counts){ .imported = 0 };
     json_decref(engine->plan_report);
     engine->plan_report = NULL;
-    if (!atomic_load(&engine->stopping)) {
-        exporter_resume(engine->exporter); /* an earlier failure cancelled */
+    exporter_resume(engine->exporter); /* an earlier failure cancelled */
+    if (atomic_load(&engine->stopping)) {
+        exporter_cancel(engine->exporter);
     }
     enum ts_code code = run_all(&c, &err);
     if (code != TS_OK) {

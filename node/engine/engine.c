@@ -6,15 +6,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "node/base/log.h"
 #include "node/config/print.h"
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
-#include "node/engine/foreign.h"
 #include "node/engine/plan.h"
-#include "node/engine/reuse.h"
+#include "node/engine/probe.h"
+#include "node/engine/role.h"
 #include "node/engine/staging.h"
-#include "node/engine/staging_events.h"
 #include "node/engine/unique.h"
 
 /* Progress is published, and operators answered, at most so often. */
@@ -37,6 +35,9 @@ void engine_unlock(struct engine *engine)
 
 static void destroy_request(void *item)
 {
+    if (((struct request *) item)->nudge) {
+        return;
+    }
     request_finish(item, 1, NULL,
                    "could not do that because the daemon is stopping; start it "
                    "and try again");
@@ -48,6 +49,7 @@ void engine_request(struct engine *engine, const char *command,
     if (strcmp(command, "status") == 0) {
         engine_lock(engine);
         json_t *document = snapshot_status(&engine->snapshot, engine->config);
+        engine_show(engine, document);
         bool unhealthy = snapshot_unhealthy(&engine->snapshot);
         engine_unlock(engine);
         reply->finish(reply->context, unhealthy ? 1 : 0, document, NULL);
@@ -76,8 +78,14 @@ void engine_request(struct engine *engine, const char *command,
 static void take_commands(struct engine *engine, struct ts_time until)
 {
     struct request *request;
+    job_run_due(engine);
     while ((request = ts_queue_pop(engine->commands, until)) != NULL) {
-        commands_take(engine, request);
+        if (request->nudge) {
+            atomic_store(&engine->nudged, false);
+        } else {
+            commands_take(engine, request);
+        }
+        job_run_due(engine);
         until = (struct ts_time){ .ms = 0 };
     }
 }
@@ -108,7 +116,7 @@ static void breathe(void *owner, enum engine_phase phase, uint64_t done,
         const struct engine_reply *reply = &engine->waiting[i]->reply;
         reply->progress(reply->context, engine_phase_name(phase), done, total);
     }
-    if (!atomic_load(&engine->context.stopping)) {
+    if (!atomic_load(&engine->ending)) {
         take_commands(engine, (struct ts_time){ .ms = 0 });
     }
 }
@@ -121,189 +129,45 @@ static void rest(void *owner, int64_t ms)
 
 static bool may_export(void *context, struct ts_time deadline)
 {
-    /* One node alone: it may, until it stops. A pair asks its lease here. */
+    /* One node alone: it may, until it stops. A pair asks its lease. */
     struct engine_context *engine = context;
-    (void) deadline;
-    return !atomic_load(&engine->stopping);
+    const struct engine_pair *pair = engine->pair;
+    return !atomic_load(&engine->stopping) &&
+           (pair == NULL || pair->may_export(pair->context, deadline));
 }
 
-/* ---- cycles ------------------------------------------------------------- */
-
-static enum ts_code note_begin(struct engine *engine, enum cycle_kind kind,
-                               struct ts_err *err)
+static int64_t remaining_ms(void *context)
 {
-    int64_t id = 0;
-    enum ts_code code =
-        local_run_begin(engine->local, cycle_kind_name(kind), &id, err);
-    engine_lock(engine);
-    engine->snapshot.cycle.running = true;
-    engine->snapshot.cycle.id = id;
-    engine->snapshot.cycle.kind = kind;
-    engine->snapshot.cycle.begun = ts_time_now();
-    ts_wall_text(engine->snapshot.cycle.started);
-    engine_unlock(engine);
-    return code;
+    const struct engine_context *engine = context;
+    const struct engine_pair *pair = engine->pair;
+    return pair->remaining_ms(pair->context);
 }
 
-static enum ts_code note_end(struct engine *engine,
-                             const struct cycle_outcome *outcome,
-                             struct ts_err *err)
+static void tick(void *context)
 {
-    engine_lock(engine);
-    struct snapshot *s = &engine->snapshot;
-    s->cycle.running = false;
-    s->cycle.duration_ms = ts_time_now().ms - s->cycle.begun.ms;
-    s->cycle.result = outcome->result;
-    s->cycle.did = engine->context.counts;
-    snapshot_set_outcome(s, outcome);
-    json_t *counts = snapshot_exports(&s->cycle.did);
-    json_t *cycle = snapshot_cycle(s);
-    struct local_run_end end = {
-        .id = s->cycle.id,
-        .result = cycle_result_name(outcome->result),
-        .duration_ms = s->cycle.duration_ms,
-        .counts = counts,
-    };
-    engine_unlock(engine);
-
-    (void) json_object_set(counts, "phases_ms",
-                           json_object_get(cycle, "phases_ms"));
-    enum ts_code code = local_run_end(engine->local, &end, err);
-    if (code == TS_OK) {
-        code = foreign_tell(&engine->context, local_events(engine->local), err);
-    }
-    if (code == TS_OK) {
-        code = reuse_tell(&engine->context, local_events(engine->local), err);
-    }
-    json_t *fields =
-        json_pack("{s:I, s:O, s:s, s:O?}", "id", (json_int_t) end.id, "kind",
-                  json_object_get(cycle, "kind"), "result", end.result,
-                  "exports", counts);
-    if (outcome->result != CYCLE_SUCCESS) {
-        (void) json_object_set_new(fields, "why",
-                                   json_string(outcome->err.text));
-    }
-    if (code == TS_OK) {
-        code = events_append(local_events(engine->local), "cycle-finished",
-                             "daemon", fields, err);
-    }
-    json_decref(fields);
-    json_decref(counts);
-    json_decref(cycle);
-    return code;
+    const struct engine_context *engine = context;
+    engine->pair->tick(engine->pair->context);
 }
 
-/* What a follower no longer needs; a bounded part at a time. */
-static enum ts_code trim_journal(struct engine *engine, struct ts_err *err)
+static enum ts_code selected(void *owner, struct ts_err *err)
 {
-    struct journal *journal = engine->context.state.journal;
-    bool more = journal != NULL && !engine->context.state.building;
-    enum ts_code code = TS_OK;
-    while (code == TS_OK && more && !atomic_load(&engine->context.stopping)) {
-        code = journal_trim(journal, &more, err);
+    struct engine *engine = owner;
+    const struct engine_pair *pair = engine->context.pair;
+    const struct state *state = &engine->context.state;
+    char path[STATE_PATH_SIZE];
+    state_path(state, path);
+    if (pair != NULL) {
+        pair->selected(pair->context, path);
     }
-    return code;
+    return local_raise_generation(engine->local, state->generation, err);
 }
 
-/* A disk that cannot be written to ends the engine (E4). */
-static bool disk_failed(const struct cycle_outcome *outcome)
+static void tell_committed(void *owner, const struct journal_position *position)
 {
-    return outcome->result == CYCLE_FAILED &&
-           (outcome->err.code == TS_E_IO || outcome->err.code == TS_E_CORRUPT);
-}
-
-static void answer_waiting(struct engine *engine,
-                           const struct cycle_outcome *outcome)
-{
-    int exit_status = outcome->result == CYCLE_SUCCESS   ? 0
-                      : outcome->result == CYCLE_PARTIAL ? 0
-                      : outcome->result == CYCLE_HELD
-                          ? 3
-                          : request_exit_of(outcome->err.code);
-    char why[SNAPSHOT_SENTENCE_SIZE];
-    engine_lock(engine);
-    snapshot_sentence(&engine->snapshot, outcome, why);
-    engine_unlock(engine);
-    for (size_t i = 0; i < engine->in_cycle_count; i++) {
-        engine_lock(engine);
-        json_t *result = json_object();
-        (void) json_object_set_new(result, "cycle",
-                                   snapshot_cycle(&engine->snapshot));
-        (void) json_object_set_new(
-            result, "exports", snapshot_exports(&engine->snapshot.cycle.did));
-        engine_unlock(engine);
-        (void) json_object_set_new(result, "plan",
-                                   plan_report(&engine->context));
-        request_finish(engine->in_cycle[i], exit_status, result,
-                       outcome->result == CYCLE_FAILED ||
-                               outcome->result == CYCLE_HELD
-                           ? why
-                           : NULL);
-    }
-    engine->in_cycle_count = 0;
-}
-
-/* Whoever only wanted it to begin is told that it has. */
-static void answer_begun(struct engine *engine)
-{
-    struct request *request = engine->to_begin;
-    engine->to_begin = NULL;
-    if (request == NULL) {
-        return;
-    }
-    engine_lock(engine);
-    json_t *cycle = snapshot_cycle(&engine->snapshot);
-    engine_unlock(engine);
-    request_finish(request, 0, json_pack("{s:o}", "cycle", cycle), NULL);
-}
-
-void engine_cycle(struct engine *engine, enum cycle_kind kind,
-                  struct cycle_outcome *ret_outcome)
-{
-    struct ts_err err = { .code = TS_OK };
-    struct staging_moment before = staging_moment(&engine->context);
-    enum ts_code code = note_begin(engine, kind, &err);
-    answer_begun(engine);
-    engine->in_a_cycle = true;
-    if (code == TS_OK) {
-        cycle_run(&engine->context, kind, ret_outcome);
-        code = note_end(engine, ret_outcome, &err);
-    }
-    if (code == TS_OK) {
-        code = engine_tell_holds(engine, &err);
-    }
-    if (code == TS_OK) {
-        code = staging_note_change(engine, &before, "daemon", "", &err);
-    }
-    if (code == TS_OK) {
-        code = trim_journal(engine, &err);
-    }
-    engine->in_a_cycle = false;
-    if (code != TS_OK) {
-        *ret_outcome =
-            (struct cycle_outcome){ .result = CYCLE_FAILED, .err = err };
-    }
-    /* Whatever waits for an operator: all was read. */
-    if ((ret_outcome->result == CYCLE_SUCCESS ||
-         ret_outcome->hold == CYCLE_HOLD_STAGED ||
-         ret_outcome->hold == CYCLE_HOLD_GUARD) &&
-        kind == CYCLE_FULL) {
-        engine->full_at = ts_wall_seconds();
-    }
-    engine_recount(engine);
-    ts_log(ret_outcome->result == CYCLE_FAILED ? TS_LOG_ERROR : TS_LOG_INFO,
-           "cycle-finished", "id=%lld kind=%s ms=%lld result=%s%s%s",
-           (long long) engine->snapshot.cycle.id, cycle_kind_name(kind),
-           (long long) engine->snapshot.cycle.duration_ms,
-           cycle_result_name(ret_outcome->result),
-           ret_outcome->err.code == TS_OK ? "" : " why=",
-           ret_outcome->err.code == TS_OK ? "" : ret_outcome->err.text);
-    answer_waiting(engine, ret_outcome);
-    if (disk_failed(ret_outcome)) {
-        engine_lock(engine);
-        engine->end = ret_outcome->err;
-        engine_unlock(engine);
-        atomic_store(&engine->context.stopping, true);
+    const struct engine *engine = owner;
+    const struct engine_pair *pair = engine->context.pair;
+    if (pair != NULL) {
+        pair->committed(pair->context, position);
     }
 }
 
@@ -323,7 +187,7 @@ static bool paused_now(struct engine *engine)
 }
 
 /* The time of the last complete reading of all sources; 0: not known. */
-static int64_t complete_at(struct engine *engine)
+int64_t engine_complete_at(struct engine *engine)
 {
     struct metaverse *mv = engine->context.state.mv;
     struct ts_err ignored;
@@ -350,8 +214,7 @@ static void scheduled_cycle(struct engine *engine)
 /* What had to wait for the cycle to end: each may run a cycle of its own. */
 static void take_waiting(struct engine *engine)
 {
-    while (engine->waiting_count > 0 &&
-           !atomic_load(&engine->context.stopping)) {
+    while (engine->waiting_count > 0 && !atomic_load(&engine->ending)) {
         struct request *request = engine->waiting[0];
         engine->waiting_count--;
         memmove(engine->waiting, engine->waiting + 1,
@@ -360,21 +223,37 @@ static void take_waiting(struct engine *engine)
     }
 }
 
+/* Until when there is nothing to do but to answer. */
+static struct ts_time idle_until(struct engine *engine)
+{
+    struct ts_time soon = ts_time_after(ts_time_now(), 1000);
+    if (engine->role == ENGINE_STANDBY) {
+        role_recount(engine);
+        return soon;
+    }
+    return paused_now(engine) ? soon : engine->due;
+}
+
+static bool cycle_is_due(struct engine *engine)
+{
+    return engine->role != ENGINE_STANDBY &&
+           !atomic_load(&engine->context.stopping) && !paused_now(engine) &&
+           engine->waiting_count == 0 &&
+           ts_time_reached(ts_time_now(), engine->due);
+}
+
 static void *store_thread(void *context)
 {
     struct engine *engine = context;
-    while (!atomic_load(&engine->context.stopping)) {
+    while (!atomic_load(&engine->ending)) {
         take_waiting(engine);
-        struct ts_time until = paused_now(engine)
-                                   ? ts_time_after(ts_time_now(), 1000)
-                                   : engine->due;
-        take_commands(engine, until);
-        if (!atomic_load(&engine->context.stopping) && !paused_now(engine) &&
-            engine->waiting_count == 0 &&
-            ts_time_reached(ts_time_now(), engine->due)) {
+        take_commands(engine, idle_until(engine));
+        if (cycle_is_due(engine)) {
             scheduled_cycle(engine);
         }
     }
+    job_run_due(engine);
+    job_close_all(engine);
     ts_queue_close(engine->commands);
     while (engine->waiting_count > 0) {
         destroy_request(engine->waiting[--engine->waiting_count]);
@@ -389,16 +268,22 @@ static void *store_thread(void *context)
 
 /* ---- life --------------------------------------------------------------- */
 
-static enum ts_code open_target(struct engine *engine, struct ts_err *err)
+static enum ts_code describe_target(struct engine *engine, int64_t epoch,
+                                    struct ts_err *err)
 {
     const struct config *config = engine->config;
+    const struct engine_pair *pair = engine->context.pair;
+    ts_arena_done(&engine->target_arena);
     ts_arena_init(&engine->target_arena, TARGET_MEMORY);
     engine->target = (struct target_options){
         .config = &config->target,
-        .gate = { .may_export = may_export, .context = &engine->context },
+        .gate = { .may_export = may_export,
+                  .remaining_ms = pair == NULL ? NULL : remaining_ms,
+                  .tick = pair == NULL ? NULL : tick,
+                  .context = &engine->context },
         .cluster = config->cluster,
         .node = config->this_node,
-        .epoch = (uint64_t) engine->context.state.epoch,
+        .epoch = (uint64_t) epoch,
         .boot_id = local_identity(engine->local)->boot,
     };
     enum ts_code code = TS_OK;
@@ -407,9 +292,71 @@ static enum ts_code open_target(struct engine *engine, struct ts_err *err)
                                &engine->target_arena,
                                &engine->target.paths[kind], err);
     }
-    return code == TS_OK
-               ? exporter_new(&engine->target, &engine->context.exporter, err)
-               : code;
+    return code;
+}
+
+/* To the end of the epoch; wiped then. */
+static enum ts_code keep_principal(struct engine *engine,
+                                   const struct engine_principal *who,
+                                   struct ts_err *err)
+{
+    struct target_principal *kept = &engine->principal;
+    kept->id = strdup(who->id);
+    kept->secret = strdup(who->secret == NULL ? "" : who->secret);
+    if (kept->id == NULL || kept->secret == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not begin to export");
+    }
+    engine->target.principal = kept;
+    return TS_OK;
+}
+
+static void forget_principal(struct engine *engine)
+{
+    char *secret = (char *) (uintptr_t) engine->principal.secret;
+    if (secret != NULL) {
+        explicit_bzero(secret, strlen(secret));
+    }
+    free(secret);
+    free((char *) (uintptr_t) engine->principal.id);
+    engine->principal = (struct target_principal){ .id = NULL };
+}
+
+enum ts_code engine_open_target(struct engine *engine,
+                                const struct engine_principal *who,
+                                int64_t epoch, struct ts_err *err)
+{
+    struct exporter *exporter = NULL;
+    const struct engine_pair *pair = engine->context.pair;
+    enum ts_code code = describe_target(engine, epoch, err);
+    if (code == TS_OK && pair != NULL) {
+        engine->target.token =
+            (struct target_token_hook){ .record = pair->token,
+                                        .context = pair->context };
+    }
+    if (code == TS_OK && who != NULL && who->id != NULL) {
+        code = keep_principal(engine, who, err);
+    }
+    if (code == TS_OK) {
+        code = exporter_new(&engine->target, &exporter, err);
+    }
+    if (code != TS_OK) {
+        forget_principal(engine);
+        return code;
+    }
+    engine_lock(engine);
+    engine->context.exporter = exporter;
+    engine_unlock(engine);
+    return TS_OK;
+}
+
+void engine_close_target(struct engine *engine)
+{
+    engine_lock(engine);
+    struct exporter *exporter = engine->context.exporter;
+    engine->context.exporter = NULL;
+    engine_unlock(engine);
+    exporter_free(exporter);
+    forget_principal(engine);
 }
 
 static void restore_pause(struct engine *engine)
@@ -425,40 +372,80 @@ static void restore_pause(struct engine *engine)
     engine->snapshot.paused_until = strtoll(value, NULL, 10);
 }
 
-static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
+/* What this node keeps of itself. */
+static enum ts_code open_local(struct engine *engine, struct ts_err *err)
 {
     const struct config *config = engine->config;
     struct local_options options = { .directory = config->state_directory,
                                      .cluster = config->cluster,
                                      .node = config->this_node };
+    char wrote[LOCAL_SETTING_MAX] = "";
+    long long epoch = 0;
+    enum ts_code code = local_open(&options, &engine->local, err);
+    if (code == TS_OK) {
+        code = local_facts(engine->local, &engine->facts, err);
+    }
+    if (code == TS_OK) {
+        code = local_setting(engine->local, "wrote", wrote, err);
+    }
+    if (code == TS_OK &&
+        sscanf(wrote, "%lld %32[0-9a-f]", &epoch, engine->wrote_boot) == 2) {
+        engine->wrote_epoch = epoch;
+    }
+    return code;
+}
+
+/* The lone node goes on in its epoch; one of a pair follows until it is told to
+ * lead. */
+static enum ts_code open_state(struct engine *engine, struct ts_err *err)
+{
+    struct engine_context *context = &engine->context;
+    struct state *state = &context->state;
+    int64_t epoch = local_epoch(engine->local);
+    if (epoch == 0) {
+        epoch = FIRST_EPOCH;
+    }
+    enum ts_code code = state_open(state, engine->config->state_directory,
+                                   context->pair == NULL ? epoch : 0, err);
+    state->committed_row = tell_committed;
+    state->owner = engine;
+    state->generation_seen = local_generation(engine->local);
+    if (code == TS_OK) {
+        code = local_raise_epoch(engine->local, state->epoch, err);
+    }
+    if (code == TS_OK) {
+        code = local_raise_generation(engine->local, state->generation, err);
+    }
+    if (code == TS_OK && context->pair != NULL) {
+        state->closed = &engine->closed;
+        engine->role = ENGINE_STANDBY;
+        return TS_OK;
+    }
+    if (code == TS_OK) {
+        code = staging_recall(context, err);
+    }
+    return code == TS_OK ? engine_open_target(engine, NULL, state->epoch, err)
+                         : code;
+}
+
+static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
+{
     enum ts_code code = capture_setup(err);
     if (code == TS_OK) {
-        code = config_effect(config, &engine->context.effect, err);
+        code = config_effect(engine->config, &engine->context.effect, err);
     }
     if (code == TS_OK) {
-        code = local_open(&options, &engine->local, err);
+        code = open_local(engine, err);
     }
     if (code == TS_OK) {
-        int64_t epoch = local_epoch(engine->local);
-        code = state_open(&engine->context.state, config->state_directory,
-                          epoch > 0 ? epoch : FIRST_EPOCH, err);
-    }
-    if (code == TS_OK) {
-        code =
-            local_raise_epoch(engine->local, engine->context.state.epoch, err);
-    }
-    if (code == TS_OK) {
-        code = staging_recall(&engine->context, err);
-    }
-    if (code == TS_OK) {
-        code = open_target(engine, err);
+        code = open_state(engine, err);
     }
     if (code != TS_OK) {
         return code;
     }
     engine->snapshot.started = true;
     engine->snapshot.epoch = engine->context.state.epoch;
-    engine->full_at = complete_at(engine);
+    engine->full_at = engine_complete_at(engine);
     restore_pause(engine);
     engine_recount(engine);
     return TS_OK;
@@ -466,7 +453,8 @@ static enum ts_code open_parts(struct engine *engine, struct ts_err *err)
 
 static void close_parts(struct engine *engine)
 {
-    exporter_free(engine->context.exporter);
+    probe_done(engine);
+    engine_close_target(engine);
     configure_done(&engine->context);
     unique_done(&engine->context);
     plan_free(engine->context.plan);
@@ -474,6 +462,8 @@ static void close_parts(struct engine *engine)
     state_discard(&engine->context.state);
     state_close(&engine->context.state);
     local_close(engine->local);
+    free((uint8_t *) (uintptr_t) engine->facts.data);
+    json_decref(engine->shown.fields);
     ts_arena_done(&engine->target_arena);
     ts_queue_free(engine->commands);
     if (engine->event_fd >= 0) {
@@ -496,9 +486,14 @@ enum ts_code engine_start(const struct engine_options *options,
     engine->context.approve_first = options->approve_first;
     engine->context.breathe = breathe;
     engine->context.rest = rest;
+    engine->context.selected = selected;
     engine->context.owner = engine;
     engine->context.started_at = ts_wall_seconds();
+    engine->context.pair = options->pair;
     engine->due = ts_time_now();
+    engine->nudge.nudge = true;
+    atomic_store(&engine->closed, options->pair != NULL);
+    jobs_init(&engine->jobs);
     (void) pthread_mutex_init(&engine->lock, NULL);
     engine->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     engine->commands = ts_queue_new(TS_QUEUE_COMMAND_DEPTH, destroy_request);
@@ -540,8 +535,8 @@ bool engine_ended(struct engine *engine, struct ts_err *ret_err)
 
 void engine_stop(struct engine *engine)
 {
-    atomic_store(&engine->context.stopping, true);
-    exporter_cancel(engine->context.exporter);
+    atomic_store(&engine->ending, true);
+    engine_cancel(engine);
     ts_queue_close(engine->commands); /* wakes the store's thread */
 }
 

@@ -1,8 +1,12 @@
 #include "node/engine/export.h"
 
+#include <stdlib.h>
+
 #include "node/base/failpoint.h"
 #include "node/engine/compare.h"
 #include "node/engine/compose.h"
+#include "node/engine/inherit.h"
+#include "node/engine/outbox.h"
 #include "node/engine/settle.h"
 #include "node/engine/unique.h"
 
@@ -20,6 +24,7 @@ struct export_run {
     bool progress; /* something was submitted since this was cleared */
     uint64_t done, total;
     struct ts_err *why;
+    struct outbox outbox;
 };
 
 /* ---- sending ---------------------------------------------------------------
@@ -83,6 +88,9 @@ static enum ts_code compose_list(struct export_run *run,
     for (size_t i = 0; code == TS_OK && i < count; i++) {
         enum compose_result result;
         struct export_op *op = NULL;
+        if (outbox_keeps_back(run->engine, &intents[i])) {
+            continue;
+        }
         code =
             compose_in_turn(run->engine, &intents[i], force, &result, &op, err);
         if (code != TS_OK) {
@@ -123,8 +131,8 @@ static enum ts_code send_list(struct export_run *run,
         return code;
     }
     TS_FAILPOINT(EXPORT_BEFORE_SEND);
-    for (size_t i = 0; i < out.count; i++) {
-        exporter_submit(run->engine->exporter, out.ops[i]);
+    if (out.count > 0) {
+        outbox_put(run->engine, &run->outbox, out.ops, out.count);
     }
     run->progress = run->progress || out.count > 0;
     *waiting += out.waiting;
@@ -251,7 +259,9 @@ static enum ts_code collect(struct export_run *run, struct ts_err *err)
     run->engine->breathe(run->engine->owner, ENGINE_EXPORT, run->done,
                          run->total);
     if (atomic_load(&run->engine->stopping)) {
-        exporter_cancel(run->engine->exporter);
+        if (!atomic_load(&run->engine->draining)) {
+            exporter_cancel(run->engine->exporter);
+        }
         run->ended = true;
     }
     return code;
@@ -265,6 +275,21 @@ static enum ts_code drain(struct export_run *run, size_t leave,
         code = collect(run, err);
     }
     return code;
+}
+
+/* What cannot be sent now ends the export; that is no failure of the store. */
+static enum ts_code send_out(struct export_run *run, size_t leave,
+                             struct ts_err *err)
+{
+    enum ts_code code = outbox_flush(run->engine, &run->outbox, leave, err);
+    if (code != TS_E_CANCELLED && code != TS_E_UNREACHABLE) {
+        return code;
+    }
+    if (!run->ended) {
+        *run->why = *err;
+    }
+    run->ended = true;
+    return TS_OK;
 }
 
 /* ---- phases ----------------------------------------------------------------
@@ -292,11 +317,17 @@ static enum ts_code pass(struct export_run *run, enum intent_phase phase,
         after = intents[count - 1].id;
         code = send_list(run, intents, count, force, ret_waiting, err);
         if (code == TS_OK) {
+            code = send_out(run, OUTBOX_PARCELS - 1, err);
+        }
+        if (code == TS_OK) {
             code =
                 drain(run, EXPORTER_WINDOW - 2 * (size_t) ENGINE_LIST_MAX, err);
         }
     } while (code == TS_OK && !run->ended);
     ts_arena_done(&arena);
+    if (code == TS_OK) {
+        code = send_out(run, 0, err);
+    }
     return code == TS_OK ? drain(run, 0, err) : code;
 }
 
@@ -323,17 +354,29 @@ static enum ts_code export_phase(struct export_run *run,
 /* ---- doubts ----------------------------------------------------------------
  */
 
-/* The service may have begun with a request in the moment in which its
- * connection ended: when its answer was lost, or when the process that sent it
- * died, which was before this one began. Seconds are cut off: one more. */
-static bool quiet_enough(const struct export_run *run,
-                         const struct intent *intent)
+static enum ts_code look_up(struct export_run *run, const struct intent *intent,
+                            size_t *left, struct ts_err *err)
 {
-    int64_t ended = intent->doubt_since > run->engine->started_at
-                        ? intent->doubt_since
-                        : run->engine->started_at;
-    return ts_wall_seconds() >
-           ended + (int64_t) run->engine->config->target.quiesce_seconds;
+    struct export_op *look = NULL;
+    bool quiet = false;
+    bool quarantined = false;
+    enum ts_code code =
+        inherit_may_look(run->engine, intent, &quiet, &quarantined, err);
+    if (code != TS_OK || quarantined) {
+        return code;
+    }
+    if (!quiet) {
+        ++*left;
+        return TS_OK;
+    }
+    code = inherit_looking(run->engine, err);
+    if (code == TS_OK) {
+        code = compose_look(intent, &look, err);
+    }
+    if (code == TS_OK) {
+        exporter_submit(run->engine->exporter, look);
+    }
+    return code;
 }
 
 /* Look up what is in doubt and quiet; *ret_left counts what is not yet. */
@@ -353,16 +396,8 @@ static enum ts_code look_up_doubts(struct export_run *run, size_t *ret_left,
         code = intent_in_doubt(run->state->mv, after, &arena, intents, &count,
                                err);
         for (size_t i = 0; code == TS_OK && i < count && !run->ended; i++) {
-            struct export_op *look = NULL;
             after = intents[i].id;
-            if (!quiet_enough(run, &intents[i])) {
-                ++*ret_left;
-                continue;
-            }
-            code = compose_look(&intents[i], &look, err);
-            if (code == TS_OK) {
-                exporter_submit(run->engine->exporter, look);
-            }
+            code = look_up(run, &intents[i], ret_left, err);
         }
         if (code == TS_OK) {
             code = drain(run, 0, err);
@@ -425,37 +460,93 @@ static enum ts_code one_round(struct export_run *run, uint64_t *ret_decided,
     return code;
 }
 
+/* After an unprotected period nobody can say what is under way: all waits. */
+static void wait_inherited(struct export_run *run)
+{
+    struct engine_context *engine = run->engine;
+    while (!run->ended && engine->pair != NULL &&
+           !ts_time_reached(ts_time_now(), engine->inherited.quiet)) {
+        engine->breathe(engine->owner, ENGINE_EXPORT, run->done, run->total);
+        engine->rest(engine->owner, 200);
+        run->ended = atomic_load(&engine->stopping);
+    }
+}
+
+/* Alone, a cycle begins by waiting for what is in doubt; after a takeover the
+ * objects that are not in doubt come first. */
+static enum ts_code begin(struct export_run *run, struct ts_err *err)
+{
+    size_t left = 0;
+    wait_inherited(run);
+    return run->engine->pair == NULL ? wait_quiet(run, err)
+                                     : look_up_doubts(run, &left, err);
+}
+
+/* What is left, but for what waits for an operator. */
+static enum ts_code count_left(struct export_run *run,
+                               struct intent_counts *left, struct ts_err *err)
+{
+    int64_t quarantined = 0;
+    enum ts_code code = intent_count(run->state->mv, left, err);
+    if (code == TS_OK) {
+        code = inherit_quarantined(run->engine, &quarantined, err);
+    }
+    left->doubt -= quarantined;
+    return code;
+}
+
+static enum ts_code conclude(struct export_run *run,
+                             const struct intent_counts *left,
+                             enum export_end *ret_end, struct ts_err *err)
+{
+    *ret_end = run->ended                         ? EXPORT_STOPPED
+               : left->due > 0 || left->doubt > 0 ? EXPORT_PARTIAL
+                                                  : EXPORT_COMPLETE;
+    if (run->ended) {
+        *err = *run->why;
+        return TS_OK;
+    }
+    return *ret_end == EXPORT_COMPLETE ? inherit_settled(run->engine, err)
+                                       : TS_OK;
+}
+
+static enum ts_code run_export(struct export_run *run, enum export_end *ret_end,
+                               struct ts_err *err)
+{
+    struct intent_counts left = { .due = 0 };
+    uint64_t decided = 0;
+    enum ts_code code = begin(run, err);
+    for (int i = 0; code == TS_OK && i < ROUNDS_MAX && !run->ended; i++) {
+        uint64_t before = run->done;
+        code = one_round(run, &decided, err);
+        if (code == TS_OK) {
+            code = count_left(run, &left, err);
+        }
+        if (left.due == 0 && decided == 0 && run->done == before) {
+            break; /* what was created may be referred to now: once more */
+        }
+    }
+    outbox_done(&run->outbox);
+    return code == TS_OK ? conclude(run, &left, ret_end, err) : code;
+}
+
 enum ts_code export_due(struct engine_context *engine, enum export_end *ret_end,
                         struct ts_err *err)
 {
     struct ts_err why = { .code = TS_OK };
-    struct export_run run = { .engine = engine,
-                              .state = &engine->state,
-                              .why = &why };
-    struct intent_counts left = { .due = 0 };
-    uint64_t decided = 0;
-    enum ts_code code = wait_quiet(&run, err);
-    for (int i = 0; code == TS_OK && i < ROUNDS_MAX && !run.ended; i++) {
-        uint64_t before = run.done;
-        code = one_round(&run, &decided, err);
-        if (code == TS_OK) {
-            code = intent_count(engine->state.mv, &left, err);
-        }
-        if (left.due == 0 && decided == 0 && run.done == before) {
-            break; /* what was created may be referred to now: once more */
-        }
+    struct export_run *run = calloc(1, sizeof *run);
+    if (run == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not export");
     }
+    run->engine = engine;
+    run->state = &engine->state;
+    run->why = &why;
+    enum ts_code code = run_export(run, ret_end, err);
+    free(run);
     if (code != TS_OK) {
         /* The store failed: nothing may be left under way that it does not
          * know of; it is in doubt there. */
         exporter_cancel(engine->exporter);
-        return code;
     }
-    *ret_end = run.ended                        ? EXPORT_STOPPED
-               : left.due > 0 || left.doubt > 0 ? EXPORT_PARTIAL
-                                                : EXPORT_COMPLETE;
-    if (run.ended) {
-        *err = why;
-    }
-    return TS_OK;
+    return code;
 }

@@ -36,6 +36,7 @@ struct call {
 
 struct exporter {
     struct target *target;
+    struct target_gate gate;
     struct ts_queue *jobs, *done;
     int wake_fd;
     pthread_t thread;
@@ -224,14 +225,18 @@ static void take_jobs(struct exporter *exporter)
 static void *export_thread(void *context)
 {
     struct exporter *exporter = context;
+    int64_t turn_ms = exporter->gate.tick == NULL ? 1000 : TARGET_TICK_MS;
     while (!atomic_load(&exporter->stopping)) {
         take_jobs(exporter);
         if (target_pending(exporter->target) == 0) {
             serve_call(exporter);
         }
+        if (exporter->gate.tick != NULL) {
+            exporter->gate.tick(exporter->gate.context);
+        }
         /* Sleeps until an answer, or wake_fd when a job or a call came. */
         target_run(exporter->target, exporter->wake_fd,
-                   ts_time_after(ts_time_now(), 1000));
+                   ts_time_after(ts_time_now(), turn_ms));
     }
     return NULL;
 }
@@ -260,6 +265,7 @@ enum ts_code exporter_new(const struct target_options *options,
     }
     (void) pthread_mutex_init(&exporter->lock, NULL);
     (void) pthread_cond_init(&exporter->called, NULL);
+    exporter->gate = options->gate;
     exporter->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     exporter->jobs = ts_queue_new(TS_QUEUE_EXPORT_DEPTH, destroy_op);
     exporter->done = ts_queue_new(TS_QUEUE_RESULT_DEPTH, destroy_op);

@@ -1,6 +1,7 @@
 #include "node/engine/guard.h"
 
 #include "node/base/failpoint.h"
+#include "node/base/rule.h"
 #include "node/base/time.h"
 #include "node/engine/guard_run.h"
 #include "node/engine/plan.h"
@@ -165,7 +166,8 @@ static enum ts_code kept_by_others(struct guard_run *run,
                                err);
     }
     classes &= GUARD_OTHERS;
-    if (code == TS_OK && (intent->classes & INTENT_CLASS_ORPHAN) != 0) {
+    if (code == TS_OK && (intent->classes & INTENT_CLASS_ORPHAN) != 0 &&
+        TS_RULE(FOUND_KEPT)) {
         code = guard_approved(run, intent, HOLD_ORPHANS, &approved, err);
         classes |= approved > 0 ? 0 : 1U << HOLD_ORPHANS;
     }
@@ -205,6 +207,16 @@ static enum ts_code tally_one(struct guard_run *run,
 /* ---- judging ---------------------------------------------------------------
  */
 
+/* After a takeover that lost something, and for which an operator did not
+ * wait: no deletion before both sides were read. */
+static bool held_until_read(const struct engine_context *engine,
+                            enum hold_class class)
+{
+    return engine->inherited.hold_deletions &&
+           (class == HOLD_DELETES || class == HOLD_DEACTIVATIONS ||
+            class == HOLD_EXITS);
+}
+
 /* One budget a class and kind, whatever the details; what is held already is
  * not asked for again. */
 static enum ts_code judge_class(struct guard_run *run, enum hold_class class,
@@ -227,7 +239,8 @@ static enum ts_code judge_class(struct guard_run *run, enum hold_class class,
     for (size_t i = 0; code == TS_OK && i < run->sum_count; i++) {
         struct guard_sum *sum = &run->sums[i];
         if (sum->reason.class == class && sum->reason.kind == kind) {
-            sum->over = guard_budget_exceeded(&budget);
+            sum->over = guard_budget_exceeded(&budget) ||
+                        held_until_read(run->engine, class);
         }
     }
     return code == TS_OK ? guard_budget_note(run->engine, &budget, err) : code;

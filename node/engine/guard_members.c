@@ -186,7 +186,8 @@ enum ts_code guard_members_judge(struct guard_run *run, struct ts_err *err)
             code =
                 guard_budget_of(run->engine, &key, total[kind], &budget, err);
             if (code == TS_OK) {
-                run->members_over[kind] = guard_budget_exceeded(&budget);
+                run->members_over[kind] = guard_budget_exceeded(&budget) ||
+                                          run->engine->inherited.hold_deletions;
                 code = guard_budget_note(run->engine, &budget, err);
             }
         } else {

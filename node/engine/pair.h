@@ -41,7 +41,7 @@
 #include "replication/journal.h"
 
 struct engine;
-struct journal_row; /* replication/apply.h */
+struct batch; /* replication/batch.h */
 
 /* ---- what the engine asks -----------------------------------------------
  */
@@ -64,7 +64,7 @@ struct engine_pair {
     /* Export thread; blocks, at most until the lease ends: a token of this
      * lifetime was received; may it be used? */
     enum ts_code (*token)(void *context, const struct ts_hash *hash,
-                          int64_t lifetime_seconds, struct ts_err *err);
+                          int64_t lifetime_s, struct ts_err *err);
     /* Store's thread: the journal has a new last row. */
     void (*committed)(void *context, const struct journal_position *position);
     /* Store's thread: may what depends on `position` be sent? Asking is what
@@ -72,6 +72,8 @@ struct engine_pair {
      * allows it. */
     enum engine_ack (*acked)(void *context,
                              const struct journal_position *position);
+    /* Store's thread: this file is the state now. */
+    void (*selected)(void *context, const char *path);
     /* Store's thread: a first load is to become generation `generation`. Is
      * that in the register, with protected:false? DURABLE and UNPROTECTED
      * both mean yes. */
@@ -92,7 +94,6 @@ struct engine_pair {
 struct engine_hint {
     int kind; /* enum config_kind */
     struct ts_slice anchor;
-    int verb; /* enum intent_verb of an intent in doubt, -1: none */
 };
 
 enum engine_gate {
@@ -112,9 +113,7 @@ struct engine_result {
     enum ts_code code;
     const struct ts_err *err;         /* when not TS_OK */
     struct journal_position position; /* of this node, now */
-    const struct engine_hint *hints;  /* engine_tail */
-    size_t hint_count;
-    bool hints_cut; /* there were more than ENGINE_HINTS_MAX */
+    const char *state_path; /* the selected state's file; "": there is none */
     const struct engine_gate_result *gates; /* engine_probe: ENGINE_GATES */
 };
 
@@ -163,22 +162,18 @@ void engine_deactivate(struct engine *engine, enum engine_leave how,
  * activation. Part of _deactivate AT_ONCE. */
 void engine_cancel(struct engine *engine);
 
-/* Rows of the holder, in order. Owns: freed by `free` when done with. */
-struct engine_rows {
-    const struct journal_row *rows;
-    size_t count;
-    void (*free)(struct engine_rows *rows);
-};
-/* Each in a transaction of its own, up to the first error; result.position
- * tells how far.
- * Errors   of journal_apply(); TS_E_REFUSED: not a standby. */
-void engine_apply(struct engine *engine, struct engine_rows *rows,
+/* Rows of the holder, in order, in one transaction: all of them or none. Owns:
+ * `batch` is freed here.
+ * Errors   of journal_apply(); TS_E_NOT_FOUND (there is no state to apply them
+ *          to), TS_E_REFUSED (not a standby). */
+void engine_apply(struct engine *engine, struct batch *batch,
                   struct engine_done done);
 
-/* Select the complete folder state.NUMBER in place of what is open.
+/* Select the complete folder state.NUMBER in place of what is open; `keep`: put
+ * that aside, it has what nobody else has.
  * Errors   TS_E_CORRUPT, TS_E_IO: the old state is open again; TS_E_REFUSED:
  *          not a standby. */
-void engine_install(struct engine *engine, int64_t number,
+void engine_install(struct engine *engine, int64_t number, bool keep,
                     struct engine_done done);
 
 /* Make the member's facts durable, and the epoch (0: as it is), in one
@@ -191,11 +186,6 @@ void engine_persist(struct engine *engine, struct ts_slice facts, int64_t epoch,
  * Errors   TS_E_REFUSED (not active), TS_E_LIMIT. */
 void engine_hints(struct engine *engine, const struct engine_hint *hints,
                   size_t count, struct engine_done done);
-/* As STANDBY: what this node has done since `after` (its own row, which the
- * new holder has too), as hints. */
-void engine_tail(struct engine *engine, const struct journal_position *after,
-                 struct engine_done done);
-
 /* Is this node fit to export? Runs on a thread of its own; bounded. */
 void engine_probe(struct engine *engine, struct engine_done done);
 
@@ -216,13 +206,16 @@ void engine_nudge(struct engine *engine);
 void engine_publish(struct engine *engine, const char *role, const char *active,
                     json_t *fields);
 
-/* Of this node's start, after engine_start(): who it is and what it persisted.
- * `facts` lives until the next engine_persist() is answered. */
+/* Of this node's start, after engine_start() and before the first call. */
 struct engine_facts {
-    struct ts_slice facts;
-    int64_t epoch;    /* the highest ever seen */
-    const char *boot; /* 32 hex digits */
-    struct journal_position position;
+    struct ts_slice facts; /* as persisted; lives until engine_free() */
+    int64_t epoch;         /* the highest ever seen */
+    int64_t generation;    /* likewise, of the data */
+    const char *boot;      /* of this start: 32 hex digits */
+    int64_t wrote_epoch;   /* the last in which this node was active; 0: none */
+    char wrote_boot[33];   /* and the boot that was, or "" */
+    struct journal_position position; /* all zero: no state */
+    char state_path[512];             /* of the selected state, or "" */
 };
 void engine_facts(struct engine *engine, struct engine_facts *ret_facts);
 

@@ -1,4 +1,6 @@
 /* What `status` shows of the store, read between cycles. */
+#include <stdio.h>
+
 #include "node/engine/private.h"
 #include "node/engine/unresolved.h"
 
@@ -48,10 +50,22 @@ void engine_recount(struct engine *engine)
         .quarantined = n[6],
     };
     engine->snapshot.dangling = dangling;
-    if (mv != NULL) {
-        engine->snapshot.position =
-            journal_position(engine->context.state.journal);
-    }
     engine_unlock(engine);
+    engine_note_position(engine);
     engine->context.problems_known = n[5] > 0;
+}
+
+void engine_note_position(struct engine *engine)
+{
+    const struct state *state = &engine->context.state;
+    struct journal_position at = { .generation = 0 };
+    char path[STATE_PATH_SIZE];
+    state_path(state, path);
+    if (state->journal != NULL) {
+        at = journal_position(state->journal);
+    }
+    engine_lock(engine);
+    engine->snapshot.position = at;
+    (void) snprintf(engine->state_path, sizeof engine->state_path, "%s", path);
+    engine_unlock(engine);
 }

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "node/base/rule.h"
+
 #include "node/engine/compare.h"
 #include "node/engine/foreign.h"
 #include "node/engine/guard.h"
@@ -508,7 +510,10 @@ static enum ts_code settle_write(struct settlement *s,
         return intent_unsend(s->mv, op->intent.id, err);
     case TARGET_UNKNOWN:
         counts->unknown++;
-        return intent_doubt_now(s->mv, op->intent.id, err);
+        /* From now on, it may be worked on: Q begins. */
+        return TS_RULE(LATE_EFFECT)
+                   ? intent_doubt_now(s->mv, op->intent.id, err)
+                   : TS_OK;
     }
     return TS_OK;
 }

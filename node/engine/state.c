@@ -14,7 +14,7 @@
 #define JOURNAL_ANEW \
     "DELETE FROM journal; DELETE FROM journal_state; DELETE FROM lineage;"
 
-static struct db_schema state_schema(void)
+struct db_schema state_schema(void)
 {
     static const char *migrations[SCHEMA_LEVEL];
     static char level_1[sizeof journal_sql + 32 * 1024];
@@ -32,7 +32,7 @@ static struct db_schema state_schema(void)
                                .migration_count = SCHEMA_LEVEL };
 }
 
-static const struct capture_tables *replicated(void)
+const struct capture_tables *state_tables(void)
 {
     static struct capture_tables tables;
     if (tables.names == NULL) {
@@ -97,7 +97,7 @@ static enum ts_code open_file(struct state *state, const char *path,
                               enum db_mode mode, struct ts_err *err)
 {
     struct db_schema schema = state_schema();
-    struct journal_options options = { .tables = replicated() };
+    struct journal_options options = { .tables = state_tables() };
     enum ts_code code = metaverse_open(path, mode, &schema, &state->mv, err);
     if (code == TS_OK) {
         code = journal_open(&state->mv->db, &options, &state->journal, err);
@@ -123,10 +123,13 @@ static struct journal_position beginning(const struct state *state)
                                       .level = SCHEMA_LEVEL };
 }
 
-/* A selected store without a position was brought to a new level just now. */
+/* A selected store without a position was brought to a new level just now, of
+ * a node that was alone: its generation is its folder's number. */
 static enum ts_code start_anew(struct state *state, struct ts_err *err)
 {
     struct journal_position from = beginning(state);
+    from.generation = state->generation > 0 ? state->generation : state->folder;
+    from.epoch = state->epoch > 0 ? state->epoch : 1;
     return journal_loading(state->journal)
                ? journal_start(state->journal, &from, err)
                : TS_OK;
@@ -137,20 +140,27 @@ static enum ts_code open_selected(struct state *state, enum db_mode mode,
 {
     char path[GENERATION_PATH_SIZE];
     enum ts_code code =
-        generation_locate(state->directory, &state->generation, path, err);
+        generation_locate(state->directory, &state->folder, path, err);
     if (code == TS_OK) {
         code = open_file(state, path, mode, err);
     }
     if (code == TS_OK) {
         code = start_anew(state, err);
     }
-    if (code == TS_OK) {
+    if (code == TS_OK && state->epoch > 0) {
         code = journal_raise_epoch(state->journal, state->epoch, err);
     }
     if (code != TS_OK) {
         close_file(state);
+        return code;
     }
-    return code;
+    struct journal_position at = journal_position(state->journal);
+    state->epoch = at.epoch;
+    state->generation = at.generation;
+    if (state->generation_seen < at.generation) {
+        state->generation_seen = at.generation;
+    }
+    return TS_OK;
 }
 
 enum ts_code state_open(struct state *state, const char *directory,
@@ -164,8 +174,8 @@ enum ts_code state_open(struct state *state, const char *directory,
                        directory, sizeof state->directory - 1);
     }
     (void) snprintf(state->directory, sizeof state->directory, "%s", directory);
-    enum ts_code code = generation_current(directory, &state->generation, err);
-    if (code != TS_OK || state->generation == 0) {
+    enum ts_code code = generation_current(directory, &state->folder, err);
+    if (code != TS_OK || state->folder == 0) {
         return code;
     }
     /* What an interrupted first load left behind. */
@@ -179,17 +189,80 @@ void state_close(struct state *state)
     state->building = false;
 }
 
+static void tell(const struct state *state)
+{
+    if (state->committed_row != NULL && state->journal != NULL) {
+        struct journal_position at = journal_position(state->journal);
+        state->committed_row(state->owner, &at);
+    }
+}
+
+enum ts_code state_lead(struct state *state, int64_t epoch, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    if (state->journal != NULL) {
+        code = journal_raise_epoch(state->journal, epoch, err);
+    }
+    if (code == TS_OK && state->mv != NULL) {
+        code = numbers_load(state, err);
+    }
+    if (code == TS_OK) {
+        state->epoch = epoch;
+        tell(state);
+    }
+    return code;
+}
+
+void state_path(const struct state *state, char path[static STATE_PATH_SIZE])
+{
+    path[0] = 0;
+    if (state->mv != NULL) {
+        (void) snprintf(path, STATE_PATH_SIZE, "%s", state->mv->db.path);
+    }
+}
+
+enum ts_code state_install(struct state *state, int64_t number, bool keep,
+                           struct ts_err *err)
+{
+    struct ts_err ignored;
+    int64_t selected = 0;
+    close_file(state);
+    state->building = false;
+    state->epoch = 0;
+    enum ts_code code = generation_select(state->directory, number, err);
+    enum ts_code opened =
+        generation_current(state->directory, &selected, &ignored);
+    if (opened == TS_OK && selected > 0) {
+        opened =
+            open_selected(state, DB_DURABLE, code == TS_OK ? err : &ignored);
+    }
+    if (code == TS_OK && opened == TS_OK && !keep) {
+        /* What was selected before; that it is left over harms nothing. */
+        (void) !generation_discard(state->directory, &ignored);
+    }
+    return code != TS_OK ? code : opened;
+}
+
 /* ---- building
  * ---------------------------------------------------------------- */
+
+int64_t state_next_generation(const struct state *state)
+{
+    return (state->generation > state->generation_seen
+                ? state->generation
+                : state->generation_seen) +
+           1;
+}
 
 enum ts_code state_build(struct state *state, struct ts_err *err)
 {
     char path[GENERATION_PATH_SIZE];
     close_file(state);
-    enum ts_code code = generation_build_begin(
-        state->directory, state->generation, &state->generation, err);
+    enum ts_code code = generation_build_begin(state->directory, state->folder,
+                                               &state->folder, err);
     if (code == TS_OK) {
-        code = generation_path(state->directory, state->generation, path, err);
+        state->generation = state_next_generation(state);
+        code = generation_path(state->directory, state->folder, path, err);
     }
     if (code == TS_OK) {
         code = open_file(state, path, DB_BUILDING, err);
@@ -207,7 +280,7 @@ enum ts_code state_build(struct state *state, struct ts_err *err)
 enum ts_code state_select(struct state *state, struct ts_err *err)
 {
     struct journal_position from = beginning(state);
-    int64_t generation = state->generation;
+    int64_t folder = state->folder;
     enum ts_code code = indexes_make(state->mv, NULL, err);
     if (code == TS_OK) {
         code = journal_start(state->journal, &from, err);
@@ -217,8 +290,14 @@ enum ts_code state_select(struct state *state, struct ts_err *err)
     }
     close_file(state);
     state->building = false;
-    code = generation_select(state->directory, generation, err);
-    return code == TS_OK ? open_selected(state, DB_REOPENED, err) : code;
+    code = generation_select(state->directory, folder, err);
+    if (code == TS_OK) {
+        code = open_selected(state, DB_REOPENED, err);
+    }
+    if (code == TS_OK) {
+        tell(state);
+    }
+    return code;
 }
 
 void state_discard(struct state *state)
@@ -227,6 +306,7 @@ void state_discard(struct state *state)
         close_file(state);
         state->building = false;
         state->generation = 0;
+        state->folder = 0;
         struct ts_err ignored; /* the next build deletes what is left */
         enum ts_code code = generation_discard(state->directory, &ignored);
         (void) code;
@@ -236,22 +316,40 @@ void state_discard(struct state *state)
 /* ---- transactions
  * -------------------------------------------------------------- */
 
+static enum ts_code refuse_when_closed(const struct state *state,
+                                       struct ts_err *err)
+{
+    return state->closed != NULL && atomic_load(state->closed)
+               ? ts_fail(err, TS_E_CANCELLED, 0,
+                         "could not write to the state: this node does not "
+                         "hold the lease any more")
+               : TS_OK;
+}
+
 enum ts_code state_begin(struct state *state, struct ts_err *err)
 {
-    return journal_begin(state->journal, err);
+    enum ts_code code = refuse_when_closed(state, err);
+    return code == TS_OK ? journal_begin(state->journal, err) : code;
 }
 
 enum ts_code state_commit(struct state *state, struct ts_err *err)
 {
-    enum ts_code code = numbers_store(state, err);
+    int64_t seq = 0;
+    enum ts_code code = refuse_when_closed(state, err);
     if (code == TS_OK) {
-        code = journal_commit(state->journal, NULL, err);
+        code = numbers_store(state, err);
+    }
+    if (code == TS_OK) {
+        code = journal_commit(state->journal, &seq, err);
     }
     if (code != TS_OK) {
         state_rollback(state);
         return code;
     }
     state->committed = state->numbers;
+    if (seq > 0) {
+        tell(state);
+    }
     return TS_OK;
 }
 
@@ -267,6 +365,6 @@ enum ts_code state_verify(struct state *state,
                           struct journal_position *ret_position,
                           uint64_t *ret_rows, struct ts_err *err)
 {
-    return journal_verify(&state->mv->db, replicated(), ret_position, ret_rows,
-                          err);
+    return journal_verify(&state->mv->db, state_tables(), ret_position,
+                          ret_rows, err);
 }

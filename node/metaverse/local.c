@@ -440,3 +440,111 @@ enum ts_code local_set_setting(struct local *local, const char *name,
         DB_VALUES(DB_TEXT(ts_slice_str(name)), DB_TEXT(ts_slice_str(value))),
         err);
 }
+
+/* ---- facts --------------------------------------------------------------- */
+
+/* They are kept as hex digits, in a setting, so that an older program can still
+ * open the file. */
+#define FACTS "member-facts"
+
+static enum ts_code set_inside(struct local *local, const char *text,
+                               int64_t epoch, struct ts_err *err)
+{
+    enum ts_code code = run(
+        local,
+        "INSERT INTO setting(name,value) VALUES(?1,?2) "
+        "ON CONFLICT(name) DO UPDATE SET value=?2",
+        DB_VALUES(DB_TEXT(ts_slice_str(FACTS)), DB_TEXT(ts_slice_str(text))),
+        err);
+    if (code == TS_OK && epoch > local->epoch) {
+        code = run(local, "UPDATE identity SET epoch=?1",
+                   DB_VALUES(DB_INT(epoch)), err);
+    }
+    return code == TS_OK ? db_commit(&local->db, err) : code;
+}
+
+enum ts_code local_set_facts(struct local *local, struct ts_slice facts,
+                             int64_t epoch, struct ts_err *err)
+{
+    static const char digits[] = "0123456789abcdef";
+    if (facts.size > LOCAL_FACTS_MAX) {
+        return ts_fail(err, TS_E_LIMIT, 0,
+                       "cannot keep what this node knows of its pair: it is "
+                       "longer than %zu bytes",
+                       LOCAL_FACTS_MAX);
+    }
+    char *text = malloc(2 * facts.size + 1);
+    if (text == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0,
+                       "could not keep what this node knows of its pair");
+    }
+    for (size_t i = 0; i < facts.size; i++) {
+        uint8_t byte = (uint8_t) facts.data[i];
+        text[2 * i] = digits[byte >> 4];
+        text[2 * i + 1] = digits[byte & 15];
+    }
+    text[2 * facts.size] = 0;
+    enum ts_code code = db_begin(&local->db, err);
+    if (code == TS_OK) {
+        code = set_inside(local, text, epoch, err);
+        if (code != TS_OK) {
+            db_rollback(&local->db);
+        }
+    }
+    free(text);
+    if (code == TS_OK && epoch > local->epoch) {
+        local->epoch = epoch;
+    }
+    return code;
+}
+
+static int digit_value(char digit)
+{
+    return digit >= '0' && digit <= '9'   ? digit - '0'
+           : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10
+                                          : -1;
+}
+
+static enum ts_code read_facts(struct local *local, struct ts_slice text,
+                               struct ts_slice *ret_facts, struct ts_err *err)
+{
+    bool sound = text.size % 2 == 0 && text.size / 2 <= LOCAL_FACTS_MAX;
+    char *bytes = malloc(text.size / 2 + 1);
+    if (bytes == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0,
+                       "could not read what this node knows of its pair");
+    }
+    for (size_t i = 0; sound && i < text.size / 2; i++) {
+        int high = digit_value((char) text.data[2 * i]);
+        int low = digit_value((char) text.data[2 * i + 1]);
+        sound = high >= 0 && low >= 0;
+        bytes[i] = (char) (high * 16 + low);
+    }
+    if (!sound) {
+        free(bytes);
+        return ts_fail(err, TS_E_CORRUPT, 0,
+                       "cannot use \"%s\": what this node knows of its pair is "
+                       "damaged; join the pair anew with an empty state "
+                       "directory",
+                       local->db.path);
+    }
+    *ret_facts = ts_slice(bytes, text.size / 2);
+    return TS_OK;
+}
+
+enum ts_code local_facts(struct local *local, struct ts_slice *ret_facts,
+                         struct ts_err *err)
+{
+    DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    enum ts_code code =
+        query(local, "SELECT value FROM setting WHERE name=?1",
+              DB_VALUES(DB_TEXT(ts_slice_str(FACTS))), &stmt, err);
+    if (code == TS_OK) {
+        code = db_step(&local->db, stmt, &row, err);
+    }
+    *ret_facts = TS_SLICE_NONE;
+    return code == TS_OK && row
+               ? read_facts(local, db_column(stmt, 0), ret_facts, err)
+               : code;
+}

@@ -109,4 +109,18 @@ TS_MUSTUSE enum ts_code local_set_setting(struct local *local, const char *name,
                                           const char *value,
                                           struct ts_err *err);
 
+/* What this node must not forget of its pair, as bytes that somebody else
+ * understands, together with the highest epoch (lower: it stays), in one
+ * transaction.
+ * Errors   TS_E_IO. Blocks: one fsync. */
+#define LOCAL_FACTS_MAX ((size_t) 64 * 1024)
+TS_MUSTUSE enum ts_code local_set_facts(struct local *local,
+                                        struct ts_slice facts, int64_t epoch,
+                                        struct ts_err *err);
+/* Empty when there are none. Owns: free(ret_facts->data).
+ * Errors   TS_E_CORRUPT, TS_E_NOMEM, TS_E_IO. */
+TS_MUSTUSE enum ts_code local_facts(struct local *local,
+                                    struct ts_slice *ret_facts,
+                                    struct ts_err *err);
+
 #endif

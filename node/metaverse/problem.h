@@ -14,6 +14,7 @@
  *   unique   that path stays, the rest goes on  decided anew
  *   policy   kept as a policy says              an operator retries it
  *   foreign  left as somebody else changed it   either side changes
+ *   crash    in doubt, and not looked up        an operator retries it
  *
  * retry_at is 0 when there is no such time, or while it is being tried again.
  */
