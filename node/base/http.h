@@ -152,6 +152,9 @@ bool ts_http_cancelled(const struct ts_http *http);
 TS_MUSTUSE enum ts_code ts_http_check_url(const char *url, bool allow_plaintext,
                                           struct ts_err *err);
 
+/* Do both have one scheme, host and port? False when either is no URL. */
+bool ts_http_same_origin(const char *one, const char *other);
+
 /* `bytes` percent-encoded (RFC 3986, unreserved characters stay) as a C string.
  * Errors   NULL: out of memory. */
 const char *ts_http_escape(struct ts_arena *arena, struct ts_slice bytes);

@@ -73,9 +73,9 @@ static enum fence_act verify(const struct fence *fence, struct ts_clocks now)
     if (!canary_lives(fence, now)) {
         return FENCE_WAIT;
     }
-    return fence->seen       ? FENCE_SEE_CANARY
-           : fence->admitted ? FENCE_TRY_CANARY
-                             : FENCE_WAIT;
+    return fence->admitted ? FENCE_TRY_CANARY
+           : fence->seen   ? FENCE_SEE_CANARY
+                           : FENCE_WAIT;
 }
 
 enum fence_act fence_next(struct fence *fence, struct ts_clocks now)
@@ -142,14 +142,15 @@ static void tell_canary(struct fence *fence, enum fence_answer answer,
 static void tell_admission(struct fence *fence, enum fence_answer answer,
                            struct ts_clocks now)
 {
-    enum fence_act next =
-        fence->options.introspection ? FENCE_SEE_CANARY : FENCE_DELETE;
     if (answer == FENCE_YES) {
         fence->admitted = true;
         fence->admitted_at = fence->began;
-        go(fence, next);
+        go(fence, FENCE_DELETE);
     } else {
-        unhelpful(fence, answer, next, now);
+        unhelpful(fence, answer,
+                  fence->options.introspection ? FENCE_SEE_CANARY
+                                               : FENCE_DELETE,
+                  now);
     }
 }
 

@@ -5,14 +5,19 @@
  * reads no clock. principal_oauth.c does what it says over HTTP, the simulator
  * against a target of its own.
  *
- *   ASK_CANARY -> TRY_CANARY -> [SEE_CANARY] -> DELETE -> ASK_AGAIN -> verify
- *   a token as      read with     introspect     the       a token as    |
- *   the old one     it            it             client    before: no    |
- *                                                                        v
- *       DONE <-- one of: introspection   says that the canary, active before,
- * is inactive now, and our own is active refusals        FENCE_REFUSALS reads
- * with the canary got 401, each beside a read with our own token that was
- * served expiry          every token that was ever recorded has ended by itself
+ *   ASK_CANARY --> TRY_CANARY -------------------> DELETE --> ASK_AGAIN -->
+ * verify a token as     a read with it: served            the        a token as
+ * the the old one       | not served                   client     old one:
+ * refused v                                ^ SEE_CANARY: active by
+ * introspection-+
+ *
+ * What verifies, the first that is open:
+ *   refusals        FENCE_REFUSALS reads with the canary got 401, each beside a
+ *                   read with our own token that was served;
+ *   introspection   the canary, active before, is inactive now, and our own is
+ *                   active: for a canary that the target did not serve, since a
+ *                   target may remember longer than its authorization server;
+ *   expiry          every token that was ever recorded has ended by itself.
  *
  * The canary is a second token of the old principal. The old node's own is
  * known by its hash only, so what is shown for the canary has to hold for it:

@@ -24,6 +24,7 @@ struct oauth {
     uint64_t generation;
     struct ts_time expires;
     int64_t lifetime_s;
+    bool client_refused;
     char *header;
     struct ts_err err;
     struct ts_arena arena; /* of the request under way */
@@ -80,6 +81,11 @@ const char *oauth_header(const struct oauth *oauth)
 int64_t oauth_lifetime_s(const struct oauth *oauth)
 {
     return oauth->lifetime_s;
+}
+
+bool oauth_client_refused(const struct oauth *oauth)
+{
+    return oauth->client_refused;
 }
 
 uint64_t oauth_generation(const struct oauth *oauth)
@@ -260,6 +266,8 @@ static void token_answered(struct ts_http_request *request,
     struct oauth_token token = { 0 };
 
     oauth->state = OAUTH_ABSENT;
+    oauth->client_refused = answer->end == TS_HTTP_ANSWERED &&
+                            oauth_refuses_client(answer->status, answer->body);
     if (answer->end != TS_HTTP_ANSWERED ||
         oauth_parse(answer->status, answer->body, &oauth->arena, &token,
                     &err) != TS_OK ||

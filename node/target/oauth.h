@@ -83,6 +83,10 @@ uint64_t oauth_generation(const struct oauth *oauth);
  * secret can answer; what ts_http and the hook can answer. */
 enum ts_code oauth_take_error(struct oauth *oauth, struct ts_err *err);
 
+/* Was the last failure the endpoint's word that it does not know the client, or
+ * its secret (RFC 6749 section 5.2)? */
+bool oauth_client_refused(const struct oauth *oauth);
+
 /* ABSENT: ask for a token; the answer comes with ts_http_run. A
  * failure to begin shows as FAILED. Reads the secret's file. */
 void oauth_ask(struct oauth *oauth);
@@ -99,8 +103,7 @@ TS_MUSTUSE enum ts_code oauth_parse(int status, struct ts_slice body,
                                     struct oauth_token *ret_token,
                                     struct ts_err *err);
 
-/* Does an answer of this status say that the client itself is unknown or its
- * secret wrong (RFC 6749 section 5.2)? */
+/* What oauth_client_refused() goes by. */
 bool oauth_refuses_client(int status, struct ts_slice body);
 /* "Authorization: Basic …" (RFC 6749 section 2.3.1), in `arena`; NULL: out of
  * memory. */

@@ -22,7 +22,8 @@
  * Invariants:
  *   P1  a principal of our own epoch, or above it, is never fenced.
  *   P2  no principal is ever enabled again: there is no call for it.
- *   P3  secrets are in memory and sealed only, and wiped when done.
+ *   P3  a principal's secrets are in memory and sealed only; it is wiped when
+ *       done.
  *   P4  a fence is confirmed by evidence alone, see fence.h; an error, a
  *       time-out and an outage confirm nothing.
  *   P5  every call may be repeated after a crash or a lost answer: what is gone
@@ -58,16 +59,21 @@ struct principal {
 };
 /* Wipe; NULL is fine. */
 void principal_done(struct principal *principal);
+#define TS_AUTOPRINCIPAL __attribute__((cleanup(principal_done)))
 
 struct principal_options {
     const struct config_target *target;
     const char *cluster, *node, *boot_id;
-    const struct seal_key *key; /* the pair's; copied */
+    const struct seal_key *key;   /* the pair's; copied */
+    uint32_t clock_error_percent; /* lease.clock-error-percent */
     /* Asked before a token of our own is used; see target_options. */
     struct target_token_hook token;
 };
 
 struct principal_keeper;
+
+/* How the configuration says to fence. */
+enum register_kind principal_kind(const struct config_target *target);
 
 /* Borrows the options' strings until _close. Connects to nothing.
  * Errors   TS_E_CONFIG, TS_E_NOMEM. */

@@ -1,0 +1,74 @@
+/* principal_private.h -- what the kinds of principal share; see principal.h. */
+#ifndef NODE_TARGET_PRINCIPAL_PRIVATE_H
+#define NODE_TARGET_PRINCIPAL_PRIVATE_H
+
+#include "node/base/http.h"
+#include "node/target/fence.h"
+#include "node/target/oauth.h"
+#include "node/target/principal.h"
+
+/* One kind; the members have the contracts of their namesakes. */
+struct principal_kind_row {
+    enum ts_code (*probe)(struct principal_keeper *keeper, struct ts_err *err);
+    enum ts_code (*mint)(struct principal_keeper *keeper,
+                         struct principal *principal, struct ts_err *err);
+    enum ts_code (*unmint)(struct principal_keeper *keeper,
+                           const struct principal *principal,
+                           struct ts_err *err);
+    /* One round for one row. `own` as in principal_fence(). */
+    enum ts_code (*fence)(struct principal_keeper *keeper,
+                          const struct principal *own,
+                          struct principal_fencing *fencing,
+                          struct ts_err *err);
+};
+extern const struct principal_kind_row principal_kind_none,
+    principal_kind_oauth, principal_kind_exec;
+
+/* A fence that was begun: kept between the rounds. */
+struct principal_slot {
+    uint64_t epoch; /* 0: free */
+    char id[REGISTER_CLIENT_SIZE];
+    struct fence fence;
+    struct principal old;
+    struct target_principal who; /* points into `old` */
+    struct oauth *canary;        /* its token, once it has one */
+};
+
+struct principal_keeper {
+    struct principal_options options;
+    struct seal_key key;
+    struct ts_http *http; /* NULL where nothing is asked over HTTP */
+    int wake_fd;          /* an eventfd, readable when cancelled */
+
+    struct principal self; /* ours, for the control */
+    struct target_principal self_who;
+    struct oauth *self_token;
+    struct principal_slot slots[REGISTER_PRINCIPALS_MAX];
+};
+
+/* -- principal_oauth.c, principal_fence.c ---------------------------------- */
+
+enum ts_code principal_oauth_open(struct principal_keeper *keeper,
+                                  struct ts_err *err);
+void principal_oauth_close(struct principal_keeper *keeper);
+/* Drop what was begun for rows that are no longer listed. */
+void principal_oauth_forget(struct principal_keeper *keeper,
+                            const struct principal_fencing fencings[],
+                            size_t count);
+
+/* DELETE by the client's own management token (RFC 7592).
+ * Errors   TS_E_CANCELLED, TS_E_NOMEM; otherwise *ret_answer tells. */
+enum ts_code principal_oauth_delete(struct principal_keeper *keeper,
+                                    const struct principal *principal,
+                                    enum fence_answer *ret_answer,
+                                    struct ts_err *err);
+enum ts_code principal_oauth_fence(struct principal_keeper *keeper,
+                                   const struct principal *own,
+                                   struct principal_fencing *fencing,
+                                   struct ts_err *err);
+
+/* Tell a row that it waits. */
+void principal_pending(struct principal_fencing *fencing, int64_t again_ms,
+                       const char *fmt, ...) TS_PRINTF(3, 4);
+
+#endif
