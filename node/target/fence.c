@@ -102,8 +102,8 @@ int64_t fence_wait_ms(const struct fence *fence, struct ts_clocks now)
         left = expiry == INT64_MAX
                    ? FENCE_WAIT_MAX_MS
                    : expiry - ts_elapsed_least(fence->gone_at, now);
-        left = left > FENCE_WAIT_MAX_MS ? FENCE_WAIT_MAX_MS : left;
     }
+    left = left > FENCE_WAIT_MAX_MS ? FENCE_WAIT_MAX_MS : left;
     return fence->next == FENCE_DONE || left < 0 ? 0 : left;
 }
 
