@@ -76,6 +76,7 @@ static void position(struct check *c, const struct wire_position *at)
     number(c, "generation", at->generation);
     number(c, "position's epoch", at->epoch);
     number(c, "seq", at->seq);
+    at_most(c, "level", at->level, WIRE_LEVEL_MAX);
 }
 
 /* ---- one a body --------------------------------------------------------- */
@@ -138,8 +139,7 @@ static void check_follow_from(struct check *c, const struct wire_follow_from *m)
     at_most(c, "level_max", m->level_max, WIRE_LEVEL_MAX);
 }
 
-static void check_row(struct check *c, const struct wire_row *row,
-                      bool is_alone)
+static void check_row(struct check *c, const struct wire_row *row)
 {
     number(c, "generation", row->generation);
     number(c, "epoch", row->epoch);
@@ -149,14 +149,15 @@ static void check_row(struct check *c, const struct wire_row *row,
     at_most(c, "size", row->size, WIRE_CHANGESET_MAX);
     at_most(c, "offset", row->offset, row->size);
     at_most(c, "changeset", row->changeset.size, row->size - row->offset);
-    if (c->code == TS_OK && row->changeset.size == 0) {
-        c->code = ts_fail(c->err, c->failure, 0, "the %s's changeset is empty",
+    if (c->code == TS_OK && row->is_mark != (row->changeset.size == 0)) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's changeset is empty, or that of a mark is "
+                          "not",
                           c->kind);
     }
-    if (c->code == TS_OK && !is_alone && row->changeset.size != row->size) {
+    if (c->code == TS_OK && row->is_mark && row->size > 0) {
         c->code =
-            ts_fail(c->err, c->failure, 0,
-                    "the %s's piece of a changeset is not alone", c->kind);
+            ts_fail(c->err, c->failure, 0, "the %s's mark has a size", c->kind);
     }
 }
 
@@ -164,7 +165,7 @@ static void check_rows(struct check *c, const struct wire_rows *m)
 {
     at_most(c, "count", m->count, WIRE_ROWS_MAX);
     for (size_t i = 0; c->code == TS_OK && i < m->count; i++) {
-        check_row(c, &m->rows[i], m->count == 1);
+        check_row(c, &m->rows[i]);
     }
     position(c, &m->leader);
 }
@@ -172,7 +173,14 @@ static void check_rows(struct check *c, const struct wire_rows *m)
 static void check_applied(struct check *c, const struct wire_applied *m)
 {
     position(c, &m->position);
-    at_most(c, "credit", m->credit, INT64_MAX);
+    at_most(c, "received", m->received, INT64_MAX);
+    at_most(c, "consumed", m->consumed, m->received);
+}
+
+static void check_diverged(struct check *c, const struct wire_diverged *m)
+{
+    at_most(c, "why", m->why, WIRE_DIVERGENCES - 1);
+    position(c, &m->fork);
 }
 
 static void check_snapshot_offer(struct check *c,
@@ -180,26 +188,20 @@ static void check_snapshot_offer(struct check *c,
 {
     known(c, "id", m->id);
     position(c, &m->position);
-    at_most(c, "level", m->level, WIRE_LEVEL_MAX);
-    at_most(c, "file_size", m->file_size, INT64_MAX);
-    at_most(c, "packed_size", m->packed_size,
-            (uint64_t) WIRE_CHUNKS_MAX * WIRE_CHUNK_MAX);
-    at_most(c, "chunk_size", m->chunk_size, WIRE_CHUNK_MAX);
     at_most(c, "number of chunks", m->chunk_count, WIRE_CHUNKS_MAX);
-    uint64_t room = (uint64_t) m->chunk_size * m->chunk_count;
-    if (c->code == TS_OK && (m->chunk_count == 0 || m->packed_size > room ||
-                             m->packed_size + m->chunk_size <= room)) {
+    uint64_t room = (uint64_t) WIRE_CHUNK_SIZE * m->chunk_count;
+    if (c->code == TS_OK && (m->file_size == 0 || m->file_size > room ||
+                             m->file_size + WIRE_CHUNK_SIZE <= room)) {
         c->code = ts_fail(c->err, c->failure, 0,
-                          "the %s's %llu bytes are not %zu chunks of %u",
-                          c->kind, (unsigned long long) m->packed_size,
-                          m->chunk_count, m->chunk_size);
+                          "the %s's %llu bytes are not %zu chunks of %zu",
+                          c->kind, (unsigned long long) m->file_size,
+                          m->chunk_count, WIRE_CHUNK_SIZE);
     }
 }
 
 static void check_snapshot_want(struct check *c,
                                 const struct wire_snapshot_want *m)
 {
-    known(c, "id", m->id);
     at_most(c, "index", m->index, WIRE_CHUNKS_MAX);
     at_most(c, "credit", m->credit, WIRE_CHUNKS_MAX);
 }
@@ -209,6 +211,7 @@ static void check_snapshot_chunk(struct check *c,
 {
     known(c, "id", m->id);
     at_most(c, "index", m->index, WIRE_CHUNKS_MAX - 1);
+    at_most(c, "raw_size", m->raw_size, WIRE_CHUNK_SIZE);
     at_most(c, "data", m->data.size, WIRE_CHUNK_MAX);
     if (c->code == TS_OK && m->data.size == 0) {
         c->code =
@@ -216,32 +219,23 @@ static void check_snapshot_chunk(struct check *c,
     }
 }
 
-static void check_snapshot_done(struct check *c,
-                                const struct wire_snapshot_done *m)
-{
-    known(c, "id", m->id);
-    position(c, &m->position);
-}
-
 static void check_tail(struct check *c, const struct wire_tail *m)
 {
     number(c, "epoch", m->epoch);
     known(c, "boot", m->boot);
+    at_most(c, "index", m->index, WIRE_TAILS_MAX);
     at_most(c, "count", m->count, WIRE_HINTS_MAX);
     for (size_t i = 0; c->code == TS_OK && i < m->count; i++) {
         const struct wire_hint *hint = &m->hints[i];
         at_most(c, "kind", hint->kind, 255);
-        text(c, "source", hint->source, WIRE_NAME_MAX);
         at_most(c, "anchor", hint->anchor.size, WIRE_KEY_MAX);
-        text(c, "target_id", hint->target_id, WIRE_KEY_MAX);
-        text(c, "op", hint->op, WIRE_KEY_MAX);
-        text(c, "verb", hint->verb, WIRE_NAME_MAX);
+        at_most(c, "verb", (uint64_t) (hint->verb + 1), 256);
     }
 }
 
 static void check_tail_taken(struct check *c, const struct wire_tail_taken *m)
 {
-    number(c, "epoch", m->epoch);
+    at_most(c, "index", m->index, WIRE_TAILS_MAX);
 }
 
 static void check_refused(struct check *c, const struct wire_refused *m)

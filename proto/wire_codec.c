@@ -76,7 +76,7 @@ struct frame {
         PB(SnapshotOffer) snapshot_offer;
         PB(SnapshotWant) snapshot_want;
         PB(SnapshotChunk) snapshot_chunk;
-        PB(SnapshotDone) snapshot_done;
+        PB(Diverged) diverged;
         PB(Tail) tail;
         PB(TailTaken) tail_taken;
         PB(Refused) refused;
@@ -124,6 +124,7 @@ static PB(Position) *
     to->generation = (uint64_t) from->generation;
     to->epoch = (uint64_t) from->epoch;
     to->seq = (uint64_t) from->seq;
+    to->level = from->level;
     to->sum = put_sum(from->sum);
     return to;
 }
@@ -222,6 +223,7 @@ static void fill_row(PB(JournalRow) * to, const struct wire_row *row)
     to->changeset = put_slice(row->changeset);
     to->offset = row->offset;
     to->size = row->size;
+    to->mark = row->is_mark;
 }
 
 static bool put_rows(struct frame *f, const struct wire_rows *m)
@@ -244,7 +246,17 @@ static bool put_applied(struct frame *f, const struct wire_applied *m)
 {
     twinsync__v1__applied__init(&f->applied);
     f->applied.position = put_position(f, &m->position);
-    f->applied.credit = m->credit;
+    f->applied.received = m->received;
+    f->applied.consumed = m->consumed;
+    return true;
+}
+
+static bool put_diverged(struct frame *f, const struct wire_diverged *m)
+{
+    twinsync__v1__diverged__init(&f->diverged);
+    f->diverged.why = m->why;
+    f->diverged.fork_known = m->fork_known;
+    f->diverged.fork = put_position(f, &m->fork);
     return true;
 }
 
@@ -255,11 +267,7 @@ static bool put_snapshot_offer(struct frame *f,
     twinsync__v1__snapshot_offer__init(to);
     to->id = put_id(&m->id);
     to->position = put_position(f, &m->position);
-    to->level = m->level;
     to->file_size = m->file_size;
-    to->packed_size = m->packed_size;
-    to->chunk_size = m->chunk_size;
-    to->file_hash = put_sum(m->file_hash.bytes);
     to->chunk_hashes =
         packing_bytes(m->chunk_hashes, m->chunk_count * TS_HASH_SIZE);
     return true;
@@ -281,16 +289,8 @@ static bool put_snapshot_chunk(struct frame *f,
     twinsync__v1__snapshot_chunk__init(&f->snapshot_chunk);
     f->snapshot_chunk.id = put_id(&m->id);
     f->snapshot_chunk.index = m->index;
+    f->snapshot_chunk.raw_size = m->raw_size;
     f->snapshot_chunk.data = put_slice(m->data);
-    return true;
-}
-
-static bool put_snapshot_done(struct frame *f,
-                              const struct wire_snapshot_done *m)
-{
-    twinsync__v1__snapshot_done__init(&f->snapshot_done);
-    f->snapshot_done.id = put_id(&m->id);
-    f->snapshot_done.position = put_position(f, &m->position);
     return true;
 }
 
@@ -298,11 +298,8 @@ static void fill_hint(PB(Hint) * to, const struct wire_hint *hint)
 {
     twinsync__v1__hint__init(to);
     to->kind = hint->kind;
-    to->source = packing_text(hint->source);
     to->anchor = put_slice(hint->anchor);
-    to->target_id = packing_text(hint->target_id);
-    to->op = packing_text(hint->op);
-    to->verb = packing_text(hint->verb);
+    to->verb = (uint32_t) (hint->verb + 1);
 }
 
 static bool put_tail(struct frame *f, const struct wire_tail *m)
@@ -319,6 +316,7 @@ static bool put_tail(struct frame *f, const struct wire_tail *m)
     f->tail.boot = put_id(&m->boot);
     f->tail.index = m->index;
     f->tail.last = m->last;
+    f->tail.cut = m->cut;
     f->tail.n_hints = m->count;
     f->tail.hints = (PB(Hint) **) f->item_pointers;
     return true;
@@ -327,8 +325,8 @@ static bool put_tail(struct frame *f, const struct wire_tail *m)
 static bool put_tail_taken(struct frame *f, const struct wire_tail_taken *m)
 {
     twinsync__v1__tail_taken__init(&f->tail_taken);
-    f->tail_taken.epoch = (uint64_t) m->epoch;
     f->tail_taken.index = m->index;
+    f->tail_taken.accepted = m->accepted;
     return true;
 }
 
@@ -354,6 +352,7 @@ static void put_header(struct frame *f, const struct wire_header *header)
     to->epoch = (uint64_t) header->epoch;
     to->session = header->session;
     to->number = header->number;
+    to->stream = header->stream;
 }
 
 static bool put_body(struct frame *f, const struct wire_message *message)

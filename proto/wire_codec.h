@@ -37,9 +37,11 @@
 #define WIRE_KEY_MAX       1024 /* bytes of an anchor, a target's id, an op */
 #define WIRE_ROWS_MAX      4096 /* in one message */
 #define WIRE_HINTS_MAX     4096
+#define WIRE_TAILS_MAX     4096 /* messages of one tail */
 #define WIRE_CHANGESET_MAX ((uint64_t) 256 * 1024 * 1024)
-#define WIRE_CHUNK_MAX     ((size_t) 1024 * 1024)
-#define WIRE_CHUNKS_MAX    100000 /* of a snapshot */
+#define WIRE_CHUNK_SIZE    ((size_t) 1024 * 1024) /* but for the last */
+#define WIRE_CHUNK_MAX     ((size_t) 1088 * 1024) /* 1 MiB that does not pack */
+#define WIRE_CHUNKS_MAX    65536                  /* of a snapshot */
 #define WIRE_LEVEL_MAX     1000000
 
 /* A random name of 16 bytes: of a cluster, a start, a snapshot, a nonce. */
@@ -52,6 +54,7 @@ bool wire_id_is_zero(struct wire_id id);
 
 struct wire_position {
     int64_t generation, epoch, seq;
+    uint32_t level;
     uint8_t sum[WIRE_SUM_SIZE]; /* of no rows: all zero */
 };
 
@@ -69,7 +72,7 @@ struct wire_position {
     X(SNAPSHOT_OFFER, snapshot_offer)   \
     X(SNAPSHOT_WANT, snapshot_want)     \
     X(SNAPSHOT_CHUNK, snapshot_chunk)   \
-    X(SNAPSHOT_DONE, snapshot_done)     \
+    X(DIVERGED, diverged)               \
     X(TAIL, tail)                       \
     X(TAIL_TAKEN, tail_taken)           \
     X(REFUSED, refused)
@@ -95,6 +98,7 @@ struct wire_header {
     struct wire_id boot;
     int64_t epoch;
     uint64_t session, number;
+    uint64_t stream; /* a follower's question; 0: of none */
 };
 
 struct wire_hello {
@@ -141,9 +145,9 @@ struct wire_follow_from {
     uint32_t level_max;
 };
 
-/* A whole row: offset 0 and changeset.size == size. A piece of a large one is
- * alone in its message. */
+/* A whole row: offset 0 and changeset.size == size. A mark has no bytes. */
 struct wire_row {
+    bool is_mark;
     int64_t generation, epoch, seq, at;
     uint32_t level;
     uint8_t pre_sum[WIRE_SUM_SIZE], post_sum[WIRE_SUM_SIZE];
@@ -159,55 +163,61 @@ struct wire_rows {
 
 struct wire_applied {
     struct wire_position position;
-    uint64_t credit; /* bytes more */
+    uint64_t received, consumed;
+};
+
+/* Why a leader cannot go on from a position. Numbers never change; an unknown
+ * one is UNKNOWN. */
+enum wire_divergence {
+    WIRE_DIVERGED_UNKNOWN, /* not a row of its history */
+    WIRE_DIVERGED_TOO_OLD, /* the rows behind it are gone */
+    WIRE_DIVERGED_NO_STATE,
+    WIRE_DIVERGENCES
+};
+
+struct wire_diverged {
+    enum wire_divergence why;
+    bool fork_known;
+    struct wire_position fork;
 };
 
 struct wire_snapshot_offer {
     struct wire_id id;
     struct wire_position position;
-    uint32_t level;
-    uint64_t file_size, packed_size;
-    uint32_t chunk_size;
-    struct ts_hash file_hash;
-    size_t chunk_count;
+    uint64_t file_size;
+    size_t chunk_count; /* each of 1 MiB, but for the last */
     const struct ts_hash *chunk_hashes;
 };
 
 struct wire_snapshot_want {
-    struct wire_id id;
+    struct wire_id id; /* all zero: build one */
     uint32_t index, credit;
 };
 
 struct wire_snapshot_chunk {
     struct wire_id id;
-    uint32_t index;
+    uint32_t index, raw_size;
     struct ts_slice data;
-};
-
-struct wire_snapshot_done {
-    struct wire_id id;
-    struct wire_position position;
 };
 
 struct wire_hint {
     uint32_t kind;
-    const char *source;
     struct ts_slice anchor;
-    const char *target_id, *op, *verb; /* "": none */
+    int64_t verb; /* -1: none */
 };
 
 struct wire_tail {
     int64_t epoch;
     struct wire_id boot;
     uint32_t index;
-    bool last;
+    bool last, cut;
     size_t count;
     struct wire_hint *hints;
 };
 
 struct wire_tail_taken {
-    int64_t epoch;
     uint32_t index;
+    bool accepted;
 };
 
 /* Why something was refused. Numbers never change; an unknown one is OTHER. */
@@ -247,7 +257,7 @@ struct wire_message {
         struct wire_snapshot_offer snapshot_offer;
         struct wire_snapshot_want snapshot_want;
         struct wire_snapshot_chunk snapshot_chunk;
-        struct wire_snapshot_done snapshot_done;
+        struct wire_diverged diverged;
         struct wire_tail tail;
         struct wire_tail_taken tail_taken;
         struct wire_refused refused;

@@ -67,6 +67,7 @@ static struct wire_position get_position(struct reader *r,
         to.generation = (int64_t) from->generation;
         to.epoch = (int64_t) from->epoch;
         to.seq = (int64_t) from->seq;
+        to.level = from->level;
         get_fixed(r, from->sum, to.sum, sizeof to.sum);
     }
     return to;
@@ -165,6 +166,7 @@ static void get_row(struct reader *r, const PB(JournalRow) * from,
     to->changeset = get_slice(from->changeset);
     to->offset = from->offset;
     to->size = from->size;
+    to->is_mark = from->mark;
 }
 
 static void get_rows(struct reader *r, const PB(Rows) * from,
@@ -190,7 +192,17 @@ static void get_applied(struct reader *r, const PB(Applied) * from,
                         struct wire_applied *to)
 {
     to->position = get_position(r, from->position);
-    to->credit = from->credit;
+    to->received = from->received;
+    to->consumed = from->consumed;
+}
+
+static void get_diverged(struct reader *r, const PB(Diverged) * from,
+                         struct wire_diverged *to)
+{
+    to->why = from->why < WIRE_DIVERGENCES ? (enum wire_divergence) from->why
+                                           : WIRE_DIVERGED_UNKNOWN;
+    to->fork_known = from->fork_known;
+    to->fork = get_position(r, from->fork);
 }
 
 static void get_snapshot_offer(struct reader *r, const PB(SnapshotOffer) * from,
@@ -198,11 +210,7 @@ static void get_snapshot_offer(struct reader *r, const PB(SnapshotOffer) * from,
 {
     to->id = get_id(r, from->id);
     to->position = get_position(r, from->position);
-    to->level = from->level;
     to->file_size = from->file_size;
-    to->packed_size = from->packed_size;
-    to->chunk_size = from->chunk_size;
-    to->file_hash = get_hash(r, from->file_hash);
     if (from->chunk_hashes.len % TS_HASH_SIZE != 0) {
         fail(r, TS_E_CORRUPT, "its chunks' hashes are not 32 bytes each");
         return;
@@ -224,14 +232,8 @@ static void get_snapshot_chunk(struct reader *r, const PB(SnapshotChunk) * from,
 {
     to->id = get_id(r, from->id);
     to->index = from->index;
+    to->raw_size = from->raw_size;
     to->data = get_slice(from->data);
-}
-
-static void get_snapshot_done(struct reader *r, const PB(SnapshotDone) * from,
-                              struct wire_snapshot_done *to)
-{
-    to->id = get_id(r, from->id);
-    to->position = get_position(r, from->position);
 }
 
 static void get_tail(struct reader *r, const PB(Tail) * from,
@@ -241,6 +243,7 @@ static void get_tail(struct reader *r, const PB(Tail) * from,
     to->boot = get_id(r, from->boot);
     to->index = from->index;
     to->last = from->last;
+    to->cut = from->cut;
     if (from->n_hints > WIRE_HINTS_MAX) {
         fail(r, TS_E_LIMIT, "it has more hints than a message may have");
         return;
@@ -256,11 +259,8 @@ static void get_tail(struct reader *r, const PB(Tail) * from,
         count(r, &hint->base);
         to->hints[i] = (struct wire_hint){
             .kind = hint->kind,
-            .source = hint->source,
             .anchor = get_slice(hint->anchor),
-            .target_id = hint->target_id,
-            .op = hint->op,
-            .verb = hint->verb,
+            .verb = (int64_t) hint->verb - 1,
         };
     }
 }
@@ -269,8 +269,8 @@ static void get_tail_taken(struct reader *r, const PB(TailTaken) * from,
                            struct wire_tail_taken *to)
 {
     (void) r;
-    to->epoch = (int64_t) from->epoch;
     to->index = from->index;
+    to->accepted = from->accepted;
 }
 
 static void get_refused(struct reader *r, const PB(Refused) * from,
@@ -300,6 +300,7 @@ static void get_header(struct reader *r, const PB(Envelope) * from,
     to->epoch = (int64_t) from->epoch;
     to->session = from->session;
     to->number = from->number;
+    to->stream = from->stream;
 }
 
 static void get_body(struct reader *r, const PB(Envelope) * from,

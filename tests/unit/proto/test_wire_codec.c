@@ -25,7 +25,7 @@ static int close_arena(void **state)
 
 static struct wire_position position(int64_t seq)
 {
-    return (struct wire_position){ 3, 7, seq, { 0xab, 0xcd } };
+    return (struct wire_position){ 3, 7, seq, 2, { 0xab, 0xcd } };
 }
 
 static struct wire_message message(enum wire_kind kind)
@@ -42,16 +42,31 @@ static struct wire_message message(enum wire_kind kind)
 }
 
 static struct wire_row rows[2] = {
-    { 3, 7, 41, 1000, 1, { 1 }, { 2 }, { (const uint8_t *) "T1", 2 }, 0, 2 },
-    { 3, 7, 42, 1001, 1, { 2 }, { 3 }, { (const uint8_t *) "T22", 3 }, 0, 3 },
+    { false,
+      3,
+      7,
+      41,
+      1000,
+      1,
+      { 1 },
+      { 2 },
+      { (const uint8_t *) "T1", 2 },
+      0,
+      2 },
+    { false,
+      3,
+      7,
+      42,
+      1001,
+      1,
+      { 2 },
+      { 3 },
+      { (const uint8_t *) "T22", 3 },
+      0,
+      3 },
 };
 static struct wire_hint hints[1] = {
-    { 1,
-      "people",
-      { (const uint8_t *) "\0anchor", 7 },
-      "t-1",
-      "op-1",
-      "update" },
+    { 1, { (const uint8_t *) "\0anchor", 7 }, 5 },
 };
 static const struct ts_hash chunks[2] = { { { 1 } }, { { 2 } } };
 
@@ -86,26 +101,20 @@ static struct wire_message sample(enum wire_kind kind)
         [WIRE_PROMISE_REFUSAL] = { .promise_refusal = { PROMISE, "why" } },
         [WIRE_FOLLOW_FROM] = { .follow_from = { at, 100, 2 } },
         [WIRE_ROWS] = { .rows = { 2, rows, at } },
-        [WIRE_APPLIED] = { .applied = { at, 50 } },
-        [WIRE_SNAPSHOT_OFFER] = { .snapshot_offer = { ID(3),
-                                                      at,
-                                                      1,
-                                                      5000,
-                                                      1500,
-                                                      1024,
-                                                      { { 9 } },
-                                                      2,
+        [WIRE_APPLIED] = { .applied = { at, 50, 40 } },
+        [WIRE_SNAPSHOT_OFFER] = { .snapshot_offer = { ID(3), at, 1500000, 2,
                                                       chunks } },
         [WIRE_SNAPSHOT_WANT] = { .snapshot_want = { ID(3), 1, 4 } },
-        [WIRE_SNAPSHOT_CHUNK] = { .snapshot_chunk = { ID(3), 1, DATA } },
-        [WIRE_SNAPSHOT_DONE] = { .snapshot_done = { ID(3), at } },
-        [WIRE_TAIL] = { .tail = { 6, ID(4), 1, true, 1, hints } },
-        [WIRE_TAIL_TAKEN] = { .tail_taken = { 6, 1 } },
+        [WIRE_SNAPSHOT_CHUNK] = { .snapshot_chunk = { ID(3), 1, 9, DATA } },
+        [WIRE_DIVERGED] = { .diverged = { WIRE_DIVERGED_TOO_OLD, true, at } },
+        [WIRE_TAIL] = { .tail = { 6, ID(4), 1, true, true, 1, hints } },
+        [WIRE_TAIL_TAKEN] = { .tail_taken = { 1, true } },
         [WIRE_REFUSED] = { .refused = { WIRE_REFUSED_TRIMMED, WIRE_FOLLOW_FROM,
                                         "why" } },
     };
     struct wire_message m = all[kind];
     m.header = message(kind).header;
+    m.header.stream = kind >= WIRE_FOLLOW_FROM ? 12 : 0;
     m.kind = kind;
     return m;
 }
@@ -174,7 +183,7 @@ static void fields_arrive_as_they_were_sent(void **state)
     m = sample(WIRE_TAIL);
     struct wire_message tail = unpack(pack(&m));
     assert_int_equal(tail.tail.hints[0].anchor.size, 7);
-    assert_string_equal(tail.tail.hints[0].op, "op-1");
+    assert_int_equal(tail.tail.hints[0].verb, 5);
 
     m = sample(WIRE_REFUSED);
     struct wire_message refused = unpack(pack(&m));
@@ -300,14 +309,14 @@ static void fields_out_of_their_range_are_not_sent(void **state)
     cannot_pack(m, "cannot send a message (promise_grant): the "
                    "promise_grant's nonce is missing");
     m = sample(WIRE_SNAPSHOT_OFFER);
-    m.snapshot_offer.packed_size = 1024;
+    m.snapshot_offer.file_size = 1024;
     cannot_pack(m, "cannot send a message (snapshot_offer): the "
-                   "snapshot_offer's 1024 bytes are not 2 chunks of 1024");
+                   "snapshot_offer's 1024 bytes are not 2 chunks of 1048576");
     m = sample(WIRE_ROWS);
-    rows[1].size = 4;
-    cannot_pack(m, "cannot send a message (rows): the rows's piece of a "
-                   "changeset is not alone");
-    rows[1].size = 3;
+    rows[1].is_mark = true;
+    cannot_pack(m, "cannot send a message (rows): the rows's changeset is "
+                   "empty, or that of a mark is not");
+    rows[1].is_mark = false;
 }
 
 static void refuses(struct ts_slice bytes, enum ts_code code, const char *text)
