@@ -42,6 +42,7 @@ struct journal_position journal_item_end(const struct journal_item *item);
 
 /* Owned as a whole: one maker, one taker, batch_free(). */
 struct batch {
+    struct batch *next; /* for whoever holds several */
     struct ts_arena arena;
     size_t count, size; /* size: of the changesets, in bytes */
     struct journal_item items[BATCH_ITEMS_MAX];

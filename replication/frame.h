@@ -65,6 +65,7 @@ struct frame_id {
 struct frame_hint {
     int64_t kind; /* as the metaverse numbers them */
     struct ts_slice anchor;
+    int64_t verb; /* of an intent in doubt; -1: none is */
 };
 
 enum frame_divergence {
@@ -85,7 +86,8 @@ struct frame_rows {
 };
 struct frame_applied {
     struct journal_position at; /* durable */
-    uint64_t consumed;          /* bytes of this stream that need no memory */
+    /* Bytes of this stream: that came in order, and that need no memory. */
+    uint64_t received, consumed;
 };
 struct frame_diverged {
     enum frame_divergence why;

@@ -16,6 +16,7 @@
 #define POINTER_NEXT "current.next"
 #define POINTER_SIZE 16
 #define MARK         "building"
+#define MARK_KEPT    "diverged"
 #define FOLDER_SIZE  32
 
 static void cleanup_dir(DIR **dir)
@@ -165,9 +166,9 @@ static enum ts_code remove_folder(const char *directory, int state,
                                   const char *name, struct ts_err *err)
 {
     /* The mark last: a removal that was cut short can be taken up again. */
-    static const char *const files[] = { "state.db", "state.db-wal",
+    static const char *const files[] = { "state.db",     "state.db-wal",
                                          "state.db-shm", "state.db-journal",
-                                         MARK };
+                                         MARK_KEPT,      MARK };
     TS_AUTOCLOSE int folder =
         openat(state, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (folder < 0) {
@@ -199,6 +200,40 @@ static void unmark(int state, const char *name)
     (void) unlinkat(state, path, 0);
 }
 
+/* A folder diverged.N of which N is not `number`. */
+static enum ts_code remove_older(const char *directory, int state,
+                                 int64_t number, struct ts_err *err)
+{
+    AUTO_DIR DIR *dir = opendir(directory);
+    if (dir == NULL) {
+        return io_failed(err, "list", directory, "");
+    }
+    enum ts_code code = TS_OK;
+    const struct dirent *item = NULL;
+    while (code == TS_OK && (item = readdir(dir)) != NULL) {
+        int64_t found = strncmp(item->d_name, MARK_KEPT ".", 9) == 0
+                            ? parse_number(item->d_name + 9)
+                            : 0;
+        if (found != 0 && found != number) {
+            code = remove_folder(directory, state, item->d_name, err);
+        }
+    }
+    return code;
+}
+
+/* Renamed within one folder, to a name that nobody has. */
+static enum ts_code put_aside(const char *directory, int state,
+                              const char *name, int64_t number,
+                              struct ts_err *err)
+{
+    char aside[FOLDER_SIZE];
+    (void) snprintf(aside, sizeof aside, MARK_KEPT ".%lld", (long long) number);
+    if (renameat(state, name, state, aside) != 0 || fsync(state) != 0) {
+        return io_failed(err, "put aside the replaced", directory, name);
+    }
+    return remove_older(directory, state, number, err);
+}
+
 /* G4: superseded, or a build that was given up. A database above the pointer
  * without the mark was selected once: the pointer has been lost or put back. */
 static enum ts_code discard_one(const char *directory, int state,
@@ -223,7 +258,30 @@ static enum ts_code discard_one(const char *directory, int state,
                        "into that file, or move the directory away",
                        directory, name, directory, (long long) number);
     }
-    return remove_folder(directory, state, name, err);
+    return number < current && holds(state, name, MARK_KEPT)
+               ? put_aside(directory, state, name, number, err)
+               : remove_folder(directory, state, name, err);
+}
+
+enum ts_code generation_keep(const char *directory, int64_t generation,
+                             struct ts_err *err)
+{
+    char name[FOLDER_SIZE];
+    folder_name(generation, name);
+    TS_AUTOCLOSE int state = -1;
+    enum ts_code code = open_directory(directory, &state, err);
+    if (code != TS_OK) {
+        return code;
+    }
+    TS_AUTOCLOSE int folder =
+        openat(state, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    TS_AUTOCLOSE int mark =
+        folder < 0
+            ? -1
+            : openat(folder, MARK_KEPT, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return mark < 0 || fsync(folder) != 0
+               ? io_failed(err, "keep", directory, name)
+               : TS_OK;
 }
 
 enum ts_code generation_discard(const char *directory, struct ts_err *err)

@@ -2,8 +2,16 @@
  * generation -- which of the state files is the one that counts.
  *
  *   STATE/current            the pointer: one decimal number and a line feed
- *   STATE/state.3/state.db   generation 3 (with state.db-wal while it is open)
+ *   STATE/state.3/state.db   folder 3 (with state.db-wal while it is open)
  *   STATE/state.4/state.db   a build that is not selected yet, or is done with
+ *   STATE/diverged.2/state.db  the last state that a snapshot replaced because
+ *                            it was not a part of the active node's history:
+ *                            for people, and for nobody else
+ *
+ * The number of a folder is this node's own and only grows. It is not the
+ * generation of the data, which both nodes share and which is in the journal's
+ * position: a node that installs the same generation twice has it in two
+ * folders.
  *
  * A first load, and later a snapshot, is written into a folder of its own that
  * nobody relies on, and becomes the state by the change of one small file. A
@@ -20,10 +28,10 @@
  *   G2  generations only grow; a database is never renamed over another.
  *   G3  what is not understood (a damaged, newer or foreign file, a pointer to
  *       nothing) is refused and left exactly as it is.
- *   G4  only folders called state.NUMBER, and in them only a database's own
- *       files, are ever deleted: those below the selected one, and builds. A
- *       build has a file "building" in it until it is selected, so that a
- *       state whose pointer was lost is not taken for one.
+ *   G4  but for older diverged.NUMBER, only folders called state.NUMBER, and in
+ * them only a database's own files, are ever deleted: those below the selected
+ * one, and builds. A build has a file "building" in it until it is selected, so
+ * that a state whose pointer was lost is not taken for one.
  *
  * The caller holds the lock of the state directory (node/daemon/lock.h).
  */
@@ -77,6 +85,12 @@ TS_MUSTUSE enum ts_code generation_select(const char *directory,
 TS_MUSTUSE enum ts_code
 generation_locate(const char *directory, int64_t *ret_generation,
                   char path[static GENERATION_PATH_SIZE], struct ts_err *err);
+
+/* Before another folder is selected in its place: do not delete this one, but
+ * name it diverged.NUMBER, instead of an older one of that name.
+ * Errors   TS_E_IO. */
+TS_MUSTUSE enum ts_code generation_keep(const char *directory,
+                                        int64_t generation, struct ts_err *err);
 
 /* Delete every generation that is not selected: after a change of generation,
  * and at start.

@@ -4,91 +4,14 @@
 #include <stdlib.h>
 
 #include "node/base/time.h"
-#include "replication/summer.h"
+#include "replication/journal_write.h"
 #include "replication/wide_scan.h"
 
 /* One small transaction of journal_trim(). */
 #define TRIM_ROWS 256
 #define TRIM_SIZE ((int64_t) 4 * 1024 * 1024)
 
-/* What a row costs besides its changeset, roughly. */
-#define ROW_OVERHEAD 128
-
-enum statement {
-    ADD_ROW,
-    SET_POSITION,
-    ADD_LINEAGE,
-    OLDEST_ROW,
-    DROP_ROWS,
-    STATEMENTS
-};
-
-static const char *const statements[STATEMENTS] = {
-    [ADD_ROW] = "INSERT INTO journal(seq,generation,epoch,level,at,pre_sum,"
-                "post_sum,changeset) VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
-    [SET_POSITION] =
-        "INSERT INTO journal_state(one,seq,generation,epoch,level,post_sum) "
-        "VALUES(1,?1,?2,?3,?4,?5) ON CONFLICT(one) DO UPDATE SET seq=?1,"
-        "generation=?2,epoch=?3,level=?4,post_sum=?5",
-    [ADD_LINEAGE] =
-        "INSERT INTO lineage(epoch,first_seq,pre_sum) VALUES(?1,?2,?3)",
-    [OLDEST_ROW] =
-        "SELECT seq,length(changeset) FROM journal WHERE seq>?1 ORDER BY seq",
-    [DROP_ROWS] = "DELETE FROM journal WHERE seq<=?1",
-};
-
-struct journal {
-    struct db *db;
-    struct journal_options options;
-    struct summer *summer;
-    sqlite3_stmt *stmt[STATEMENTS];
-    bool loading;
-    bool open; /* between _begin and its end */
-    struct capture capture;
-    struct journal_position at; /* what is durable */
-    struct journal_extent extent;
-};
-
 /* ---- opening ------------------------------------------------------------ */
-
-static enum ts_code read_sum(const struct db *db, sqlite3_stmt *stmt,
-                             int column, struct sum *ret_sum,
-                             struct ts_err *err)
-{
-    struct ts_slice bytes = db_column(stmt, column);
-    if (bytes.size != SUM_SIZE) {
-        return ts_fail(err, TS_E_CORRUPT, 0,
-                       "cannot use the journal of \"%s\": a sum has %zu bytes; "
-                       "restore the file from a backup",
-                       db->path, bytes.size);
-    }
-    *ret_sum = sum_load(bytes.data);
-    return TS_OK;
-}
-
-/* *ret_found is false while the first load has not ended. */
-static enum ts_code read_position(struct db *db, bool *ret_found,
-                                  struct journal_position *ret_at,
-                                  struct ts_err *err)
-{
-    DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
-    enum ts_code code = db_prepare(
-        db, "SELECT generation,epoch,level,seq,post_sum FROM journal_state",
-        &stmt, err);
-    if (code == TS_OK) {
-        code = db_step(db, stmt, ret_found, err);
-    }
-    if (code == TS_OK && *ret_found) {
-        *ret_at = (struct journal_position){
-            .generation = db_column_int(stmt, 0),
-            .epoch = db_column_int(stmt, 1),
-            .level = db_column_int(stmt, 2),
-            .seq = db_column_int(stmt, 3),
-        };
-        code = read_sum(db, stmt, 4, &ret_at->sum, err);
-    }
-    return code;
-}
 
 /* J1, J2: the last row is what the position says. A trimmed journal has none.
  */
@@ -108,7 +31,7 @@ static enum ts_code check_last_row(const struct journal *journal,
         return code;
     }
     struct sum sum;
-    code = read_sum(journal->db, stmt, 1, &sum, err);
+    code = journal_read_sum(journal->db, stmt, 1, &sum, err);
     if (code == TS_OK && (db_column_int(stmt, 0) != journal->at.seq ||
                           !sum_equal(sum, journal->at.sum))) {
         code = ts_fail(err, TS_E_CORRUPT, 0,
@@ -137,8 +60,8 @@ static enum ts_code read_extent(struct journal *journal, struct ts_err *err)
         journal->extent = (struct journal_extent){
             .first_seq = db_column_int(stmt, 0),
             .rows = db_column_int(stmt, 1),
-            .size =
-                db_column_int(stmt, 2) + db_column_int(stmt, 1) * ROW_OVERHEAD,
+            .size = db_column_int(stmt, 2) +
+                    db_column_int(stmt, 1) * JOURNAL_ROW_OVERHEAD,
         };
     }
     return code;
@@ -153,11 +76,11 @@ static enum ts_code open_checked(struct journal *journal, struct ts_err *err)
         code = summer_new(journal->db, journal->options.tables,
                           &journal->summer, err);
     }
-    for (size_t i = 0; code == TS_OK && i < STATEMENTS; i++) {
-        code = db_prepare(journal->db, statements[i], &journal->stmt[i], err);
+    if (code == TS_OK) {
+        code = journal_write_prepare(journal, err);
     }
     if (code == TS_OK) {
-        code = read_position(journal->db, &found, &journal->at, err);
+        code = journal_read_position(journal->db, &found, &journal->at, err);
     }
     journal->loading = !found;
     if (code == TS_OK) {
@@ -195,7 +118,7 @@ void journal_close(struct journal *journal)
 {
     if (journal != NULL) {
         journal_rollback(journal);
-        for (size_t i = 0; i < STATEMENTS; i++) {
+        for (size_t i = 0; i < JOURNAL_STATEMENTS; i++) {
             db_finalize(&journal->stmt[i]);
         }
         summer_free(journal->summer);
@@ -220,62 +143,14 @@ struct journal_extent journal_extent(const struct journal *journal)
 
 /* ---- writing ------------------------------------------------------------ */
 
-static enum ts_code write_position(struct journal *journal,
-                                   const struct journal_position *at,
-                                   struct ts_err *err)
-{
-    sqlite3_stmt *stmt = journal->stmt[SET_POSITION];
-    uint8_t sum[SUM_SIZE];
-    sum_store(at->sum, sum);
-    db_bind_int(stmt, 1, at->seq);
-    db_bind_int(stmt, 2, at->generation);
-    db_bind_int(stmt, 3, at->epoch);
-    db_bind_int(stmt, 4, at->level);
-    db_bind_blob(stmt, 5, ts_slice(sum, sizeof sum));
-    return db_run(journal->db, stmt, err);
-}
-
-static enum ts_code write_lineage(struct journal *journal,
-                                  const struct journal_position *at,
-                                  struct ts_err *err)
-{
-    sqlite3_stmt *stmt = journal->stmt[ADD_LINEAGE];
-    uint8_t sum[SUM_SIZE];
-    sum_store(at->sum, sum);
-    db_bind_int(stmt, 1, at->epoch);
-    db_bind_int(stmt, 2, at->seq + 1);
-    db_bind_blob(stmt, 3, ts_slice(sum, sizeof sum));
-    return db_run(journal->db, stmt, err);
-}
-
-static enum ts_code write_row(struct journal *journal,
-                              const struct journal_position *at,
-                              struct ts_slice changeset, struct ts_err *err)
-{
-    sqlite3_stmt *stmt = journal->stmt[ADD_ROW];
-    uint8_t pre[SUM_SIZE];
-    uint8_t post[SUM_SIZE];
-    sum_store(journal->at.sum, pre);
-    sum_store(at->sum, post);
-    db_bind_int(stmt, 1, at->seq);
-    db_bind_int(stmt, 2, at->generation);
-    db_bind_int(stmt, 3, at->epoch);
-    db_bind_int(stmt, 4, at->level);
-    db_bind_int(stmt, 5, ts_wall_seconds());
-    db_bind_blob(stmt, 6, ts_slice(pre, sizeof pre));
-    db_bind_blob(stmt, 7, ts_slice(post, sizeof post));
-    db_bind_blob(stmt, 8, changeset);
-    return db_run(journal->db, stmt, err);
-}
-
 /* A position and the start of its epoch, in a transaction of their own. */
 static enum ts_code write_epoch(struct journal *journal,
                                 const struct journal_position *at,
                                 struct ts_err *err)
 {
-    enum ts_code code = write_position(journal, at, err);
+    enum ts_code code = journal_write_position(journal, at, err);
     if (code == TS_OK) {
-        code = write_lineage(journal, at, err);
+        code = journal_write_lineage(journal, at, err);
     }
     if (code == TS_OK) {
         code = db_commit(journal->db, err);
@@ -362,23 +237,25 @@ static enum ts_code write_captured(struct journal *journal,
     }
     next.seq++;
     sum_add(&next.sum, delta);
-    code = write_row(journal, &next, changeset, err);
+    struct journal_item row = {
+        .kind = JOURNAL_ROW,
+        .seq = next.seq,
+        .generation = next.generation,
+        .epoch = next.epoch,
+        .level = next.level,
+        .at = ts_wall_seconds(),
+        .pre = journal->at.sum,
+        .post = next.sum,
+        .changeset = changeset,
+    };
+    code = journal_write_row(journal, &row, err);
     if (code == TS_OK) {
-        code = write_position(journal, &next, err);
+        code = journal_write_position(journal, &next, err);
     }
     if (code == TS_OK) {
         *ret_next = next;
     }
     return code;
-}
-
-static void note_row(struct journal *journal, int64_t size)
-{
-    if (journal->extent.rows == 0) {
-        journal->extent.first_seq = journal->at.seq;
-    }
-    journal->extent.rows++;
-    journal->extent.size += size + ROW_OVERHEAD;
 }
 
 enum ts_code journal_commit(struct journal *journal, int64_t *ret_seq,
@@ -405,7 +282,7 @@ enum ts_code journal_commit(struct journal *journal, int64_t *ret_seq,
     journal->open = false;
     journal->at = next;
     if (changeset.size > 0) {
-        note_row(journal, (int64_t) changeset.size);
+        journal_note_rows(journal, 1, (int64_t) changeset.size);
     }
     if (ret_seq != NULL) {
         *ret_seq = changeset.size > 0 ? next.seq : 0;
@@ -438,7 +315,7 @@ static enum ts_code plan_trim(struct journal *journal,
                               struct journal_extent *extent, int64_t *ret_last,
                               struct ts_err *err)
 {
-    sqlite3_stmt *stmt = journal->stmt[OLDEST_ROW];
+    sqlite3_stmt *stmt = journal->stmt[JOURNAL_OLDEST_ROW];
     int64_t dropped_size = 0;
     int64_t dropped_rows = 0;
     bool row = false;
@@ -447,7 +324,7 @@ static enum ts_code plan_trim(struct journal *journal,
     while (over_limits(journal, extent) && dropped_rows < TRIM_ROWS &&
            dropped_size < TRIM_SIZE &&
            (code = db_step(journal->db, stmt, &row, err)) == TS_OK && row) {
-        int64_t size = db_column_int(stmt, 1) + ROW_OVERHEAD;
+        int64_t size = db_column_int(stmt, 1) + JOURNAL_ROW_OVERHEAD;
         *ret_last = db_column_int(stmt, 0);
         dropped_rows++;
         dropped_size += size;
@@ -475,8 +352,8 @@ enum ts_code journal_trim(struct journal *journal, bool *ret_more,
     }
     code = plan_trim(journal, &extent, &last, err);
     if (code == TS_OK) {
-        db_bind_int(journal->stmt[DROP_ROWS], 1, last);
-        code = db_run(journal->db, journal->stmt[DROP_ROWS], err);
+        db_bind_int(journal->stmt[JOURNAL_DROP_ROWS], 1, last);
+        code = db_run(journal->db, journal->stmt[JOURNAL_DROP_ROWS], err);
     }
     if (code == TS_OK) {
         code = db_commit(journal->db, err);
@@ -498,7 +375,7 @@ static enum ts_code verify_inside(struct db *db, struct summer *summer,
 {
     bool found = false;
     struct journal_position at = { .seq = 0 };
-    enum ts_code code = read_position(db, &found, &at, err);
+    enum ts_code code = journal_read_position(db, &found, &at, err);
     if (code == TS_OK && !found) {
         code = ts_fail(err, TS_E_NOT_FOUND, 0,
                        "could not verify \"%s\": its first load has not ended; "

@@ -15,6 +15,9 @@
  * A first load runs LOADING, in a file that nobody relies on yet: capturing
  * would halve its speed, and a new node gets the file itself, as a snapshot.
  *
+ * A second node makes the same rows by apply.h; both come to a new level of the
+ * schema by level.h.
+ *
  * Invariants:
  *   J1  a journal row and its change are durable together or not at all.
  *   J2  post_sum of row n is pre_sum of row n + 1, and the sum of the tables.
@@ -42,6 +45,8 @@
 struct journal_options {
     const struct capture_tables *tables; /* borrowed until _close */
     int64_t rows_max, size_max;          /* 0: the limits above */
+    const struct db_schema *schema; /* whose steps an upgrade makes (level.h);
+                                       borrowed; NULL: none */
 };
 
 struct journal;

@@ -14,10 +14,11 @@
  *
  * Invariants:
  *   L1  rows are sent only behind a position that was found in the lineage.
- *   L2  bytes sent and not consumed never pass the follower's credit, but for
- *       one row that is larger by itself: its pieces pass one credit at a time.
- *   L3  `acked` is a position that the follower said to be durable, and is in
- *       our lineage: it is at most our own.
+ *   L2  no row is begun while the follower's credit is used up, and what is on
+ *       its way never passes it: the follower holds at most its credit and one
+ *       row.
+ *   L3  `acked` is a position that the follower said to be durable; it is at
+ *       most what was sent to it, and where it is our own, so is its sum.
  *   L4  a frame of a higher epoch makes the leader yield; it sends nothing
  *       after that.
  *   L5  one job of each kind is out at a time, and an answer to an older

@@ -27,7 +27,7 @@
 #ifndef REPLICATION_SHIP_H
 #define REPLICATION_SHIP_H
 
-#include "replication/frame.h"
+#include "replication/lineage.h"
 #include "replication/tail.h"
 
 enum ship_type {
@@ -44,11 +44,12 @@ enum ship_type {
     SHIP_TYPES
 };
 
-/* What a job's `at` is, and which of the others count, is said per type. */
+/* HINTS with at.seq -1: behind where epoch at.epoch began. */
 struct ship_job {
     enum ship_type type;
     uint64_t ticket;
     struct journal_position at; /* FIND, READ: behind it; HINTS: behind it */
+    size_t size_max;            /* READ: bytes of changesets */
     size_t offset;            /* READ: of the next row, what is sent already */
     uint32_t index;           /* CHUNK, WRITE */
     uint32_t raw_size;        /* WRITE */
@@ -57,19 +58,11 @@ struct ship_job {
     struct ts_slice packed;   /* WRITE: borrowed while ship_run() runs */
 };
 
-enum ship_found {
-    SHIP_IN_LINE,  /* and all rows behind it are kept */
-    SHIP_TOO_OLD,  /* it may be, but they are not */
-    SHIP_NOT_OURS, /* of another history; `fork` tells since when, if known */
-};
-
 struct ship_result {
     enum ship_type type;
     uint64_t ticket;
     struct ts_err err;            /* code TS_OK: done */
-    enum ship_found found;        /* FIND */
-    bool fork_known;              /* FIND */
-    struct journal_position fork; /* FIND */
+    struct lineage_answer answer; /* FIND */
     size_t count;                 /* READ: pieces */
     struct frame_piece *pieces;   /* READ */
     struct frame_offer offer;     /* BUILD */

@@ -17,12 +17,13 @@
 
 #define TAIL_HINTS_MAX 10000
 
-/* Both queries answer (kind, anchor). */
+/* A row of `table` is about the object that `by_key` answers for its key
+ * columns, as (kind, anchor, verb); when that row is gone, its last columns
+ * tell. verb is that of an intent in doubt, or -1. */
 struct tail_table {
     const char *table;
-    int kind_column, anchor_column; /* of an inserted or deleted row */
-    const char *by_key; /* of an updated one, by its key columns; NULL: part of
-                           the key, so that an update has them too */
+    const char *by_key;
+    int kind_column, anchor_column; /* of a deleted row, from 0 */
 };
 
 struct tail {

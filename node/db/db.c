@@ -328,8 +328,9 @@ static enum ts_code migrate(struct db *db, const struct db_schema *schema,
     return code;
 }
 
+/* `newest`: an older file is brought up, or refused when it is only read. */
 static enum ts_code open_checked(struct db *db, enum db_mode mode,
-                                 const struct db_schema *schema,
+                                 const struct db_schema *schema, bool newest,
                                  struct ts_err *err)
 {
     int64_t version = 0;
@@ -342,7 +343,7 @@ static enum ts_code open_checked(struct db *db, enum db_mode mode,
     if (code == TS_OK) {
         code = set_pragmas(db, mode, err);
     }
-    if (code != TS_OK) {
+    if (code != TS_OK || (version > 0 && !newest)) {
         return code;
     }
     if (mode == DB_READ_ONLY && version != schema->migration_count) {
@@ -355,9 +356,9 @@ static enum ts_code open_checked(struct db *db, enum db_mode mode,
     return mode == DB_READ_ONLY ? TS_OK : migrate(db, schema, version, err);
 }
 
-enum ts_code db_open(const char *path, enum db_mode mode,
-                     const struct db_schema *schema, struct db *ret_db,
-                     struct ts_err *err)
+static enum ts_code open_file(const char *path, enum db_mode mode,
+                              const struct db_schema *schema, bool newest,
+                              struct db *ret_db, struct ts_err *err)
 {
     struct db db = { .handle = NULL };
     if (strlen(path) >= sizeof db.path) {
@@ -381,13 +382,27 @@ enum ts_code db_open(const char *path, enum db_mode mode,
         return code;
     }
 
-    enum ts_code code = open_checked(&db, mode, schema, err);
+    enum ts_code code = open_checked(&db, mode, schema, newest, err);
     if (code != TS_OK) {
         (void) sqlite3_close_v2(db.handle);
         return code;
     }
     *ret_db = db;
     return TS_OK;
+}
+
+enum ts_code db_open(const char *path, enum db_mode mode,
+                     const struct db_schema *schema, struct db *ret_db,
+                     struct ts_err *err)
+{
+    return open_file(path, mode, schema, true, ret_db, err);
+}
+
+enum ts_code db_open_kept(const char *path, enum db_mode mode,
+                          const struct db_schema *schema, struct db *ret_db,
+                          struct ts_err *err)
+{
+    return open_file(path, mode, schema, false, ret_db, err);
 }
 
 enum ts_code db_open_again(const struct db *db, struct db *ret_db,

@@ -51,6 +51,11 @@ struct db_schema {
 TS_MUSTUSE enum ts_code db_open(const char *path, enum db_mode mode,
                                 const struct db_schema *schema,
                                 struct db *ret_db, struct ts_err *err);
+/* The same, but a file of an older version is opened as it is: its owner brings
+ * it up when both nodes are ready to (replication/level.h). */
+TS_MUSTUSE enum ts_code db_open_kept(const char *path, enum db_mode mode,
+                                     const struct db_schema *schema,
+                                     struct db *ret_db, struct ts_err *err);
 /* Another connection to the same file, which only reads, for another thread.
  * Errors   TS_E_IO. Owns: db_close. */
 TS_MUSTUSE enum ts_code db_open_again(const struct db *db, struct db *ret_db,
