@@ -90,7 +90,6 @@ static void check_hello(struct check *c, const struct wire_hello *m)
 static void check_heartbeat(struct check *c, const struct wire_heartbeat *m)
 {
     at_most(c, "role", m->role, 255);
-    number(c, "membership", m->membership);
     position(c, &m->position);
     at_most(c, "level", m->level, WIRE_LEVEL_MAX);
     at_most(c, "level_max", m->level_max, WIRE_LEVEL_MAX);
@@ -250,6 +249,7 @@ static void check_header(struct check *c, const struct wire_header *header)
     name(c, "sender", header->sender);
     known(c, "boot", header->boot);
     number(c, "epoch", header->epoch);
+    number(c, "membership", header->membership);
     at_most(c, "oldest version", header->version_min, header->version);
 }
 

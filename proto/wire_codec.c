@@ -146,7 +146,6 @@ static bool put_heartbeat(struct frame *f, const struct wire_heartbeat *m)
     twinsync__v1__heartbeat__init(to);
     to->number = m->number;
     to->role = m->role;
-    to->membership = (uint64_t) m->membership;
     to->position = put_position(f, &m->position);
     to->level = m->level;
     to->level_max = m->level_max;
@@ -158,6 +157,8 @@ static bool put_heartbeat(struct frame *f, const struct wire_heartbeat *m)
     to->heard_ms = (uint64_t) m->heard_ms + 1;
     to->equal = m->equal;
     to->paused = m->paused;
+    to->maintenance = m->maintenance;
+    to->wants_lease = m->wants_lease;
     return true;
 }
 
@@ -353,6 +354,7 @@ static void put_header(struct frame *f, const struct wire_header *header)
     to->session = header->session;
     to->number = header->number;
     to->stream = header->stream;
+    to->membership = (uint64_t) header->membership;
 }
 
 static bool put_body(struct frame *f, const struct wire_message *message)

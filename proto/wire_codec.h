@@ -98,7 +98,8 @@ struct wire_header {
     struct wire_id boot;
     int64_t epoch;
     uint64_t session, number;
-    uint64_t stream; /* a follower's question; 0: of none */
+    uint64_t stream;    /* a follower's question; 0: of none */
+    int64_t membership; /* generation of the member list */
 };
 
 struct wire_hello {
@@ -110,11 +111,10 @@ struct wire_hello {
 struct wire_heartbeat {
     uint64_t number;
     uint32_t role; /* below 256; a role that is not known is none */
-    int64_t membership;
     struct wire_position position;
     uint32_t level, level_max;
     struct ts_hash config_hash;
-    bool fit, equal, paused;
+    bool fit, equal, paused, maintenance, wants_lease;
     uint64_t gates; /* a bit for each gate that is closed */
     uint64_t register_serial;
     int64_t register_age_ms; /* since the sender saw the value change */

@@ -87,7 +87,6 @@ static void get_heartbeat(struct reader *r, const PB(Heartbeat) * from,
 {
     to->number = from->number;
     to->role = from->role;
-    to->membership = (int64_t) from->membership;
     to->position = get_position(r, from->position);
     to->level = from->level;
     to->level_max = from->level_max;
@@ -99,6 +98,8 @@ static void get_heartbeat(struct reader *r, const PB(Heartbeat) * from,
     to->heard_ms = (int64_t) (from->heard_ms - 1);
     to->equal = from->equal;
     to->paused = from->paused;
+    to->maintenance = from->maintenance;
+    to->wants_lease = from->wants_lease;
 }
 
 static void get_heartbeat_reply(struct reader *r,
@@ -301,6 +302,7 @@ static void get_header(struct reader *r, const PB(Envelope) * from,
     to->session = from->session;
     to->number = from->number;
     to->stream = from->stream;
+    to->membership = (int64_t) from->membership;
 }
 
 static void get_body(struct reader *r, const PB(Envelope) * from,
