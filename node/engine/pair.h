@@ -105,7 +105,7 @@ enum engine_gate {
 };
 struct engine_gate_result {
     bool ok;
-    char text[256]; /* what was found, or why not and what to do */
+    char text[400]; /* what was found, or why not and what to do */
 };
 
 /* The answer to a call; lives during the callback. */

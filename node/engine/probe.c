@@ -41,8 +41,9 @@ static void fail(struct prober *prober, enum engine_gate gate, const char *what,
 {
     struct engine_gate_result *result = &prober->gates[gate];
     result->ok = false;
-    (void) snprintf(result->text, sizeof result->text, "%s%s%s%s%s", what,
-                    why[0] == 0 ? "" : ": ", why, fix[0] == 0 ? "" : "; ", fix);
+    (void) snprintf(result->text, sizeof result->text, "%.90s%s%.200s%s%.90s",
+                    what, why[0] == 0 ? "" : ": ", why, fix[0] == 0 ? "" : "; ",
+                    fix);
 }
 
 /* ---- sources ----------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "node/engine/plan.h"
 #include "node/engine/staging.h"
 #include "node/engine/unique.h"
+#include "replication/apply.h"
 
 #define RECOUNT_MS 5000
 
@@ -142,10 +143,14 @@ enum ts_code role_apply(struct engine *engine, const struct batch *batch,
                        "cannot take over rows: this node has no state yet; a "
                        "snapshot is needed");
     }
-    (void) batch;
-    return code == TS_OK ? ts_fail(err, TS_E_VERSION, 0,
-                                   "cannot take over rows: this build cannot")
-                         : code;
+    if (code == TS_OK) {
+        code = journal_apply(state->journal, batch->items, batch->count, err);
+    }
+    if (code == TS_OK) {
+        state->epoch = journal_position(state->journal).epoch;
+        engine_note_position(engine);
+    }
+    return code;
 }
 
 enum ts_code role_install(struct engine *engine, int64_t number, bool keep,

@@ -1,5 +1,6 @@
 #include "node/engine/state.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,34 +15,41 @@
 #define JOURNAL_ANEW \
     "DELETE FROM journal; DELETE FROM journal_state; DELETE FROM lineage;"
 
-struct db_schema state_schema(void)
+/* Made once, by whichever thread asks first. */
+static struct db_schema newest;
+static struct capture_tables replicated;
+static pthread_once_t described = PTHREAD_ONCE_INIT;
+
+static void describe(void)
 {
     static const char *migrations[SCHEMA_LEVEL];
     static char level_1[sizeof journal_sql + 32 * 1024];
     static char level_2[32 * 1024];
-    if (migrations[0] == NULL) {
-        (void) snprintf(level_1, sizeof level_1, "%s\n%s", metaverse_sql[0],
-                        journal_sql);
-        (void) snprintf(level_2, sizeof level_2, "%s\n%s", metaverse_sql[1],
-                        JOURNAL_ANEW);
-        migrations[0] = level_1;
-        migrations[1] = level_2;
+    (void) snprintf(level_1, sizeof level_1, "%s\n%s", metaverse_sql[0],
+                    journal_sql);
+    (void) snprintf(level_2, sizeof level_2, "%s\n%s", metaverse_sql[1],
+                    JOURNAL_ANEW);
+    migrations[0] = level_1;
+    migrations[1] = level_2;
+    newest = (struct db_schema){ .application_id = 0x54534d56, /* "TSMV" */
+                                 .migrations = migrations,
+                                 .migration_count = SCHEMA_LEVEL };
+    replicated.names = metaverse_tables;
+    while (metaverse_tables[replicated.count] != NULL) {
+        replicated.count++;
     }
-    return (struct db_schema){ .application_id = 0x54534d56, /* "TSMV" */
-                               .migrations = migrations,
-                               .migration_count = SCHEMA_LEVEL };
+}
+
+struct db_schema state_schema(void)
+{
+    (void) pthread_once(&described, describe);
+    return newest;
 }
 
 const struct capture_tables *state_tables(void)
 {
-    static struct capture_tables tables;
-    if (tables.names == NULL) {
-        tables.names = metaverse_tables;
-        while (metaverse_tables[tables.count] != NULL) {
-            tables.count++;
-        }
-    }
-    return &tables;
+    (void) pthread_once(&described, describe);
+    return &replicated;
 }
 
 /* ---- numbers ----------------------------------------------------------------
@@ -96,9 +104,9 @@ static enum ts_code numbers_store(struct state *state, struct ts_err *err)
 static enum ts_code open_file(struct state *state, const char *path,
                               enum db_mode mode, struct ts_err *err)
 {
-    struct db_schema schema = state_schema();
-    struct journal_options options = { .tables = state_tables() };
-    enum ts_code code = metaverse_open(path, mode, &schema, &state->mv, err);
+    struct journal_options options = { .tables = state_tables(),
+                                       .schema = &newest };
+    enum ts_code code = metaverse_open(path, mode, &newest, &state->mv, err);
     if (code == TS_OK) {
         code = journal_open(&state->mv->db, &options, &state->journal, err);
     }
@@ -226,17 +234,24 @@ enum ts_code state_install(struct state *state, int64_t number, bool keep,
 {
     struct ts_err ignored;
     int64_t selected = 0;
+    enum ts_code code =
+        keep && state->folder > 0
+            ? generation_keep(state->directory, state->folder, err)
+            : TS_OK;
+    if (code != TS_OK) {
+        return code;
+    }
     close_file(state);
     state->building = false;
     state->epoch = 0;
-    enum ts_code code = generation_select(state->directory, number, err);
+    code = generation_select(state->directory, number, err);
     enum ts_code opened =
         generation_current(state->directory, &selected, &ignored);
     if (opened == TS_OK && selected > 0) {
         opened =
             open_selected(state, DB_DURABLE, code == TS_OK ? err : &ignored);
     }
-    if (code == TS_OK && opened == TS_OK && !keep) {
+    if (code == TS_OK && opened == TS_OK) {
         /* What was selected before; that it is left over harms nothing. */
         (void) !generation_discard(state->directory, &ignored);
     }
