@@ -71,7 +71,7 @@ BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm sim sim-build sim-mutations demo bench \
+.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm sim sim-build sim-mutations model demo bench \
         lab-up lab-down install deb setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
@@ -178,6 +178,9 @@ sim: sim-build                       ## SEEDS=100 simulated histories of a pair,
 	@build/sim/simulate --seeds $(SEEDS) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
 sim-mutations: sim-build             ## break each rule of a pair: how soon does the simulator notice?
 	@build/sim/simulate --mutations
+
+model: setup                         ## explore the models of lease and fence, and see each broken rule break them
+	@tests/model/run
 
 SECONDS ?= 60
 fuzz:                                ## run each fuzz target for SECONDS=60
