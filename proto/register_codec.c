@@ -177,12 +177,15 @@ static void fill(struct packing *p, Twinsync__V1__RegisterValue *to,
     to->holder = text_of(p, from->holder, sizeof from->holder);
     to->boot = bytes_of(p, from->boot, sizeof from->boot, sizeof from->boot);
     to->released = from->released;
+    to->planned = from->planned;
+    to->paused = from->paused;
     to->fenced = from->fenced;
     to->is_unprotected = from->is_unprotected;
     to->unprotected_since = position_of(p, &from->unprotected_since);
     to->position = position_of(p, &from->position);
     to->level = from->level;
     to->data_generation = number_of(p, from->data_generation);
+    to->pause_left_ms = number_of(p, from->pause_left_ms);
     to->handover =
         bytes_of(p, from->handover, from->handover_size, sizeof from->handover);
     to->server =
@@ -339,8 +342,11 @@ static const char *convert(const Twinsync__V1__RegisterValue *from,
     to->membership = from->membership;
     to->epoch = from->epoch;
     to->data_generation = from->data_generation;
+    to->pause_left_ms = from->pause_left_ms;
     to->level = from->level;
     to->released = from->released;
+    to->planned = from->planned;
+    to->paused = from->paused;
     to->fenced = from->fenced;
     to->is_unprotected = from->is_unprotected;
     if (from->id.len != sizeof to->id ||
@@ -349,7 +355,8 @@ static const char *convert(const Twinsync__V1__RegisterValue *from,
         return "an identity that is not 16 bytes";
     }
     if (!is_number(to->serial) || !is_number(to->membership) ||
-        !is_number(to->epoch) || !is_number(to->data_generation)) {
+        !is_number(to->epoch) || !is_number(to->data_generation) ||
+        !is_number(to->pause_left_ms)) {
         return "a number that passes 2^63 - 1";
     }
     if (!get_text(from->holder, to->holder, sizeof to->holder) ||

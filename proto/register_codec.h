@@ -76,6 +76,7 @@ struct register_value {
     char holder[REGISTER_NAME_SIZE]; /* "": nobody has held it yet */
     uint8_t boot[REGISTER_ID_SIZE];  /* of the holder's process */
     bool released;                   /* nobody exports in this epoch */
+    bool planned;                    /* its holder gave it up on purpose */
     bool fenced;                     /* every principal below it is gone */
     size_t principal_count;
     struct register_principal principals[REGISTER_PRINCIPALS_MAX];
@@ -85,6 +86,9 @@ struct register_value {
     struct register_position position; /* the holder's, at this write */
     uint32_t level;                    /* schema level that writers use */
     uint64_t data_generation;
+
+    bool paused;            /* by an operator: nothing is exported */
+    uint64_t pause_left_ms; /* at this write; 0: until resumed */
 
     /* Unplanned takeovers, youngest first: how long ago, at this write. */
     size_t takeover_count;

@@ -158,7 +158,8 @@ enum member_probe {
     MEMBER_PROBE_TARGET,
     MEMBER_PROBE_REGISTRATION, /* where principals are made */
     MEMBER_PROBE_DISK,
-    MEMBER_PROBE_STATE, /* selected, complete, its sums right */
+    MEMBER_PROBE_STATE,  /* selected, complete, its sums right */
+    MEMBER_PROBE_CONFIG, /* the peer's configuration is not another one */
     MEMBER_PROBES
 };
 
@@ -177,8 +178,9 @@ enum member_event_kind {
     MEMBER_LINK,        /* the link to the peer came up or went down */
     MEMBER_PROGRESS,    /* the exporter's loop went round since the last one */
     MEMBER_POSITION,    /* the state of this node moved */
-    MEMBER_EQUAL,       /* leader: has the follower all of ours on its disk? */
-    MEMBER_TOKEN,       /* our principal received a token: may it be used? */
+    MEMBER_EQUAL, /* leader: has the follower all of ours on its disk? Sent
+                     with every acknowledgement; a new position says no */
+    MEMBER_TOKEN, /* our principal received a token: may it be used? */
     MEMBER_UNPROTECTED, /* a batch waits for a silent standby */
     MEMBER_GENERATION,  /* a first load is complete: record its generation */
     MEMBER_COMMAND,     /* of an operator or of the daemon; answered by id */
@@ -374,12 +376,14 @@ void member_step(struct member *member, const struct member_event *event,
                  struct ts_clocks now, struct member_effects *out);
 
 /* Milliseconds until it wants a MEMBER_TICK; 0: now. */
-int64_t member_deadline(const struct member *member, struct ts_clocks now);
+int64_t member_deadline(struct member *member, struct ts_clocks now);
 
 /* What other threads need to decide by themselves, published by the wiring
  * after every step. */
 struct member_gate {
-    bool open;
+    bool open; /* it may export */
+    bool held; /* it holds the lease: a token may be recorded, also while
+                  it fences */
     uint64_t epoch;
     struct ts_clocks from; /* read before what renewed the lease was sent */
     int64_t allowed_ms;    /* T(1-e) - m */
@@ -408,7 +412,7 @@ struct member_view {
     const struct member_heartbeat *peer; /* NULL: nothing heard */
     int64_t peer_age_ms;
 };
-void member_view(const struct member *member, struct ts_clocks now,
+void member_view(struct member *member, struct ts_clocks now,
                  struct member_view *ret_view);
 
 /* The conditions for exporting on this node, in the order in which they are
@@ -420,7 +424,7 @@ struct member_gate_row {
     char threshold[96];
     char fix[MEMBER_TEXT_SIZE]; /* "" when ok */
 };
-size_t member_explain(const struct member *member, struct ts_clocks now,
+size_t member_explain(struct member *member, struct ts_clocks now,
                       struct member_gate_row rows[static MEMBER_GATES_MAX]);
 
 const char *member_role_name(enum member_role role); /* "standby" */

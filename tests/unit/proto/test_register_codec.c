@@ -50,6 +50,9 @@ static void fill(struct register_value *value)
     value->unprotected_since = (struct register_position){ 1, 9, 77, { 5 } };
     value->position = (struct register_position){ 1, 9, 99, { 6 } };
     value->level = 1;
+    value->planned = true;
+    value->paused = true;
+    value->pause_left_ms = 60000;
     value->data_generation = 1;
     value->takeover_count = REGISTER_TAKEOVERS_MAX;
     value->takeover_ages_ms[2] = REGISTER_NUMBER_MAX;

@@ -1,0 +1,236 @@
+/* The next value of the register: everything that is wanted, in one swap. */
+#include <string.h>
+
+#include "node/cluster/private.h"
+
+/* ---- what grows older --------------------------------------------------- */
+
+/* Ages are counted by the slower clock: a takeover is rather remembered for
+ * too long. */
+static void age(struct register_value *value, int64_t elapsed_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < value->takeover_count; i++) {
+        uint64_t ms = value->takeover_ages_ms[i] + (uint64_t) elapsed_ms;
+        if (ms < MEMBER_TAKEOVERS_MS) {
+            value->takeover_ages_ms[kept++] = ms;
+        }
+    }
+    value->takeover_count = kept;
+    memset(value->takeover_ages_ms + kept, 0,
+           (REGISTER_TAKEOVERS_MAX - kept) * sizeof value->takeover_ages_ms[0]);
+    if (value->paused && value->pause_left_ms > 0) {
+        uint64_t passed = (uint64_t) elapsed_ms;
+        value->paused = value->pause_left_ms > passed;
+        value->pause_left_ms =
+            value->paused ? value->pause_left_ms - passed : 0;
+    }
+}
+
+static int64_t seen_ms(const struct member *member)
+{
+    return ts_elapsed_least(member->seen.changed, member->now);
+}
+
+size_t compose_takeovers(const struct member *member)
+{
+    const struct register_value *value = &member->seen.value;
+    size_t count = 0;
+    for (size_t i = 0; i < value->takeover_count; i++) {
+        count += value->takeover_ages_ms[i] + (uint64_t) seen_ms(member) <
+                 MEMBER_TAKEOVERS_MS;
+    }
+    return count;
+}
+
+static void remember_takeover(struct register_value *value)
+{
+    size_t kept = value->takeover_count < REGISTER_TAKEOVERS_MAX
+                      ? value->takeover_count
+                      : REGISTER_TAKEOVERS_MAX - 1;
+    memmove(value->takeover_ages_ms + 1, value->takeover_ages_ms,
+            kept * sizeof value->takeover_ages_ms[0]);
+    value->takeover_ages_ms[0] = 0;
+    value->takeover_count = kept + 1;
+}
+
+static uint64_t next_serial(const struct member *member)
+{
+    uint64_t last = member->claims.serial_last;
+    uint64_t seen = member->seen.value.serial;
+    return (last > seen ? last : seen) + 1;
+}
+
+/* ---- the holder's ------------------------------------------------------- */
+
+static struct register_principal *own_principal(struct register_value *value)
+{
+    for (size_t i = 0; i < value->principal_count; i++) {
+        if (value->principals[i].epoch == value->epoch) {
+            return &value->principals[i];
+        }
+    }
+    return NULL;
+}
+
+static void put_token(const struct member *member, struct register_value *value)
+{
+    struct register_principal *own = own_principal(value);
+    if (member->wants.token && own != NULL) {
+        memcpy(own->token_hash, member->wants.token_hash,
+               sizeof own->token_hash);
+        if (own->token_lifetime_s < member->wants.token_lifetime_s) {
+            own->token_lifetime_s = member->wants.token_lifetime_s;
+        }
+    }
+}
+
+static void put_protection(const struct member *member,
+                           struct register_value *value)
+{
+    const struct wants *wants = &member->wants;
+    bool begins = false;
+    if (wants->generation) {
+        value->data_generation = wants->generation_number;
+        begins = true;
+    } else if (wants->unprotected) {
+        begins = true;
+    } else if (value->is_unprotected && wants_protect(member)) {
+        value->is_unprotected = false;
+        memset(&value->unprotected_since, 0, sizeof value->unprotected_since);
+    }
+    if (begins && !value->is_unprotected) {
+        value->is_unprotected = true;
+        value->unprotected_since = member->position;
+    }
+}
+
+static void drop_voter(struct register_value *value, const char *name)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < value->voter_count; i++) {
+        if (strcmp(value->voters[i], name) != 0) {
+            memmove(value->voters[kept++], value->voters[i],
+                    sizeof value->voters[i]);
+        }
+    }
+    value->voter_count = kept;
+    memset(value->voters + kept, 0,
+           (REGISTER_VOTERS_MAX - kept) * sizeof value->voters[0]);
+}
+
+/* One change of the members at a time, each with its own list number. */
+static void put_members(const struct member *member,
+                        struct register_value *value)
+{
+    const struct operating *op = &member->op;
+    if (op->admit.open && strcmp(value->learner, op->admit_node) != 0) {
+        drop_voter(value, op->admit_node);
+        member_copy_text(value->learner, sizeof value->learner, op->admit_node);
+        value->membership++;
+    } else if (wants_swap_in(member)) {
+        char learner[REGISTER_NAME_SIZE];
+        memcpy(learner, value->learner, sizeof learner);
+        memset(value->voters, 0, sizeof value->voters);
+        memset(value->learner, 0, sizeof value->learner);
+        memcpy(value->voters[0], member->name, sizeof value->voters[0]);
+        memcpy(value->voters[1], learner, sizeof value->voters[1]);
+        value->voter_count = 2;
+        value->membership++;
+    }
+}
+
+static void put_commands(const struct member *member,
+                         struct register_value *value)
+{
+    const struct operating *op = &member->op;
+    if (op->level.open) {
+        value->level = op->level_wanted;
+    }
+    if (op->pause.open) {
+        value->paused = op->pause_wanted;
+        value->pause_left_ms = op->pause_wanted ? (uint64_t) op->pause_ms : 0;
+    }
+    if (op->repin.open) {
+        value->server_size = op->server_size;
+        memset(value->server, 0, sizeof value->server);
+        memcpy(value->server, op->server, op->server_size);
+    }
+}
+
+static bool is_confirmed(const struct takeover *takeover, uint64_t epoch)
+{
+    for (size_t i = 0; i < takeover->confirmed_count; i++) {
+        if (takeover->confirmed[i] == epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was fenced leaves the list; what could not be stays, for whoever takes
+ * over next. */
+static void put_fence(const struct member *member, struct register_value *value)
+{
+    const struct takeover *takeover = &member->takeover;
+    size_t kept = 0;
+    for (size_t i = 0; i < value->principal_count; i++) {
+        uint64_t epoch = value->principals[i].epoch;
+        if (epoch >= value->epoch || !is_confirmed(takeover, epoch)) {
+            if (kept != i) {
+                value->principals[kept] = value->principals[i];
+            }
+            kept++;
+        }
+    }
+    memset(value->principals + kept, 0,
+           (REGISTER_PRINCIPALS_MAX - kept) * sizeof value->principals[0]);
+    value->principal_count = kept;
+    value->fenced = true;
+    for (size_t i = 0; i < kept; i++) {
+        value->fenced &= value->principals[i].epoch >= value->epoch;
+    }
+}
+
+void compose_next(const struct member *member, struct register_value *value)
+{
+    *value = member->seen.value;
+    value->serial = next_serial(member);
+    value->position = member->position;
+    age(value, seen_ms(member));
+    put_token(member, value);
+    put_protection(member, value);
+    put_members(member, value);
+    put_commands(member, value);
+    if (member->takeover.step == TAKEOVER_CONFIRMING) {
+        put_fence(member, value);
+    }
+    if (member->wants.release) {
+        value->released = true;
+        value->planned = member->wants.release_planned;
+    }
+}
+
+/* ---- a candidate's ------------------------------------------------------ */
+
+void compose_claim(const struct member *member, struct register_value *value)
+{
+    const struct takeover *takeover = &member->takeover;
+    *value = member->seen.value;
+    value->serial = next_serial(member);
+    age(value, seen_ms(member));
+    value->epoch = takeover->epoch;
+    memset(value->holder, 0, sizeof value->holder);
+    memcpy(value->holder, member->name, sizeof value->holder);
+    memcpy(value->boot, member->boot, sizeof value->boot);
+    value->released = value->planned = value->fenced = false;
+    if (takeover->planned) {
+        memset(value->takeover_ages_ms, 0, sizeof value->takeover_ages_ms);
+        value->takeover_count = 0;
+    } else if (!takeover->is_own_return && !takeover->was_planned) {
+        remember_takeover(value);
+    }
+    if (value->principal_count < REGISTER_PRINCIPALS_MAX) {
+        value->principals[value->principal_count++] = takeover->principal;
+    }
+}
