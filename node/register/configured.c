@@ -105,9 +105,9 @@ static enum ts_code set_ldap(const struct config *config,
     return TS_OK;
 }
 
-enum ts_code register_configure(const struct config *config,
-                                struct register_configured *ret_configured,
-                                struct ts_err *err)
+enum ts_code register_options_of(const struct config *config,
+                                 struct register_configured *ret_configured,
+                                 struct ts_err *err)
 {
     struct register_configured *set = ret_configured;
     memset(set, 0, sizeof *set);

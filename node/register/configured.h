@@ -21,9 +21,9 @@ struct register_configured {
  * Owns     register_configured_done(), also after an error.
  * Errors   TS_E_CONFIG (no register, a path too long), TS_E_NOMEM. */
 TS_MUSTUSE enum ts_code
-register_configure(const struct config *config,
-                   struct register_configured *ret_configured,
-                   struct ts_err *err);
+register_options_of(const struct config *config,
+                    struct register_configured *ret_configured,
+                    struct ts_err *err);
 void register_configured_done(struct register_configured *configured);
 
 #endif

@@ -46,9 +46,12 @@ struct peer {
 /* -- the socket -------------------------------------------------------------
  */
 
+/* The monitor is stopped before its reader goes: libzmq's one I/O thread would
+ * wait for ever for somebody to take an event that nobody can. */
 static void hang_up(struct peer *peer)
 {
     if (peer->monitor != NULL) {
+        (void) zmq_socket_monitor(zsock_resolve(peer->socket), NULL, 0);
         (void) zmq_close(peer->monitor);
         peer->monitor = NULL;
     }
@@ -308,6 +311,7 @@ static enum ts_code ask(struct peer *peer, const struct register_call *call,
     uint8_t server[WITNESS_IDENTITY_SIZE];
     struct ts_slice bytes;
     peer->how = UNSENT;
+    (void) collect_news(peer); /* old news would fill the monitor */
     ts_arena_reset(&peer->arena);
     request->number = ++peer->number;
     request->cluster = peer->cluster;

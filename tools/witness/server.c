@@ -173,6 +173,9 @@ static enum ts_code listen_on(struct server *server,
 static void hang_up(struct server *server)
 {
     if (server->monitor != NULL) {
+        /* In this order: libzmq's I/O thread waits for ever for a reader that
+         * is gone. */
+        (void) zmq_socket_monitor(zsock_resolve(server->socket), NULL, 0);
         (void) zmq_close(server->monitor);
     }
     zsock_destroy(&server->socket);
