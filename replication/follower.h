@@ -17,7 +17,7 @@
  *       acknowledged.
  *   F2  a frame below the highest epoch is refused; a frame of another stream
  *       is ignored.
- *   F3  memory is bounded by the credit and one row.
+ *   F3  memory is bounded by the credit, one frame and one row.
  *   F4  an old primary has its tail taken (or refused) before it wants a
  *       snapshot; its state is kept aside when the snapshot replaces it.
  *   F5  the old state stays the selected one until a snapshot is whole on the

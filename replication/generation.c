@@ -263,6 +263,18 @@ static enum ts_code discard_one(const char *directory, int state,
                : remove_folder(directory, state, name, err);
 }
 
+enum ts_code generation_abandon(const char *directory, int64_t generation,
+                                struct ts_err *err)
+{
+    char name[FOLDER_SIZE];
+    folder_name(generation, name);
+    TS_AUTOCLOSE int state = -1;
+    enum ts_code code = open_directory(directory, &state, err);
+    return code == TS_OK && holds(state, name, MARK)
+               ? remove_folder(directory, state, name, err)
+               : code;
+}
+
 enum ts_code generation_keep(const char *directory, int64_t generation,
                              struct ts_err *err)
 {

@@ -86,6 +86,12 @@ TS_MUSTUSE enum ts_code
 generation_locate(const char *directory, int64_t *ret_generation,
                   char path[static GENERATION_PATH_SIZE], struct ts_err *err);
 
+/* Delete one build that is not selected, if it is there.
+ * Errors   TS_E_IO (some of it is left; that harms nothing). */
+TS_MUSTUSE enum ts_code generation_abandon(const char *directory,
+                                           int64_t generation,
+                                           struct ts_err *err);
+
 /* Before another folder is selected in its place: do not delete this one, but
  * name it diverged.NUMBER, instead of an older one of that name.
  * Errors   TS_E_IO. */

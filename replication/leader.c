@@ -99,13 +99,16 @@ static void note_own(struct leader *leader, const struct journal_position *at)
     }
 }
 
-/* L2. */
+/* L2: with the credit used up, only the row that was begun is ended. */
 static uint64_t room(const struct leader *leader)
 {
     uint64_t moving = leader->sent - leader->received;
     uint64_t held = leader->sent - leader->consumed;
-    bool may_begin = leader->offset > 0 || held < leader->credit;
-    return may_begin && moving < leader->credit ? leader->credit - moving : 0;
+    uint64_t left = moving < leader->credit ? leader->credit - moving : 0;
+    if (held >= leader->credit && left > leader->rest) {
+        left = leader->rest;
+    }
+    return left < FRAME_ROWS_SIZE_MAX ? left : FRAME_ROWS_SIZE_MAX;
 }
 
 static void pump_rows(struct leader_step *step)
@@ -119,8 +122,7 @@ static void pump_rows(struct leader_step *step)
     struct ship_job *job = leader_ask(step, SHIP_READ);
     job->at = leader->next;
     job->offset = leader->offset;
-    job->size_max =
-        size < FRAME_ROWS_SIZE_MAX ? (size_t) size : FRAME_ROWS_SIZE_MAX;
+    job->size_max = (size_t) size;
 }
 
 static void send_pieces(struct leader_step *step)
@@ -139,7 +141,8 @@ static void send_pieces(struct leader_step *step)
         const struct frame_piece *piece = &result->pieces[i];
         size_t end = piece->offset + piece->item.changeset.size;
         leader->sent += piece->item.changeset.size;
-        leader->offset = end < piece->total ? end : 0;
+        leader->rest = piece->total - end;
+        leader->offset = leader->rest > 0 ? end : 0;
         if (leader->offset == 0) {
             leader->next = journal_item_end(&piece->item);
             note_own(leader, &leader->next);
@@ -200,6 +203,7 @@ static void take_follow(struct leader_step *step)
     leader->received = 0;
     leader->consumed = 0;
     leader->offset = 0;
+    leader->rest = 0;
     leader->asked = frame->follow.at;
     leader->acked = (struct journal_position){ .seq = 0 };
     leader->tail_taken = 0;

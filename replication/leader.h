@@ -15,8 +15,8 @@
  * Invariants:
  *   L1  rows are sent only behind a position that was found in the lineage.
  *   L2  no row is begun while the follower's credit is used up, and what is on
- *       its way never passes it: the follower holds at most its credit and one
- *       row.
+ *       its way never passes it: the follower holds at most its credit, one
+ *       frame and one row.
  *   L3  `acked` is a position that the follower said to be durable; it is at
  *       most what was sent to it, and where it is our own, so is its sum.
  *   L4  a frame of a higher epoch makes the leader yield; it sends nothing

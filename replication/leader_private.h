@@ -29,7 +29,7 @@ struct leader {
     uint64_t stream, credit, sent, received, consumed;
     struct journal_position asked; /* what the follower said it has */
     struct journal_position next;  /* behind what was sent */
-    size_t offset;                 /* sent of the row behind `next` */
+    size_t offset, rest; /* of the row behind `next`: sent, and not yet */
 
     /* The snapshot. */
     bool offered;

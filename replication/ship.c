@@ -14,6 +14,7 @@ struct ship {
     struct db db; /* .handle NULL: no state */
     struct snapshot_build *build;
     struct snapshot_install *install;
+    int64_t folder; /* of the last one that was begun; 0: none */
 };
 
 enum ts_code ship_new(const struct ship_options *options,
@@ -132,7 +133,8 @@ static enum ts_code run_begin(struct ship *ship, const struct ship_job *job,
     enum ts_code code = snapshot_install_new(&options, &job->offer,
                                              &ship->install, &result->err);
     if (code == TS_OK) {
-        result->folder = snapshot_install_folder(ship->install);
+        ship->folder = snapshot_install_folder(ship->install);
+        result->folder = ship->folder;
     }
     return code;
 }
@@ -162,7 +164,7 @@ static enum ts_code run_finish(struct ship *ship, const struct ship_job *job,
     if (ship->install == NULL) {
         return none_begun(result);
     }
-    result->folder = snapshot_install_folder(ship->install);
+    result->folder = ship->folder;
     enum ts_code code =
         snapshot_install_finish(ship->install, &result->at, &result->err);
     snapshot_install_free(ship->install);
@@ -186,9 +188,13 @@ static enum ts_code run_abandon(struct ship *ship, const struct ship_job *job,
                                 struct ship_result *result)
 {
     (void) job;
+    if (ship->folder == 0) {
+        return TS_OK;
+    }
     snapshot_install_free(ship->install);
     ship->install = NULL;
-    return generation_discard(ship->options.directory, &result->err);
+    return generation_abandon(ship->options.directory, ship->folder,
+                              &result->err);
 }
 
 static const struct {
