@@ -148,6 +148,32 @@ class Ends(OAuth):
         self.assertStatus(self.lab.oauth("/token", GRANT, login), 401)
         self.assertEqual(self.admitted(other), 200)
 
+    def test_with_a_lag_tokens_outlive_their_client_for_so_long(self):
+        self.lab.set_options("oauth", token_lag_seconds=1)
+        client = self.register()
+        login = (client["client_id"], client["client_secret"])
+        token = self.issue(login=login)
+        status, _ = self.call("DELETE", client["registration_client_uri"], client["registration_access_token"])
+        self.assertEqual(status, 204)
+        self.assertEqual(self.admitted(token), 200)
+        self.assertStatus(self.lab.oauth("/token", GRANT, login), 401)
+        status, _ = self.call("GET", client["registration_client_uri"], client["registration_access_token"])
+        self.assertEqual(status, 401)
+        wait_until(lambda: self.admitted(token) == 401, "the lag is over", 10)
+
+    def test_foreign_tokens_are_inactive_unless_any_may_be_asked_about(self):
+        token, login = self.sync_token(), ("sync-post", self.secret("sync-post.secret"))
+        form = {"token": token, "client_id": login[0], "client_secret": login[1]}
+        self.assertEqual(self.lab.oauth("/token/introspection", form).body, {"active": False})
+        self.lab.set_options("oauth", introspection="any")
+        self.assertTrue(self.lab.oauth("/token/introspection", form).body["active"])
+
+    def test_a_token_s_life_may_be_left_unsaid(self):
+        login = ("sync", self.secret("sync.secret"))
+        self.assertIn("expires_in", self.lab.oauth("/token", GRANT, login).body)
+        self.lab.set_options("oauth", expires_in=False)
+        self.assertNotIn("expires_in", self.lab.oauth("/token", GRANT, login).body)
+
     def test_registering_needs_the_initial_token(self):
         status, _ = self.call("POST", self.lab.env["registration_url"], "wrong", {})
         self.assertEqual(status, 401)

@@ -2,7 +2,8 @@
  * adapter -- where oidc-provider keeps its clients and tokens, durably.
  *
  * Deleting a client deletes its tokens with it: the product alone would leave
- * them valid until they expire.
+ * them valid until they expire. Some servers do; with lag_ms() above 0 this one
+ * leaves them valid for so long, or until they expire if that is sooner.
  */
 import { Journal } from "../common/journal.mjs";
 
@@ -11,8 +12,10 @@ const REWRITE_RECORDS_MIN = 10_000;
 export class TokenStore {
     #rows = new Map();
     #journal;
+    #lag_ms;
 
-    constructor(file) {
+    constructor(file, lag_ms = () => 0) {
+        this.#lag_ms = lag_ms;
         this.#journal = new Journal(file, ({ key, row }) => this.#apply(key, row));
         this.#drop((row) => row.expires_ms && row.expires_ms < Date.now());
         if (this.#journal.records > REWRITE_RECORDS_MIN && this.#journal.records > 2 * this.#rows.size)
@@ -39,6 +42,14 @@ export class TokenStore {
 
     durable() {
         return this.#journal.durable();
+    }
+
+    /** Ends the rows that `unwanted` names, with the lag. */
+    endWhere(unwanted) {
+        const end_ms = Date.now() + this.#lag_ms();
+        if (this.#lag_ms() <= 0) return this.#drop(unwanted);
+        for (const [key, row] of this.#rows)
+            if (unwanted(row, key)) this.set(key, { ...row, expires_ms: Math.min(row.expires_ms || end_ms, end_ms) });
     }
 
     dropWhere(unwanted) {
@@ -71,8 +82,9 @@ export class TokenStore {
             async destroy(id) {
                 store.set(this.#key(id), null);
                 if (this.model !== "Client") return;
-                const tokens = /^(ClientCredentials|AccessToken|RegistrationAccessToken):/;
-                store.dropWhere((row, key) => tokens.test(key) && row.payload.clientId === id);
+                const management = /^RegistrationAccessToken:/, tokens = /^(ClientCredentials|AccessToken):/;
+                store.dropWhere((row, key) => management.test(key) && row.payload.clientId === id);
+                store.endWhere((row, key) => tokens.test(key) && row.payload.clientId === id);
             }
 
             async consume(id) {

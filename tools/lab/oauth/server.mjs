@@ -15,8 +15,18 @@ import { RequestLog, now_us } from "../common/request-log.mjs";
 import { listen, readSettings } from "../common/service.mjs";
 
 const settings = readSettings();
-const store = new TokenStore(settings.store_file);
-const options = { token_seconds: settings.token_seconds };
+/*
+ * token_seconds       the life of tokens issued from now on
+ * token_lag_seconds   how long the tokens of a deleted client go on
+ * introspection       "own": a client may ask about its own tokens, for others
+ *                     they are inactive (RFC 7662 section 2.2); "any": about all
+ * expires_in          false: answers do not say how long a token lives
+ */
+const DEFAULTS = {
+    token_seconds: settings.token_seconds, token_lag_seconds: 0, introspection: "own", expires_in: true
+};
+const options = { ...DEFAULTS };
+const store = new TokenStore(settings.store_file, () => options.token_lag_seconds * 1000);
 const GRANTS = ["client_credentials"];
 
 function machineClient({ client_id, method, secret, jwks }) {
@@ -51,6 +61,7 @@ const provider = new Provider(settings.issuer, {
             enabled: true,
             allowedPolicy: (_, client, token) => client.clientId === token.clientId
                 || client.clientId === settings.resource_server.client_id
+                || options.introspection === "any"
         },
         revocation: { enabled: true },
         registration: { enabled: true, initialAccessToken: settings.initial_access_token },
@@ -67,6 +78,12 @@ const server = {
     error_type: "application/json",
     error: (status) => JSON.stringify({ error: status < 500 ? "invalid_client" : "server_error" })
 };
+
+/* The token endpoint alone may keep silent about how long a token lives. */
+provider.use(async (ctx, next) => {
+    await next();
+    if (!options.expires_in && ctx.oidc?.route === "token") delete ctx.body?.expires_in;
+});
 
 const answer = provider.callback();
 
@@ -87,7 +104,7 @@ provider.on("server_error", (_, error) => console.error("server error:", error))
 await listenControl(settings.control_port, server.faults, {
     get: () => options,
     set: (changes) => Object.assign(options, changes),
-    reset: () => { options.token_seconds = settings.token_seconds; }
+    reset: () => Object.assign(options, DEFAULTS)
 });
 await listen(settings, handle);
 console.log("ready");
