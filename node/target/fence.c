@@ -117,8 +117,11 @@ static void unhelpful(struct fence *fence, enum fence_answer answer,
     fence->odd += answer != FENCE_BUSY;
     if (fence->odd >= FENCE_PATIENCE) {
         go(fence, next);
-    } else {
-        rest(fence, now);
+        return;
+    }
+    rest(fence, now);
+    if (answer != FENCE_BUSY) { /* waiting longer would not change its mind */
+        fence->wait_ms = fence->back_off_ms = FENCE_WAIT_MIN_MS;
     }
 }
 
@@ -278,20 +281,30 @@ enum fence_evidence fence_evidence(const struct fence *fence)
     return fence->evidence;
 }
 
-static const char *waits_for(const struct fence *fence)
+/* Whom the last act asked. */
+static const char *asked(const struct fence *fence)
 {
-    static const char *const busy[] = {
-        [FENCE_ASK_CANARY] = "the token endpoint does not answer",
-        [FENCE_TRY_CANARY] = "the target does not answer",
-        [FENCE_SEE_CANARY] = "the introspection endpoint does not answer",
-        [FENCE_DELETE] = "the registration endpoint did not delete the client",
-        [FENCE_ASK_AGAIN] = "the token endpoint does not answer",
-        [FENCE_TRY_OWN] = "the target does not serve our own credential",
-        [FENCE_SEE_OWN] = "the introspection endpoint does not know our own "
-                          "token",
+    static const char *const whom[] = {
+        [FENCE_ASK_CANARY] = "the token endpoint",
+        [FENCE_TRY_CANARY] = "the target",
+        [FENCE_SEE_CANARY] = "the introspection endpoint",
+        [FENCE_DELETE] = "the registration endpoint",
+        [FENCE_ASK_AGAIN] = "the token endpoint",
+        [FENCE_TRY_OWN] = "the target",
+        [FENCE_SEE_OWN] = "the introspection endpoint",
         [FENCE_WAIT] = "",
         [FENCE_DONE] = "",
     };
+    return whom[fence->last];
+}
+
+/* Why it is not confirmed; `who` comes before it. */
+static const char *waits_for(const struct fence *fence, const char **ret_who)
+{
+    *ret_who = "";
+    if (fence->next == FENCE_WAIT) {
+        return "the client is deleted, no token of it could be judged";
+    }
     if (fence->last == FENCE_ASK_AGAIN && fence->answer == FENCE_YES) {
         return "the client still gets tokens: the registration endpoint did "
                "not delete it";
@@ -300,7 +313,26 @@ static const char *waits_for(const struct fence *fence)
         (fence->last == FENCE_TRY_CANARY || fence->last == FENCE_SEE_CANARY)) {
         return "the client is deleted, but its tokens are still admitted";
     }
-    return busy[fence->last];
+    *ret_who = asked(fence);
+    if (fence->answer == FENCE_BUSY) {
+        return " does not answer, or is busy";
+    }
+    switch (fence->last) {
+    case FENCE_DELETE:
+        return " did not delete the client, nor say that it is gone";
+    case FENCE_TRY_OWN:
+    case FENCE_SEE_OWN:
+        return " does not accept our own credential";
+    case FENCE_ASK_CANARY:
+    case FENCE_ASK_AGAIN:
+        return " neither granted a token nor said that the client is unknown";
+    case FENCE_TRY_CANARY:
+    case FENCE_SEE_CANARY:
+    case FENCE_WAIT:
+    case FENCE_DONE:
+        break;
+    }
+    return " answered neither with success nor with 401";
 }
 
 void fence_text(const struct fence *fence, struct ts_clocks now, char *text,
@@ -323,14 +355,13 @@ void fence_text(const struct fence *fence, struct ts_clocks now, char *text,
         return;
     }
     int64_t expiry = fence->gone ? expiry_ms(fence) : INT64_MAX;
-    const char *why = fence->next != FENCE_WAIT ? waits_for(fence)
-                                                : "the client is deleted, no "
-                                                  "token of it could be judged";
+    const char *who, *why = waits_for(fence, &who);
     if (expiry != INT64_MAX) {
         int64_t left = expiry - ts_elapsed_least(fence->gone_at, now);
-        (void) snprintf(text, size, "%s; confirmed in %lld s at the latest",
-                        why, (long long) ((left < 0 ? 0 : left) + 999) / 1000);
+        (void) snprintf(text, size, "%s%s; confirmed in %lld s at the latest",
+                        who, why,
+                        (long long) ((left < 0 ? 0 : left) + 999) / 1000);
     } else {
-        (void) snprintf(text, size, "%s", why);
+        (void) snprintf(text, size, "%s%s", who, why);
     }
 }

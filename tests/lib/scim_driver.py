@@ -4,6 +4,7 @@
         [outcome] = driver.run(create(1, "a1", userName="ada"))
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -51,8 +52,9 @@ class Driver:
 
     def close(self):
         """End it; a status other than 0 (a crash, a sanitizer) is an error."""
-        if self.process.poll() is None:
+        with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
+        if self.process.poll() is None:
             try:
                 self.process.wait(DEADLINE_SECONDS)
             except subprocess.TimeoutExpired:

@@ -6,7 +6,8 @@
  * One document a line. Lines with a "verb" are operations; they are submitted
  * together until another line comes: {"discover"}, {"enumerate": kind},
  * {"check"}, {"describe": path}, {"bench": {...}}, {"cancel_after_ms": n},
- * each answered by one line after all operations before it have ended.
+ * {"records"} (what the token hook was told, and how often the loop went
+ * round), each answered by one line after all operations before it have ended.
  */
 #include <jansson.h>
 #include <pthread.h>
@@ -24,6 +25,10 @@ struct driver {
     struct config_oauth oauth;
     json_t *settings;
     long gate_after; /* closes after so many questions; -1: never */
+    struct target_principal principal;
+    struct ts_time lease_end;
+    json_t *records; /* tokens */
+    long ticks;
     struct ts_arena arena;
     json_t *waiting; /* operations not submitted yet */
     long bench_left, bench_done;
@@ -364,6 +369,9 @@ static void handle(json_t *json)
         check();
     } else if (json_object_get(json, "describe") != NULL) {
         describe(text(json, "describe"), text(json, "kind"));
+    } else if (json_object_get(json, "records") != NULL) {
+        print(json_pack("{s:O, s:i}", "records", driver.records, "ticks",
+                        (int) driver.ticks));
     } else if (json_object_get(json, "bench") != NULL) {
         bench(json_object_get(json, "bench"));
     } else if (json_object_get(json, "cancel_after_ms") != NULL) {
@@ -386,6 +394,33 @@ static bool may_export(void *context, struct ts_time deadline)
     }
     driver.gate_after -= driver.gate_after > 0 ? 1 : 0;
     return true;
+}
+
+static int64_t remaining_ms(void *context)
+{
+    (void) context;
+    return ts_time_left(driver.lease_end);
+}
+
+static void tick(void *context)
+{
+    (void) context;
+    driver.ticks++;
+}
+
+static enum ts_code record(void *context, const struct ts_hash *hash,
+                           int64_t lifetime_s, struct ts_err *err)
+{
+    char hex[TS_HASH_TEXT_SIZE];
+    (void) context;
+    ts_hash_text(*hash, hex);
+    (void) json_array_append_new(
+        driver.records, json_pack("{s:s, s:I}", "hash", hex, "lifetime_s",
+                                  (json_int_t) lifetime_s));
+    return json_object_get(driver.settings, "refuse_tokens") == NULL
+               ? TS_OK
+               : ts_fail(err, TS_E_CANCELLED, 0,
+                         "could not use a token: the lease is lost");
 }
 
 static const char *const *names(json_t *list, size_t *ret_count)
@@ -429,12 +464,24 @@ static void set_up(json_t *json)
         .scope = copy(text(oauth, "scope")),
         .resource = copy(text(oauth, "resource")),
     };
+    json_t *principal = json_object_get(json, "principal");
+    json_t *lease = json_object_get(json, "lease_ms");
+    driver.principal = (struct target_principal){ text(principal, "id"),
+                                                  text(principal, "secret") };
+    driver.lease_end =
+        lease == NULL ? TS_NEVER
+                      : ts_time_after(ts_time_now(), json_integer_value(lease));
+    driver.records = json_array();
     driver.gate_after = json_object_get(json, "gate_after") == NULL
                             ? -1
                             : (long) number(json, "gate_after", 0);
     driver.options = (struct target_options){
         .config = &driver.config,
-        .gate = { .may_export = may_export },
+        .gate = { .may_export = may_export,
+                  .remaining_ms = lease == NULL ? NULL : remaining_ms,
+                  .tick = lease == NULL ? NULL : tick },
+        .principal = principal == NULL ? NULL : &driver.principal,
+        .token = { .record = record },
         .cluster = "test",
         .node = "alpha",
         .epoch = 1,
