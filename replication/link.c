@@ -46,7 +46,7 @@ static void refuse(struct link *link, const char *address, const char *key,
         link->told_since = now;
         link->told = 0;
     }
-    if (link->told < LINK_STRANGERS_TOLD && link->events.refused != NULL) {
+    if (link->told < LINK_STRANGERS_TOLD) {
         link->told++;
         link->events.refused(link->events.context, address, key, why);
     }
@@ -63,6 +63,9 @@ static bool admits(void *context, const struct zap_question *question,
         return false;
     }
     link->stats.is_met |= is_peer;
+    if (is_peer && link->events.met != NULL) {
+        link->events.met(link->events.context);
+    }
     (void) snprintf(user, ZAP_USER_SIZE, "%s", question->key);
     return true;
 }
@@ -184,9 +187,7 @@ static void set_up(struct link *link, bool is_up)
     }
     if (is_change) {
         link->stats.connects += is_up;
-        if (link->events.changed != NULL) {
-            link->events.changed(link->events.context, is_up);
-        }
+        link->events.changed(link->events.context, is_up);
     }
 }
 

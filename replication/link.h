@@ -57,12 +57,16 @@ struct link_guest_message {
     uint32_t reply;      /* for link_reply() */
 };
 
-/* None of them may close the link. */
+/* None of them may close the link; `met` may not call it at all. Those that
+ * may be NULL say so. */
 struct link_events {
     /* From the peer (K1). Everything in it is gone when this returns. */
     void (*heard)(void *context, const struct wire_message *message);
     /* Our connection to the peer came up or went down. */
     void (*changed)(void *context, bool is_up);
+    /* The peer has proved its key to us, in a connection of its own; NULL: of
+     * no interest. */
+    void (*met)(void *context);
     /* Somebody was refused (K4); `key` is "" if none was shown, and then the
      * address may be "unknown". */
     void (*refused)(void *context, const char *address, const char *key,

@@ -42,12 +42,22 @@
     X(CELL_DURABLE, "cell-durable")         \
     X(WITNESS_ANSWERED, "witness-answered")
 
+/* In the order in which a second computer's joining passes them, on both. */
+#define TS_FAILPOINT_JOIN_LIST(X)       \
+    X(JOIN_OWN_MADE, "join-own-made")   \
+    X(JOIN_TAKEN, "join-taken")         \
+    X(JOIN_ADMITTED, "join-admitted")   \
+    X(JOIN_ANSWERED, "join-answered")   \
+    X(JOIN_PEER_KEPT, "join-peer-kept") \
+    X(JOIN_KEY_KEPT, "join-key-kept")
+
 enum ts_failpoint {
 #define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
     TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
     TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_ENUM)
+        TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_ENUM)
 #undef TS_FAILPOINT_ENUM
-        TS_FAILPOINTS_COUNT
+            TS_FAILPOINTS_COUNT
 };
 
 #ifdef TS_FAILPOINTS

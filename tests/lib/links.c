@@ -201,7 +201,11 @@ void links_start(struct links *links, struct end *end, const struct end *peer,
         .peer_key = is_paired ? peer->own.public_key : NULL,
         .boot = { { (uint8_t) end->name[0], 1 } },
         .heartbeat_ms = end->heartbeat_ms,
-        .events = { heard, changed, refused, guest, end },
+        .events = { .heard = heard,
+                    .changed = changed,
+                    .refused = refused,
+                    .guest = guest,
+                    .context = end },
     };
     struct ts_err err = { 0 };
     struct ts_time deadline = ts_time_after(ts_time_now(), WAIT_MS);
