@@ -185,6 +185,37 @@ void engine_install(struct engine *engine, int64_t number, bool keep,
     job_post(engine, i == NULL ? NULL : &i->job, done);
 }
 
+struct finalize_job {
+    struct job job;
+    int64_t level;
+};
+
+static enum ts_code run_finalize(struct engine *engine, struct job *job,
+                                 struct ts_err *err)
+{
+    int64_t level = ((const struct finalize_job *) job)->level;
+    if (engine->role != ENGINE_ACTIVE) {
+        return ts_fail(err, TS_E_REFUSED, 0,
+                       "cannot bring the state to schema level %lld here: this "
+                       "node does not export",
+                       (long long) level);
+    }
+    enum ts_code code = state_finalize(&engine->context.state, level, err);
+    engine_note_position(engine);
+    return code;
+}
+
+void engine_finalize(struct engine *engine, int64_t level,
+                     struct engine_done done)
+{
+    struct finalize_job *f = calloc(1, sizeof *f);
+    if (f != NULL) {
+        f->job = (struct job){ .run = run_finalize, .needs_idle = true };
+        f->level = level;
+    }
+    job_post(engine, f == NULL ? NULL : &f->job, done);
+}
+
 /* ---- this node's own file ---------------------------------------------------
  */
 
@@ -433,6 +464,7 @@ void engine_facts(struct engine *engine, struct engine_facts *ret_facts)
         .facts = engine->facts,
         .epoch = local_epoch(engine->local),
         .generation = local_generation(engine->local),
+        .level_max = state_schema().migration_count,
         .boot = local_identity(engine->local)->boot,
         .wrote_epoch = engine->wrote_epoch,
     };

@@ -141,6 +141,7 @@ struct engine_activation {
     bool accept_data_loss;
     bool crashed;            /* the last holder ended without handing over */
     int64_t data_generation; /* the highest in the register; 0: none */
+    int64_t level; /* of the schema, for a first load; 0: the newest */
 };
 
 /* Errors   TS_E_REFUSED (the state has a higher epoch), TS_E_CONFLICT (it is
@@ -175,6 +176,13 @@ void engine_apply(struct engine *engine, struct batch *batch,
  *          not a standby. */
 void engine_install(struct engine *engine, int64_t number, bool keep,
                     struct engine_done done);
+
+/* As ACTIVE, when both nodes know it: go up to this level of the schema. The
+ * standby does the same when it comes to that row.
+ * Errors   TS_E_REFUSED (not active, or not the next level), TS_E_VERSION,
+ *          TS_E_IO. */
+void engine_finalize(struct engine *engine, int64_t level,
+                     struct engine_done done);
 
 /* Make the member's facts durable, and the epoch (0: as it is), in one
  * transaction. `facts` is copied.
@@ -211,6 +219,7 @@ struct engine_facts {
     struct ts_slice facts; /* as persisted; lives until engine_free() */
     int64_t epoch;         /* the highest ever seen */
     int64_t generation;    /* likewise, of the data */
+    int64_t level_max;     /* the newest schema that this program knows */
     const char *boot;      /* of this start: 32 hex digits */
     int64_t wrote_epoch;   /* the last in which this node was active; 0: none */
     char wrote_boot[33];   /* and the boot that was, or "" */

@@ -77,6 +77,7 @@ enum ts_code role_activate(struct engine *engine,
     if (activation->data_generation > state->generation_seen) {
         state->generation_seen = activation->data_generation;
     }
+    state->level = activation->level;
     enum ts_code code = engine_open_target(engine, &activation->principal,
                                            activation->epoch, err);
     if (code == TS_OK) {

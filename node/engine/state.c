@@ -2,11 +2,13 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/metaverse/indexes.h"
 #include "replication/generation.h"
 #include "replication/journal.sql.h"
+#include "replication/level.h"
 
 /* Level of the replicated schema; both nodes of a pair must know it. */
 #define SCHEMA_LEVEL METAVERSE_LEVELS
@@ -22,7 +24,7 @@ static pthread_once_t described = PTHREAD_ONCE_INIT;
 
 static void describe(void)
 {
-    static const char *migrations[SCHEMA_LEVEL];
+    static const char *migrations[SCHEMA_LEVEL + 1];
     static char level_1[sizeof journal_sql + 32 * 1024];
     static char level_2[32 * 1024];
     (void) snprintf(level_1, sizeof level_1, "%s\n%s", metaverse_sql[0],
@@ -34,6 +36,15 @@ static void describe(void)
     newest = (struct db_schema){ .application_id = 0x54534d56, /* "TSMV" */
                                  .migrations = migrations,
                                  .migration_count = SCHEMA_LEVEL };
+#ifdef TS_FAILPOINTS
+    /* A test plays the next version with it: the release build has no such
+     * name. */
+    if (getenv("TWINSYNC_TEST_NEXT_LEVEL") != NULL) {
+        migrations[SCHEMA_LEVEL] =
+            "ALTER TABLE setting ADD COLUMN note TEXT NOT NULL DEFAULT ''";
+        newest.migration_count = SCHEMA_LEVEL + 1;
+    }
+#endif
     replicated.names = metaverse_tables;
     while (metaverse_tables[replicated.count] != NULL) {
         replicated.count++;
@@ -106,7 +117,13 @@ static enum ts_code open_file(struct state *state, const char *path,
 {
     struct journal_options options = { .tables = state_tables(),
                                        .schema = &newest };
-    enum ts_code code = metaverse_open(path, mode, &newest, &state->mv, err);
+    struct db_schema schema = state_schema();
+    if (mode == DB_BUILDING && state->level > 0) {
+        schema.migration_count = (int) state->level;
+    }
+    enum ts_code code =
+        state->kept ? metaverse_open_kept(path, mode, &schema, &state->mv, err)
+                    : metaverse_open(path, mode, &schema, &state->mv, err);
     if (code == TS_OK) {
         code = journal_open(&state->mv->db, &options, &state->journal, err);
     }
@@ -128,7 +145,10 @@ static struct journal_position beginning(const struct state *state)
 {
     return (struct journal_position){ .generation = state->generation,
                                       .epoch = state->epoch,
-                                      .level = SCHEMA_LEVEL };
+                                      .level =
+                                          state->building && state->level > 0
+                                              ? state->level
+                                              : newest.migration_count };
 }
 
 /* A selected store without a position was brought to a new level just now, of
@@ -174,7 +194,7 @@ static enum ts_code open_selected(struct state *state, enum db_mode mode,
 enum ts_code state_open(struct state *state, const char *directory,
                         int64_t epoch, struct ts_err *err)
 {
-    *state = (struct state){ .epoch = epoch };
+    *state = (struct state){ .epoch = epoch, .kept = epoch == 0 };
     if (strlen(directory) >= sizeof state->directory) {
         return ts_fail(err, TS_E_LIMIT, 0,
                        "cannot use state-directory \"%.60s...\": its name is "
@@ -195,6 +215,16 @@ void state_close(struct state *state)
 {
     close_file(state);
     state->building = false;
+}
+
+static enum ts_code refuse_when_closed(const struct state *state,
+                                       struct ts_err *err)
+{
+    return state->closed != NULL && atomic_load(state->closed)
+               ? ts_fail(err, TS_E_CANCELLED, 0,
+                         "could not write to the state: this node does not "
+                         "hold the lease any more")
+               : TS_OK;
 }
 
 static void tell(const struct state *state)
@@ -260,6 +290,25 @@ enum ts_code state_install(struct state *state, int64_t number, bool keep,
 
 /* ---- building
  * ---------------------------------------------------------------- */
+
+enum ts_code state_finalize(struct state *state, int64_t level,
+                            struct ts_err *err)
+{
+    enum ts_code code = refuse_when_closed(state, err);
+    if (code == TS_OK && state->journal == NULL) {
+        return ts_fail(err, TS_E_NOT_FOUND, 0,
+                       "cannot bring the state to schema level %lld: there is "
+                       "none yet",
+                       (long long) level);
+    }
+    if (code == TS_OK) {
+        code = journal_finalize(state->journal, level, err);
+    }
+    if (code == TS_OK) {
+        tell(state);
+    }
+    return code;
+}
 
 int64_t state_next_generation(const struct state *state)
 {
@@ -330,16 +379,6 @@ void state_discard(struct state *state)
 
 /* ---- transactions
  * -------------------------------------------------------------- */
-
-static enum ts_code refuse_when_closed(const struct state *state,
-                                       struct ts_err *err)
-{
-    return state->closed != NULL && atomic_load(state->closed)
-               ? ts_fail(err, TS_E_CANCELLED, 0,
-                         "could not write to the state: this node does not "
-                         "hold the lease any more")
-               : TS_OK;
-}
 
 enum ts_code state_begin(struct state *state, struct ts_err *err)
 {

@@ -42,6 +42,9 @@ struct state {
     int64_t generation;      /* of the data in it; 0: none */
     int64_t generation_seen; /* the highest that this node knows of */
     int64_t epoch;           /* of the rows to come */
+    int64_t level; /* of a first load's schema; 0: the newest. The level of what
+                      is there is in its journal's position */
+    bool kept;     /* of a pair: a file stays at its level until _finalize */
     /* After each commit of a journal row, and where the position changed
      * otherwise; NULL: nobody listens. */
     void (*committed_row)(void *owner, const struct journal_position *position);
@@ -73,6 +76,10 @@ TS_MUSTUSE enum ts_code state_install(struct state *state, int64_t number,
 /* The file of the state that is open. */
 #define STATE_PATH_SIZE 512
 void state_path(const struct state *state, char path[static STATE_PATH_SIZE]);
+/* Bring the rows to the next level of the schema, on both nodes: level.h.
+ * Errors   as journal_finalize(). */
+TS_MUSTUSE enum ts_code state_finalize(struct state *state, int64_t level,
+                                       struct ts_err *err);
 /* Which generation a first load would become. */
 int64_t state_next_generation(const struct state *state);
 

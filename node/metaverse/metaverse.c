@@ -36,19 +36,19 @@ static void link_allowed(sqlite3_context *call, int count,
                              sqlite3_value_int(values[3]) != 0));
 }
 
-enum ts_code metaverse_open(const char *path, enum db_mode mode,
-                            const struct db_schema *schema,
-                            struct metaverse **ret_mv, struct ts_err *err)
+/* Of an open database, which is taken over. */
+static enum ts_code wrap(const struct db *db, struct metaverse **ret_mv,
+                         struct ts_err *err)
 {
     struct metaverse *mv = calloc(1, sizeof *mv);
+    enum ts_code code = TS_OK;
     if (mv == NULL) {
-        return ts_fail(err, TS_E_NOMEM, 0, "could not open \"%s\"", path);
-    }
-    enum ts_code code = db_open(path, mode, schema, &mv->db, err);
-    if (code != TS_OK) {
-        free(mv);
+        struct db closing = *db;
+        code = ts_fail(err, TS_E_NOMEM, 0, "could not open \"%s\"", db->path);
+        db_close(&closing);
         return code;
     }
+    mv->db = *db;
     if (sqlite3_create_function(mv->db.handle, "link_allowed", 4,
                                 SQLITE_UTF8 | SQLITE_INNOCUOUS, mv,
                                 link_allowed, NULL, NULL) != SQLITE_OK) {
@@ -58,6 +58,33 @@ enum ts_code metaverse_open(const char *path, enum db_mode mode,
     }
     *ret_mv = mv;
     return TS_OK;
+}
+
+enum ts_code metaverse_open(const char *path, enum db_mode mode,
+                            const struct db_schema *schema,
+                            struct metaverse **ret_mv, struct ts_err *err)
+{
+    struct db db = { .handle = NULL };
+    enum ts_code code = db_open(path, mode, schema, &db, err);
+    return code == TS_OK ? wrap(&db, ret_mv, err) : code;
+}
+
+enum ts_code metaverse_open_kept(const char *path, enum db_mode mode,
+                                 const struct db_schema *schema,
+                                 struct metaverse **ret_mv, struct ts_err *err)
+{
+    struct db db = { .handle = NULL };
+    int64_t level = 0;
+    enum ts_code code = db_open_kept(path, mode, schema, &db, err);
+    if (code == TS_OK) {
+        code = db_query_int(&db, "PRAGMA user_version", &level, err);
+    }
+    if (code != TS_OK || level < METAVERSE_LEVEL_LEAST) {
+        db_close(&db);
+        return code == TS_OK ? metaverse_open(path, mode, schema, ret_mv, err)
+                             : code;
+    }
+    return wrap(&db, ret_mv, err);
 }
 
 void metaverse_close(struct metaverse *mv)

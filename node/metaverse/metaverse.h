@@ -103,11 +103,18 @@ extern const char *const metaverse_sql[METAVERSE_LEVELS];
  * NULL. */
 extern const char *const metaverse_tables[];
 
-/* Open the file; see db_open for errors. */
+/* Open the file; see db_open for errors. _kept: at the level that it has, of
+ * which METAVERSE_LEVEL_LEAST is the oldest that this program reads and writes.
+ */
+#define METAVERSE_LEVEL_LEAST 2
 TS_MUSTUSE enum ts_code metaverse_open(const char *path, enum db_mode mode,
                                        const struct db_schema *schema,
                                        struct metaverse **ret_mv,
                                        struct ts_err *err);
+TS_MUSTUSE enum ts_code metaverse_open_kept(const char *path, enum db_mode mode,
+                                            const struct db_schema *schema,
+                                            struct metaverse **ret_mv,
+                                            struct ts_err *err);
 /* NULL is fine. */
 void metaverse_close(struct metaverse *mv);
 

@@ -290,6 +290,20 @@ static void hints_make_objects_due_and_change_nothing_else(void **state)
     assert_int_equal(pairing_int(p, "SELECT count(*) FROM intent"), 2);
 }
 
+static void only_who_exports_brings_the_state_to_a_new_level(void **state)
+{
+    struct pairing *p = *state;
+    struct pairing_answer answer;
+    pairing_start(p);
+    engine_finalize(p->engine, 3, pairing_done(p, &answer));
+    assert_int_equal(pairing_await(&answer), TS_E_REFUSED);
+    assert_int_equal(pairing_activate(p, &plain), TS_OK);
+    engine_finalize(p->engine, 3, pairing_done(p, &answer));
+    assert_int_equal(pairing_await(&answer), TS_E_VERSION);
+    pairing_stop(p);
+    assert_int_equal(pairing_int(p, "PRAGMA user_version"), 2);
+}
+
 /* ---- this node's own file
  * ----------------------------------------------------- */
 
@@ -365,6 +379,7 @@ int main(void)
         PAIR_TEST(a_handover_is_no_crash),
         PAIR_TEST(an_operator_can_retry_what_was_quarantined),
         PAIR_TEST(hints_make_objects_due_and_change_nothing_else),
+        PAIR_TEST(only_who_exports_brings_the_state_to_a_new_level),
         PAIR_TEST(what_was_persisted_is_there_after_a_restart),
         PAIR_TEST(every_call_is_answered_at_stop),
         PAIR_TEST(closed_doors_are_told_by_their_gates),
