@@ -2,6 +2,8 @@
  * a takeover makes of the state that it finds. */
 #include "tests/lib/test.h"
 
+#include <poll.h>
+
 #include "node/engine/inherit.h"
 #include "tests/lib/pairing.h"
 
@@ -342,6 +344,22 @@ static void every_call_is_answered_at_stop(void **state)
     assert_int_equal(p->answers, 40);
 }
 
+static void a_call_after_the_end_is_answered_too(void **state)
+{
+    struct pairing *p = *state;
+    struct pairing_answer answer;
+    struct ts_err err;
+    pairing_start(p);
+    engine_stop(p->engine);
+    struct pollfd end = { .fd = engine_event_fd(p->engine), .events = POLLIN };
+    assert_int_equal(poll(&end, 1, 20000), 1);
+    assert_true(engine_ended(p->engine, &err));
+    engine_record(p->engine, "takeover", "daemon", json_object(),
+                  pairing_done(p, &answer));
+    assert_true(answer.came);
+    assert_int_equal(answer.code, TS_E_CANCELLED);
+}
+
 static void closed_doors_are_told_by_their_gates(void **state)
 {
     struct pairing *p = *state;
@@ -382,6 +400,7 @@ int main(void)
         PAIR_TEST(only_who_exports_brings_the_state_to_a_new_level),
         PAIR_TEST(what_was_persisted_is_there_after_a_restart),
         PAIR_TEST(every_call_is_answered_at_stop),
+        PAIR_TEST(a_call_after_the_end_is_answered_too),
         PAIR_TEST(closed_doors_are_told_by_their_gates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
