@@ -98,6 +98,7 @@ enum ts_code pairing_invite(const struct pairing *pairing, int64_t lifetime_s,
     if (code == TS_OK) {
         memcpy(ret->guest_key, guest.public_key, sizeof ret->guest_key);
         ret->expires = token.expires;
+        ret->is_taken = false;
         ret->left_ms = lifetime_s * 1000;
     }
     OPENSSL_cleanse(&token, sizeof token);
@@ -116,7 +117,8 @@ enum ts_code pairing_open(const struct pairing *pairing,
     if (left_s <= 0) {
         return ts_fail(err, TS_E_NOT_FOUND, 0, "the token has expired");
     }
-    *ret = (struct pairing_invitation){ .expires = invitation.expires };
+    *ret = (struct pairing_invitation){ .expires = invitation.expires,
+                                        .is_taken = invitation.is_taken };
     ret->left_ms =
         (left_s < PAIRING_LIFETIME_MAX_S ? left_s : PAIRING_LIFETIME_MAX_S) *
         1000;

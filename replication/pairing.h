@@ -57,6 +57,7 @@ struct pairing_invitation {
     char guest_key[CERTIFICATE_TEXT_SIZE]; /* for link_invite() */
     int64_t expires;                       /* seconds since 1970 */
     int64_t left_ms;                       /* until then */
+    bool is_taken; /* somebody was admitted: the proof is outstanding */
 };
 
 /* Invite the peer, in place of any invitation before.
