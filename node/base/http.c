@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/base/rule.h"
 /* A slot keeps a body buffer of this size; larger ones go back. */
 #define BODY_KEPT ((size_t) 256 * 1024)
 /* Longest sleep of one poll: libcurl's own timers are honoured within it. */
@@ -71,7 +72,8 @@ static int before_request(void *context, char *remote, char *local,
     struct slot *slot = context;
     (void) remote, (void) local, (void) remote_port, (void) local_port;
 
-    if (slot->hook_passes > 0 && !slot->request->replayable) {
+    if (TS_RULE(NO_SILENT_RESEND) && slot->hook_passes > 0 &&
+        !slot->request->replayable) {
         slot->resent = true;
         return CURL_PREREQFUNC_ABORT;
     }

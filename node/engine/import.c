@@ -7,6 +7,7 @@
 
 #include "node/base/failpoint.h"
 #include "node/base/queue.h"
+#include "node/base/rule.h"
 #include "node/engine/absence.h"
 #include "node/engine/reuse.h"
 #include "node/engine/seen.h"
@@ -397,6 +398,17 @@ static enum ts_code absent(struct importer *im, struct ts_err *err)
     return code;
 }
 
+/* As it must not be: durable before the deletions that it covers. */
+static enum ts_code watermark_first(struct importer *im, struct ts_err *err)
+{
+    struct state *state = &im->engine->state;
+    enum ts_code code = watermark_store(im, err);
+    if (code == TS_OK) {
+        code = state_commit(state, err);
+    }
+    return code == TS_OK ? state_begin(state, err) : code;
+}
+
 static enum ts_code conclude(struct importer *im, struct ts_err *err)
 {
     struct state *state = &im->engine->state;
@@ -415,8 +427,11 @@ static enum ts_code conclude(struct importer *im, struct ts_err *err)
     if (code != TS_OK) {
         return code;
     }
+    if (!TS_RULE(WATERMARK_LAST)) {
+        code = watermark_first(im, err);
+    }
     numbers_out(im);
-    if (im->outcome.complete) {
+    if (code == TS_OK && im->outcome.complete) {
         code = absent(im, err);
     }
     numbers_back(im);
