@@ -68,19 +68,78 @@ enum ts_code level_check(const struct journal *journal,
     return TS_OK;
 }
 
+/* ---- the step ----------------------------------------------------------- */
+
+static enum ts_code count_columns(struct journal *journal,
+                                  int64_t counts[static CAPTURE_TABLES_MAX],
+                                  struct ts_err *err)
+{
+    const struct capture_tables *tables = journal->options.tables;
+    enum ts_code code = TS_OK;
+    for (size_t i = 0; code == TS_OK && i < tables->count; i++) {
+        char sql[160];
+        (void) snprintf(sql, sizeof sql,
+                        "SELECT count(*) FROM pragma_table_info('%.100s')",
+                        tables->names[i]);
+        code = db_query_int(journal->db, sql, &counts[i], err);
+    }
+    return code;
+}
+
+/* A column that was added is not in the rows that are there, and the session
+ * extension takes it for NULL instead of its default: a later change of such a
+ * row would be captured wrong. So the rows are written anew. */
+static enum ts_code rewrite_rows(struct journal *journal, const char *table,
+                                 struct ts_err *err)
+{
+    DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    bool row = false;
+    enum ts_code code = db_prepare(
+        journal->db,
+        "SELECT format('UPDATE \"%w\" SET \"%w\"=\"%w\"',?1,name,name) FROM "
+        "pragma_table_info(?1) ORDER BY cid DESC LIMIT 1",
+        &stmt, err);
+    if (code == TS_OK) {
+        db_bind_text(stmt, 1, ts_slice_str(table));
+        code = db_step(journal->db, stmt, &row, err);
+    }
+    return code == TS_OK && row
+               ? db_exec(journal->db,
+                         (const char *) sqlite3_column_text(stmt, 0), err)
+               : code;
+}
+
+static enum ts_code migrate(struct journal *journal, int64_t level,
+                            struct ts_err *err)
+{
+    const struct capture_tables *tables = journal->options.tables;
+    int64_t before[CAPTURE_TABLES_MAX];
+    int64_t after[CAPTURE_TABLES_MAX];
+    char sql[64];
+    (void) snprintf(sql, sizeof sql, "PRAGMA user_version=%lld",
+                    (long long) level);
+    enum ts_code code = count_columns(journal, before, err);
+    if (code == TS_OK) {
+        code = db_exec(journal->db,
+                       journal->options.schema->migrations[level - 1], err);
+    }
+    if (code == TS_OK) {
+        code = count_columns(journal, after, err);
+    }
+    for (size_t i = 0; code == TS_OK && i < tables->count; i++) {
+        if (after[i] > before[i]) {
+            code = rewrite_rows(journal, tables->names[i], err);
+        }
+    }
+    return code == TS_OK ? db_exec(journal->db, sql, err) : code;
+}
+
 enum ts_code level_step(struct journal *journal, int64_t level,
                         struct sum *ret_sum, struct summer **ret_summer,
                         struct ts_err *err)
 {
-    char sql[64];
     struct summer *summer = NULL;
-    (void) snprintf(sql, sizeof sql, "PRAGMA user_version=%lld",
-                    (long long) level);
-    enum ts_code code = db_exec(
-        journal->db, journal->options.schema->migrations[level - 1], err);
-    if (code == TS_OK) {
-        code = db_exec(journal->db, sql, err);
-    }
+    enum ts_code code = migrate(journal, level, err);
     if (code == TS_OK) {
         code = capture_check(journal->db, journal->options.tables, err);
     }

@@ -138,10 +138,11 @@ static enum ts_code gather_change(struct gathering *gathering,
         return TS_OK;
     }
     enum ts_code code = look_up(gathering, table, at, verb, &found, err);
-    if (code != TS_OK || found || verb == SQLITE_UPDATE) {
+    const struct tail_table *about = &gathering->options->tail_tables[table];
+    if (code != TS_OK || found || verb == SQLITE_UPDATE ||
+        about->kind_column < 0) {
         return code;
     }
-    const struct tail_table *about = &gathering->options->tail_tables[table];
     sqlite3_value *kind = value_of(at, verb, about->kind_column);
     sqlite3_value *anchor = value_of(at, verb, about->anchor_column);
     if (kind == NULL || anchor == NULL) {

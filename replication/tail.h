@@ -23,7 +23,8 @@
 struct tail_table {
     const char *table;
     const char *by_key;
-    int kind_column, anchor_column; /* of a deleted row, from 0 */
+    int kind_column, anchor_column; /* of a row that is gone, from 0; -1: it
+                                       does not say */
 };
 
 struct tail {

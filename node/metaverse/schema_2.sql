@@ -184,3 +184,10 @@ INSERT INTO setting SELECT 'staging', x'00' WHERE EXISTS(SELECT 1 FROM ledger);
 
 INSERT INTO counter VALUES('hold', 0), ('item', 0), ('plan', 0),
   ('decision', 0);
+
+-- An added column is not in the rows that are there, and a changeset would take
+-- it for NULL instead of its default: write them anew.
+UPDATE metaverse SET left_by = left_by;
+UPDATE intent SET clearance = clearance;
+UPDATE target_object SET keeps_strangers = keeps_strangers;
+UPDATE object_error SET attempts = attempts;

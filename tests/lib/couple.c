@@ -6,6 +6,7 @@
 
 #include "replication/frame_wire.h"
 #include "replication/generation.h"
+#include "replication/level.h"
 #include "tests/lib/test.h"
 
 #define ARENA_MAX ((size_t) 64 * 1024 * 1024)
@@ -28,14 +29,14 @@ static void must(enum ts_code code)
 static void open_state(struct couple_node *node)
 {
     struct journal_options options = { .tables = &sample_tables,
-                                       .schema = &sample_schema };
+                                       .schema = node->schema };
     must(generation_current(node->folder, &node->number, &err));
     if (node->number == 0) {
         return;
     }
     must(generation_discard(node->folder, &err));
     must(generation_locate(node->folder, &node->number, node->path, &err));
-    must(db_open_kept(node->path, DB_DURABLE, &sample_schema, &node->db, &err));
+    must(db_open_kept(node->path, DB_DURABLE, node->schema, &node->db, &err));
     sample_exec(&node->db, "PRAGMA synchronous=OFF");
     must(journal_open(&node->db, &options, &node->journal, &err));
     must(ship_open(node->ship, node->path, &err));
@@ -54,7 +55,7 @@ static void start(struct couple_node *node)
     const struct ship_options options = {
         .directory = node->folder,
         .tables = &sample_tables,
-        .schema = &sample_schema,
+        .schema = node->schema,
         .tail_tables = tail_tables,
         .tail_table_count = 1,
     };
@@ -106,11 +107,13 @@ static void forget(struct couple_node *node)
 
 void couple_make(struct couple *couple)
 {
-    *couple = (struct couple){ .random = { .state = 42 } };
+    *couple = (struct couple){ .random = { .state = 42 },
+                               .schema = { &sample_schema, &sample_schema } };
     for (size_t i = 0; i < 2; i++) {
         struct couple_node *node = &couple->nodes[i];
         folder_make(node->folder);
         node->boot.bytes[0] = (uint8_t) (i + 1);
+        node->schema = couple->schema[i];
         if (i == 0) {
             first_load(node);
         }
@@ -130,6 +133,7 @@ void couple_crash(struct couple *couple, size_t node)
 {
     forget(&couple->nodes[node]);
     couple->nodes[node].boot.bytes[1]++;
+    couple->nodes[node].schema = couple->schema[node];
     start(&couple->nodes[node]);
 }
 
@@ -500,6 +504,15 @@ void couple_exec(struct couple *couple, size_t number, const char *sql)
     must(journal_begin(node->journal, &err));
     sample_exec(&node->db, sql);
     commit(couple, node);
+}
+
+void couple_finalize(struct couple *couple, size_t number, int64_t level)
+{
+    struct couple_node *node = &couple->nodes[number];
+    must(journal_finalize(node->journal, level, &err));
+    lead(couple, node,
+         &(struct leader_event){ .type = LEADER_COMMITTED,
+                                 .position = journal_position(node->journal) });
 }
 
 /* ---- comparing ---------------------------------------------------------- */

@@ -20,6 +20,7 @@
 struct couple_node {
     char folder[FOLDER_SIZE], path[512];
     int64_t number; /* of the folder; 0: no state */
+    const struct db_schema *schema;
     struct db db;
     struct journal *journal;
     struct ship *ship;
@@ -53,6 +54,7 @@ struct couple_node {
 
 struct couple {
     struct couple_node nodes[2];
+    const struct db_schema *schema[2]; /* what each knows: at its next start */
     struct ts_time now;
     struct sample_random random;
     unsigned lose, repeat, delay; /* of 100 frames */
@@ -74,6 +76,9 @@ void couple_cut(struct couple *couple, bool cut);
 /* A transaction of some random changes at `node`, or of `sql`. */
 void couple_change(struct couple *couple, size_t node);
 void couple_exec(struct couple *couple, size_t node, const char *sql);
+
+/* As journal_finalize() at `node`. */
+void couple_finalize(struct couple *couple, size_t node, int64_t level);
 
 /* One thing that is due: a frame, a job, a batch, an installation; when there
  * is none, the next deadline. */
