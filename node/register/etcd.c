@@ -349,7 +349,10 @@ static enum ts_code go_through(struct etcd *etcd,
         if (code != TS_OK || unknown) {
             next_endpoint(etcd);
         }
-        if (!worth_another(code) || ts_http_cancelled(etcd->http)) {
+        if (code != TS_OK && ts_http_cancelled(etcd->http)) {
+            return ts_fail(err, TS_E_CANCELLED, 0, "asking etcd was cancelled");
+        }
+        if (!worth_another(code)) {
             return code;
         }
         if (tried == 0) {
