@@ -214,6 +214,14 @@ static enum ts_code driver_swap(void *state, const struct register_call *call,
     struct ldap_session_change change;
     code = ldap_session_modify(self->session, self->options.dn, mods, &change,
                                err);
+    if (first && change.result == LDAP_NO_SUCH_ATTRIBUTE) {
+        /* Nothing was to be deleted: Active Directory's word for an attribute
+         * that it does not know. */
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot keep the register in the attribute %s of "
+                       "\"%.150s\": the entry cannot have one",
+                       self->options.attribute, self->options.dn);
+    }
     return judge(self, &change, code, ret_outcome, err);
 }
 

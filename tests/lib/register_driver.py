@@ -103,12 +103,12 @@ class Register:
 
 
 class Proxy:
-    """TCP to 127.0.0.1:port. `lose_answers` closes a connection instead of
+    """TCP to host:port. `lose_answers` closes a connection instead of
     passing on what the server says once `words` went by from the client;
     `silent` holds everything back."""
 
-    def __init__(self, port):
-        self.port_behind = port
+    def __init__(self, port, host="127.0.0.1"):
+        self.behind = (host, port)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
         self.port = self.listener.getsockname()[1]
         self.lose_answers = False
@@ -139,7 +139,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self.port_behind))
+                server = socket.create_connection(self.behind)
             except OSError:
                 client.close()
                 continue
