@@ -51,6 +51,7 @@ ANSWERS = {
     "approve": answer(samples.APPROVED), "reject": answer(samples.REJECTED),
     "retry": answer(samples.RETRIED), "members-adopt": answer(samples.ADOPTED),
     "reanchor": answer(samples.REANCHOR), "maintenance": answer(samples.MAINTENANCE),
+    "token-create": answer(samples.TOKEN),
 }
 
 

@@ -127,3 +127,5 @@ REANCHOR = {"hash": HASH, "count": 1, "pairs": [
     {"kind": "user", "old": "a-1", "new": "b-1", "name": "ada", "value": "ada@example.org"}],
     "ambiguous": [{"value": "info@example.org", "old": ["a-2"], "new": ["b-2", "b-3"]}]}
 MAINTENANCE = {"maintenance": True, "staging": "maintenance"}
+TOKEN = {"token": "twinsync1-CgRjb3Jw", "node": "beta", "issuer": "alpha",
+         "endpoint": "tcp://192.0.2.7:7701", "expires": "2026-01-02T04:04:05.000Z"}

@@ -23,6 +23,7 @@ DAEMON_COMMANDS = {
     "reject": ["reject", samples.HASH, "--reason", "not ours"], "retry": ["retry", "ada"],
     "members adopt": ["members", "adopt", "engineers"], "reanchor": ["reanchor", "--match", "userName"],
     "maintenance": ["maintenance", "on", "--staging"],
+    "token create": ["token", "create", "--for", "15m"],
 }
 
 WHO = pwd.getpwuid(os.getuid()).pw_name
@@ -36,7 +37,7 @@ class Words(Case):
     def test_help_lists_every_command_of_the_interface(self):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
-                    "approve", "reject", "retry", "members", "reanchor", "maintenance"}
+                    "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):
@@ -56,6 +57,8 @@ class Words(Case):
                       ["approve"], ["reject", "9b1f"], ["retry"], ["retry", "ada", "--all"], ["members"],
                       ["members", "adopt"], ["members", "adopt", "x", "--all"], ["reanchor"],
                       ["maintenance", "on"], ["maintenance", "off", "--staging"],
+                      ["token"], ["token", "burn"], ["token", "create", "--for", "soon"], ["join"],
+                      ["join", "--token", "x", "--wait", "0"],
                       ["hold", "list", "--csv", "--json"], ["approve", samples.HASH, "--only"]):
             with self.subTest(words=words):
                 done = self.run_tool(*words)
@@ -140,7 +143,8 @@ class WithDaemon(Case):
                     "events verify": samples.EVENTS_VERIFY, "pause": samples.PAUSED,
                     "resume": samples.RESUMED, "hold list": samples.HOLDS, "approve": samples.APPROVED,
                     "reject": samples.REJECTED, "retry": samples.RETRIED, "members adopt": samples.ADOPTED,
-                    "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE}
+                    "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE,
+                    "token create": samples.TOKEN}
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):
                 done = self.run_tool(*words, "--json")
@@ -163,6 +167,7 @@ class WithDaemon(Case):
             ("members-adopt", {"group": "engineers", "dry_run": False, "who": WHO}),
             ("reanchor", {"match": "userName", "dry_run": False, "who": WHO}),
             ("maintenance", {"on": True, "staging": True, "who": WHO}),
+            ("token-create", {"node": None, "for_seconds": 900, "who": WHO}),
             ("sync", {"full": False, "wait": False, "accept_missing": True}),
         ], [(request["command"], request["args"]) for request in daemon.requests])
         self.assertEqual({1}, {request["v"] for request in daemon.requests})
@@ -187,6 +192,7 @@ class WithDaemon(Case):
             "members adopt": ["engineers g: 2 unknown here", "eve@example.org 7"],
             "reanchor": ["a-1", "b-1", "1 pair is held", "not clear: info@example.org"],
             "maintenance": ["nothing is written but by twinsync sync --plan"],
+            "token create": [samples.TOKEN["token"] + "\n"],
         }
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):

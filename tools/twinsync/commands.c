@@ -15,6 +15,11 @@ static const struct cli_command *const deciding[] = {
     &command_hold,    &command_approve,  &command_reject,      &command_retry,
     &command_members, &command_reanchor, &command_maintenance, NULL,
 };
+static const struct cli_command *const pairing[] = {
+    &command_token,
+    &command_join,
+    NULL,
+};
 static const struct cli_command *const setting_up[] = {
     &command_check,      &command_config,  &command_rules,
     &command_completion, &command_version, NULL,
@@ -24,6 +29,7 @@ const struct cli_group cli_groups[] = {
     { "How it is, and what it does", running },
     { "Why it is so", looking },
     { "What waits for your decision", deciding },
+    { "Two computers", pairing },
     { "Setting up", setting_up },
     { NULL, NULL },
 };
