@@ -1,0 +1,254 @@
+#include "tests/sim/disk.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/agenda.h"
+
+static struct disk *disks[26];
+
+void disk_init(struct disk *disk, char letter, struct sim_random *random)
+{
+    *disk = (struct disk){ .letter = letter, .random = random, .life = 1 };
+    disks[letter - 'a'] = disk;
+}
+
+struct disk *disk_of(const char *path)
+{
+    return path != NULL && path[0] == '/' && path[1] >= 'a' && path[1] <= 'z' &&
+                   (path[2] == '/' || path[2] == 0)
+               ? disks[path[1] - 'a']
+               : NULL;
+}
+
+static void free_file(struct disk_file *file)
+{
+    free(file->data);
+    free(file->durable);
+    free(file->dirty);
+    *file = (struct disk_file){ .name = "" };
+}
+
+void disk_done(struct disk *disk)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        free_file(&disk->files[i]);
+    }
+    if (disks[disk->letter - 'a'] == disk) {
+        disks[disk->letter - 'a'] = NULL;
+    }
+}
+
+struct disk_file *disk_find(struct disk *disk, const char *name)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        if (strcmp(disk->files[i].name, name) == 0) {
+            return &disk->files[i];
+        }
+    }
+    return NULL;
+}
+
+struct disk_file *disk_create(struct disk *disk, const char *name)
+{
+    struct disk_file *file = disk_find(disk, "");
+    assert(file != NULL && strlen(name) < DISK_NAME_SIZE && name[0] != 0);
+    (void) snprintf(file->name, sizeof file->name, "%s", name);
+    return file;
+}
+
+void disk_remove(struct disk *disk, struct disk_file *file)
+{
+    (void) disk;
+    free_file(file);
+}
+
+static void reserve(uint8_t **bytes, size_t *capacity, size_t size)
+{
+    if (size > *capacity) {
+        size_t grown = *capacity == 0 ? 16384 : *capacity;
+        while (grown < size) {
+            grown *= 2;
+        }
+        *bytes = sim_grow(*bytes, grown);
+        memset(*bytes + *capacity, 0, grown - *capacity);
+        *capacity = grown;
+    }
+}
+
+/* One byte a block in `dirty`, which follows the content's capacity. */
+static void resize(struct disk_file *file, size_t size)
+{
+    size_t had = file->capacity / DISK_BLOCK;
+    reserve(&file->data, &file->capacity, size);
+    size_t has = file->capacity / DISK_BLOCK;
+    if (has > had) {
+        file->dirty = sim_grow(file->dirty, has);
+        memset(file->dirty + had, 0, has - had);
+    }
+    if (size > file->size) {
+        memset(file->data + file->size, 0, size - file->size);
+    }
+    file->size = size;
+}
+
+void disk_write(struct disk_file *file, const void *bytes, size_t size,
+                size_t at)
+{
+    if (size == 0) {
+        return;
+    }
+    if (at + size > file->size) {
+        resize(file, at + size);
+    }
+    memcpy(file->data + at, bytes, size);
+    memset(file->dirty + at / DISK_BLOCK, 1,
+           (at + size - 1) / DISK_BLOCK - at / DISK_BLOCK + 1);
+    file->changed = true;
+}
+
+void disk_truncate(struct disk_file *file, size_t size)
+{
+    resize(file, size);
+    file->changed = true;
+}
+
+/* Copy one block from what is seen to what is durable. */
+static void harden(struct disk_file *file, size_t block)
+{
+    size_t at = block * DISK_BLOCK;
+    size_t end = at + DISK_BLOCK;
+    end = end < file->size ? end : file->size;
+    end = end < file->durable_size ? end : file->durable_size;
+    if (at < end) {
+        memcpy(file->durable + at, file->data + at, end - at);
+    }
+}
+
+static void set_durable_size(struct disk_file *file, size_t size)
+{
+    reserve(&file->durable, &file->durable_capacity, size);
+    if (size > file->durable_size) {
+        memset(file->durable + file->durable_size, 0,
+               size - file->durable_size);
+    }
+    file->durable_size = size;
+}
+
+void disk_sync(struct disk *disk, struct disk_file *file)
+{
+    disk->syncs++;
+    file->durable_name = true;
+    if (!file->changed) {
+        return;
+    }
+    set_durable_size(file, file->size);
+    size_t blocks = (file->size + DISK_BLOCK - 1) / DISK_BLOCK;
+    for (size_t i = 0; i < blocks; i++) {
+        if (file->dirty[i] != 0) {
+            harden(file, i);
+        }
+    }
+    memset(file->dirty, 0, file->capacity / DISK_BLOCK);
+    file->changed = false;
+}
+
+bool disk_strike(struct disk *disk)
+{
+    disk->writes++;
+    if (disk->die_in > 0 && --disk->die_in == 0) {
+        disk->dead = true;
+    }
+    return disk->dead;
+}
+
+/* What becomes of one file: `keep` is the chance of each block, in permille. */
+static void crash_file(struct disk *disk, struct disk_file *file, int keep)
+{
+    if (!file->durable_name && !random_chance(disk->random, keep)) {
+        free_file(file);
+        return;
+    }
+    if (file->changed) {
+        if (random_chance(disk->random, keep)) {
+            set_durable_size(file, file->size);
+        }
+        size_t blocks = (file->size + DISK_BLOCK - 1) / DISK_BLOCK;
+        for (size_t i = 0; i < blocks; i++) {
+            if (file->dirty[i] == 0) {
+                continue;
+            }
+            if (random_chance(disk->random, keep)) {
+                harden(file, i);
+            } else {
+                disk->bytes_lost += DISK_BLOCK;
+            }
+        }
+        resize(file, file->durable_size);
+        if (file->size > 0) {
+            memcpy(file->data, file->durable, file->size);
+        }
+        memset(file->dirty, 0, file->capacity / DISK_BLOCK);
+        file->changed = false;
+    }
+    file->durable_name = true;
+}
+
+void disk_crash(struct disk *disk)
+{
+    static const int chances[] = { 0, 0, 500, 1000 };
+    int keep = chances[random_below(disk->random, 4)];
+    disk->life++;
+    disk->dead = false;
+    disk->die_in = 0;
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *file = &disk->files[i];
+        if (file->name[0] == 0) {
+            continue;
+        }
+        file->opened = file->shared = 0;
+        file->reserved = file->pending = file->exclusive = false;
+        file->shm = NULL; /* handles hold on to it */
+        crash_file(disk, file, keep);
+    }
+}
+
+void disk_image_take(const struct disk *disk, struct disk_image *image)
+{
+    image->count = 0;
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        const struct disk_file *file = &disk->files[i];
+        if (file->name[0] == 0 || !file->durable_name) {
+            continue;
+        }
+        struct disk_image_file *copy = &image->files[image->count++];
+        memcpy(copy->name, file->name, sizeof copy->name);
+        copy->is_folder = file->is_folder;
+        copy->size = file->durable_size;
+        copy->bytes = sim_copy(file->durable, file->durable_size);
+    }
+}
+
+void disk_image_put(struct disk *disk, const struct disk_image *image)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        free_file(&disk->files[i]);
+    }
+    for (size_t i = 0; i < image->count; i++) {
+        const struct disk_image_file *from = &image->files[i];
+        struct disk_file *file = disk_create(disk, from->name);
+        file->is_folder = from->is_folder;
+        disk_write(file, from->bytes, from->size, 0);
+        disk_sync(disk, file);
+    }
+}
+
+void disk_image_done(struct disk_image *image)
+{
+    for (size_t i = 0; i < image->count; i++) {
+        free(image->files[i].bytes);
+    }
+    image->count = 0;
+}
