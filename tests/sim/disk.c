@@ -36,6 +36,7 @@ void disk_done(struct disk *disk)
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
         free_file(&disk->files[i]);
     }
+    disk_settle_renames(disk);
     if (disks[disk->letter - 'a'] == disk) {
         disks[disk->letter - 'a'] = NULL;
     }
@@ -196,6 +197,83 @@ static void crash_file(struct disk *disk, struct disk_file *file, int keep)
     file->durable_name = true;
 }
 
+/* ---- renames ------------------------------------------------------------ */
+
+static void rename_below(struct disk *disk, const char *from, const char *to)
+{
+    size_t size = strlen(from);
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *file = &disk->files[i];
+        if (strncmp(file->name, from, size) == 0 &&
+            (file->name[size] == 0 || file->name[size] == '/')) {
+            char name[2 * DISK_NAME_SIZE];
+            (void) snprintf(name, sizeof name, "%s%s", to, file->name + size);
+            assert(strlen(name) < DISK_NAME_SIZE);
+            memcpy(file->name, name, strlen(name) + 1);
+        }
+    }
+}
+
+void disk_rename(struct disk *disk, const char *from, const char *to)
+{
+    struct disk_file *over = disk_find(disk, to);
+    if (disk->rename_count == DISK_RENAMES_MAX) {
+        disk_settle_renames(disk);
+    }
+    struct disk_rename *rename = &disk->renames[disk->rename_count++];
+    *rename = (struct disk_rename){ .replaced = over != NULL };
+    (void) snprintf(rename->from, sizeof rename->from, "%s", from);
+    (void) snprintf(rename->to, sizeof rename->to, "%s", to);
+    if (over != NULL) {
+        rename->bytes = sim_copy(over->durable, over->durable_size);
+        rename->size = over->durable_size;
+        free_file(over);
+    }
+    rename_below(disk, from, to);
+}
+
+void disk_settle_renames(struct disk *disk)
+{
+    for (size_t i = 0; i < disk->rename_count; i++) {
+        free(disk->renames[i].bytes);
+    }
+    disk->rename_count = 0;
+}
+
+/* From the last one back to some moment. */
+static void undo_renames(struct disk *disk)
+{
+    while (disk->rename_count > 0 && random_chance(disk->random, 500)) {
+        struct disk_rename *rename = &disk->renames[--disk->rename_count];
+        rename_below(disk, rename->to, rename->from);
+        if (rename->replaced) {
+            struct disk_file *file = disk_create(disk, rename->to);
+            disk_write(file, rename->bytes, rename->size, 0);
+            disk_sync(disk, file);
+        }
+        free(rename->bytes);
+    }
+    disk_settle_renames(disk);
+}
+
+/* What was in a folder that is lost is lost with it. */
+static void drop_orphans(struct disk *disk)
+{
+    for (size_t i = 0; i < DISK_FILES_MAX; i++) {
+        struct disk_file *file = &disk->files[i];
+        const char *end = strrchr(file->name, '/');
+        if (file->name[0] == 0 || end == NULL || end - file->name <= 2) {
+            continue;
+        }
+        char folder[DISK_NAME_SIZE];
+        (void) snprintf(folder, sizeof folder, "%.*s",
+                        (int) (end - file->name), file->name);
+        if (disk_find(disk, folder) == NULL) {
+            free_file(file);
+        }
+    }
+}
+
 void disk_crash(struct disk *disk)
 {
     static const int chances[] = { 0, 0, 500, 1000 };
@@ -213,6 +291,8 @@ void disk_crash(struct disk *disk)
         file->shm = NULL; /* handles hold on to it */
         crash_file(disk, file, keep);
     }
+    undo_renames(disk);
+    drop_orphans(disk);
 }
 
 void disk_image_take(const struct disk *disk, struct disk_image *image)
@@ -236,6 +316,7 @@ void disk_image_put(struct disk *disk, const struct disk_image *image)
     for (size_t i = 0; i < DISK_FILES_MAX; i++) {
         free_file(&disk->files[i]);
     }
+    disk_settle_renames(disk);
     for (size_t i = 0; i < image->count; i++) {
         const struct disk_image_file *from = &image->files[i];
         struct disk_file *file = disk_create(disk, from->name);

@@ -29,6 +29,7 @@
 #define DISK_NAME_SIZE 96
 #define DISK_FILES_MAX 24
 #define DISK_SHM_LOCKS 8
+#define DISK_RENAMES_MAX 8
 
 /* SQLite's shared memory for a WAL; outlives a crash while handles hold it. */
 struct disk_shm {
@@ -58,6 +59,13 @@ struct disk {
     bool dead;
     uint64_t writes, syncs, bytes_lost;
     struct disk_file files[DISK_FILES_MAX];
+    size_t rename_count; /* not yet synced */
+    struct disk_rename {
+        char from[DISK_NAME_SIZE], to[DISK_NAME_SIZE];
+        bool replaced; /* there was a file `to`, which held these bytes */
+        uint8_t *bytes;
+        size_t size;
+    } renames[DISK_RENAMES_MAX];
 };
 
 /* A disk as it was at some moment: what programs would find after a start. */
@@ -87,6 +95,10 @@ void disk_write(struct disk_file *file, const void *bytes, size_t size,
                 size_t at);
 void disk_truncate(struct disk_file *file, size_t size);
 void disk_sync(struct disk *disk, struct disk_file *file);
+/* Over what is called `to`; with what is below it, when it is a folder. */
+void disk_rename(struct disk *disk, const char *from, const char *to);
+/* A folder was synced: renames are on the disk. */
+void disk_settle_renames(struct disk *disk);
 /* Counts a write or sync; true when the disk is, or now becomes, dead. */
 bool disk_strike(struct disk *disk);
 

@@ -1,0 +1,102 @@
+#include "tests/sim/source.h"
+
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+static void append(struct sim_source *source, int anchor, int64_t value)
+{
+    source->values[anchor] = value;
+    source->log[source->log_count++] =
+        (struct source_change){ anchor, value };
+}
+
+static int some_present(struct world *world)
+{
+    struct sim_source *source = &world->source;
+    int from = (int) random_below(&world->random, source->anchor_count + 1);
+    for (int i = 0; i < source->anchor_count; i++) {
+        int anchor = 1 + (from + i) % source->anchor_count;
+        if (source->values[anchor] != 0) {
+            return anchor;
+        }
+    }
+    return 0;
+}
+
+static void change_one(struct world *world)
+{
+    struct sim_source *source = &world->source;
+    if (source->log_count == SOURCE_LOG_MAX) {
+        return;
+    }
+    int choice = (int) random_below(&world->random, 100);
+    int anchor = some_present(world);
+    if (anchor == 0 ||
+        (choice < 40 && source->anchor_count < SOURCE_ANCHORS_MAX)) {
+        append(source, ++source->anchor_count, ++source->next_value);
+    } else if (choice < 78) {
+        append(source, anchor, ++source->next_value);
+    } else {
+        append(source, anchor, 0);
+    }
+    const struct source_change *last = &source->log[source->log_count - 1];
+    trace(world, AGENDA_NOBODY, "source: u%d %s %lld", last->anchor,
+          last->value == 0 ? "is deleted" : "=", (long long) last->value);
+}
+
+static void on_change(struct world *world, struct occasion *occasion)
+{
+    (void) occasion;
+    if (world->source.calm) {
+        return;
+    }
+    int64_t count = random_chance(&world->random, 50)
+                        ? random_between(&world->random, 2, 6)
+                        : 1;
+    for (int64_t i = 0; i < count; i++) {
+        change_one(world);
+    }
+    int64_t pause_ms =
+        random_between(&world->random, 50, world->settings.change_ms);
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + pause_ms,
+                                    .run = on_change,
+                                    .node = AGENDA_NOBODY });
+}
+
+void source_start(struct world *world)
+{
+    int64_t count = random_between(&world->random, 3, 8);
+    for (int64_t i = 0; i < count; i++) {
+        append(&world->source, ++world->source.anchor_count,
+               ++world->source.next_value);
+    }
+    agenda_note(&world->agenda, &(struct occasion){ .at_ms = world->now_ms + 100,
+                                                    .run = on_change,
+                                                    .node = AGENDA_NOBODY });
+}
+
+int64_t source_reach(struct world *world, int64_t cookie)
+{
+    const struct sim_source *source = &world->source;
+    int64_t end = (int64_t) source->log_count;
+    if (random_chance(&world->random, source->stale) && end > cookie) {
+        return random_between(&world->random, cookie, end);
+    }
+    return end;
+}
+
+void source_as_of(const struct sim_source *source, int64_t cookie,
+                  int64_t values[static SOURCE_ANCHORS_MAX + 1])
+{
+    memset(values, 0, (SOURCE_ANCHORS_MAX + 1) * sizeof values[0]);
+    for (int64_t i = 0; i < cookie && i < (int64_t) source->log_count; i++) {
+        values[source->log[i].anchor] = source->log[i].value;
+    }
+}
+
+bool source_had_lost(const struct sim_source *source, int anchor)
+{
+    return source->values[anchor] == 0;
+}
