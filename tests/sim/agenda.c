@@ -48,10 +48,19 @@ bool agenda_take(struct agenda *agenda, struct occasion *ret_occasion)
     return true;
 }
 
+void agenda_drop(struct occasion *occasion, bool has_run)
+{
+    if (!has_run && occasion->drop != NULL && occasion->data != NULL) {
+        occasion->drop(occasion->data);
+    }
+    free(occasion->data);
+    occasion->data = NULL;
+}
+
 void agenda_done(struct agenda *agenda)
 {
     for (size_t i = 0; i < agenda->count; i++) {
-        free(agenda->heap[i].data);
+        agenda_drop(&agenda->heap[i], false);
     }
     free(agenda->heap);
     *agenda = (struct agenda){ .heap = NULL };

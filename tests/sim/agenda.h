@@ -30,6 +30,7 @@ struct occasion {
     int64_t number; /* for the function's own use, as is `data` */
     void *data;     /* malloc'd; freed afterwards, unless taken (set to NULL) */
     size_t size;
+    void (*drop)(void *data); /* gives up what `data` owns, when it never ran */
 };
 
 struct agenda {
@@ -42,6 +43,8 @@ struct agenda {
 void agenda_note(struct agenda *agenda, const struct occasion *occasion);
 /* The next one; false when nothing is left. */
 bool agenda_take(struct agenda *agenda, struct occasion *ret_occasion);
+/* It does not happen, or has happened. */
+void agenda_drop(struct occasion *occasion, bool has_run);
 void agenda_done(struct agenda *agenda);
 
 /* A copy that an occasion may own; ends the program when memory is out. */

@@ -106,11 +106,10 @@ static void apply_swap(struct world *world, const struct call *call)
     }
     set(world, value_of(call), call->value_size);
     cell->swaps++;
-    if (cell->calls[call->node].ticket != call->ticket ||
-        node_life(world, call->node) != call->life) {
-        cell->late_swaps++;
-    }
-    judge_swap(world, call->node, ts_slice(cell->value, cell->size));
+    bool late = cell->calls[call->node].ticket != call->ticket ||
+                node_life(world, call->node) != call->life;
+    cell->late_swaps += late;
+    judge_swap(world, call->node, ts_slice(cell->value, cell->size), late);
     reply(world, call, CELL_DONE, TS_SLICE_NONE);
 }
 
@@ -182,6 +181,11 @@ void cell_swap(struct world *world, int node, struct ts_slice expected,
     }
     memcpy(bytes + expected.size, value.data, value.size);
     send_call(world, call, size);
+}
+
+void cell_put(struct world *world, struct ts_slice value)
+{
+    set(world, value.data, value.size);
 }
 
 bool cell_roll_back(struct world *world, size_t back)

@@ -53,6 +53,8 @@ struct sim_cell {
 void cell_read(struct world *world, int node);
 void cell_swap(struct world *world, int node, struct ts_slice expected,
                struct ts_slice value);
+/* By somebody else, at once. */
+void cell_put(struct world *world, struct ts_slice value);
 /* Put back to a value of `back` swaps ago; false: there is none. */
 bool cell_roll_back(struct world *world, size_t back);
 /* Made anew: nothing is in it. */

@@ -274,10 +274,10 @@ static void drop_orphans(struct disk *disk)
     }
 }
 
-void disk_crash(struct disk *disk)
+void disk_end(struct disk *disk, bool keeps_all)
 {
     static const int chances[] = { 0, 0, 500, 1000 };
-    int keep = chances[random_below(disk->random, 4)];
+    int keep = keeps_all ? 1000 : chances[random_below(disk->random, 4)];
     disk->life++;
     disk->dead = false;
     disk->die_in = 0;
@@ -290,6 +290,9 @@ void disk_crash(struct disk *disk)
         file->reserved = file->pending = file->exclusive = false;
         file->shm = NULL; /* handles hold on to it */
         crash_file(disk, file, keep);
+    }
+    if (keeps_all) {
+        disk_settle_renames(disk);
     }
     undo_renames(disk);
     drop_orphans(disk);

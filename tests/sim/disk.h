@@ -102,8 +102,9 @@ void disk_settle_renames(struct disk *disk);
 /* Counts a write or sync; true when the disk is, or now becomes, dead. */
 bool disk_strike(struct disk *disk);
 
-/* Power is lost: what was not synced is kept or lost at random. */
-void disk_crash(struct disk *disk);
+/* Power is lost: what was not synced is kept or lost at random. Or only the
+ * process ended: the system still writes everything. */
+void disk_end(struct disk *disk, bool keeps_all);
 /* What a copy of the disk taken now would hold, were power lost now. */
 void disk_image_take(const struct disk *disk, struct disk_image *image);
 /* All of it synced; the disk must have no open handles of this life. */

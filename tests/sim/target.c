@@ -244,7 +244,6 @@ static void take_effect(struct world *world, struct occasion *occasion)
           (long long) request->epoch, target_verb_name(request->verb),
           request->anchor, (long long) id, (long long) request->value,
           target_status_name(status));
-    judge_done(world, request, status);
     answer_status(world, journey, status, id);
 }
 
@@ -303,7 +302,11 @@ void target_send(struct world *world, const struct target_request *request)
                                     .anchor = request->anchor,
                                     .id = request->id,
                                     .value = request->value };
-    struct occasion occasion = { .at_ms = world->now_ms + TIMEOUT_MS,
+    int64_t patience_ms =
+        request->left_ms < TIMEOUT_MS ? request->left_ms : TIMEOUT_MS;
+    patience_ms =
+        clock_stretch(&world->nodes[request->node]->clock, patience_ms);
+    struct occasion occasion = { .at_ms = world->now_ms + patience_ms,
                                  .run = on_timeout,
                                  .node = request->node,
                                  .life = journey->life,

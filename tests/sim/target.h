@@ -48,6 +48,8 @@ struct target_request {
     int anchor;
     int64_t value;
     int64_t id; /* of the object; update, delete */
+    uint64_t op;     /* the intent's: the same whenever it is sent */
+    int64_t left_ms; /* of the lease, on the sender's clock */
 };
 
 struct target_found {

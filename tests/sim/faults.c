@@ -1,0 +1,514 @@
+#include "tests/sim/faults.h"
+
+#include <string.h>
+
+#include "tests/sim/node.h"
+#include "tests/sim/operator.h"
+#include "tests/sim/world.h"
+
+#define OPERATOR_MS 4000
+#define SETTLED_MS  20000 /* before the first bout, at the latest */
+
+/* A fault: what begins it, and what ends it after a while. */
+struct fault {
+    void (*begin)(struct sim_node *node);
+    void (*end)(struct sim_node *node); /* NULL: ends by itself */
+    int weight;
+};
+
+/* ---- processes and hosts ------------------------------------------------ */
+
+static void on_restart(struct world *world, struct occasion *occasion)
+{
+    struct sim_node *node = world->nodes[(int) occasion->number & 1];
+    if (!node->up) {
+        node_start(node, (occasion->number & 2) != 0);
+        if (node->up && random_chance(&world->random, 250)) {
+            judge_state(world, node->index);
+        }
+    }
+}
+
+static void restart_after(struct world *world, int node, int64_t delay_ms,
+                          bool boots)
+{
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + delay_ms,
+                                    .run = on_restart,
+                                    .node = AGENDA_NOBODY,
+                                    .number = node | (boots ? 2 : 0) });
+}
+
+static int64_t some_pause(struct world *world)
+{
+    static const int permille_of_ttl[] = { 20, 100, 500, 1500, 3000 };
+    int64_t part = permille_of_ttl[random_below(&world->random, 5)];
+    return 10 + world->settings.ttl_ms * part / 1000 +
+           random_below(&world->random, 300);
+}
+
+void faults_restart(struct world *world, int node)
+{
+    restart_after(world, node, some_pause(world), true);
+    node_link_changed(world->nodes[1 - node]);
+}
+
+/* The supervisor has reaped its worker: one swap, `released`. */
+static void on_release(struct world *world, struct occasion *occasion)
+{
+    const uint8_t *boot = occasion->data;
+    int node = (int) occasion->number;
+    if (!world->cell.down && !world->cell.ways[node].cut) {
+        supervisor_release(world, node, boot);
+    }
+}
+
+static void begin_power(struct sim_node *node)
+{
+    node_crash(node, NODE_POWER);
+    faults_restart(node->world, node->index);
+}
+
+static void begin_kill(struct sim_node *node)
+{
+    struct world *world = node->world;
+    uint8_t boot[REGISTER_ID_SIZE];
+    memcpy(boot, node->boot, sizeof boot);
+    node_crash(node, NODE_KILLED);
+    restart_after(world, node->index, some_pause(world), false);
+    node_link_changed(world->nodes[1 - node->index]);
+    if (random_chance(&world->random, 600)) {
+        agenda_note(&world->agenda,
+                    &(struct occasion){
+                        .at_ms = world->now_ms +
+                                 random_between(&world->random, 3, 60),
+                        .run = on_release,
+                        .node = AGENDA_NOBODY,
+                        .number = node->index,
+                        .data = sim_copy(boot, sizeof boot),
+                        .size = sizeof boot });
+    }
+}
+
+static void begin_mid_step(struct sim_node *node)
+{
+    node->die_between = (int) random_between(&node->world->random, 1, 8);
+}
+
+static void begin_mid_write(struct sim_node *node)
+{
+    node->disk.die_in = random_between(&node->world->random, 1, 40);
+}
+
+bool faults_between(struct world *world, int node)
+{
+    struct sim_node *at = world->nodes[node];
+    return at->die_between > 0 && --at->die_between == 0;
+}
+
+static void freeze(struct sim_node *node, int64_t for_ms)
+{
+    node->thaw_ms = node->world->now_ms + for_ms;
+    trace(node->world, node->index, "is frozen for %lld ms",
+          (long long) for_ms);
+}
+
+static void begin_freeze(struct sim_node *node)
+{
+    freeze(node, some_pause(node->world));
+}
+
+static void on_wake(struct world *world, struct occasion *occasion)
+{
+    clock_set(&world->nodes[(int) occasion->number]->clock, world->now_ms,
+              SIM_CLOCK_RUNS);
+}
+
+static void sleep_clock(struct sim_node *node, enum sim_clock_state state)
+{
+    struct world *world = node->world;
+    freeze(node, some_pause(world));
+    clock_set(&node->clock, world->now_ms, state);
+    agenda_note(&world->agenda, &(struct occasion){ .at_ms = node->thaw_ms,
+                                                    .run = on_wake,
+                                                    .node = AGENDA_NOBODY,
+                                                    .number = node->index });
+}
+
+static void begin_suspend(struct sim_node *node)
+{
+    sleep_clock(node, SIM_CLOCK_SUSPENDED);
+}
+
+static void begin_pause_vm(struct sim_node *node)
+{
+    sleep_clock(node, SIM_CLOCK_PAUSED);
+}
+
+static void begin_revive(struct sim_node *node)
+{
+    if (node->image.count == 0) {
+        disk_image_take(&node->disk, &node->image);
+        return;
+    }
+    node_crash(node, NODE_POWER);
+    disk_image_put(&node->disk, &node->image);
+    disk_image_done(&node->image);
+    trace(node->world, node->index, "its disk is put back to an old image");
+    faults_restart(node->world, node->index);
+}
+
+static void begin_hang(struct sim_node *node)
+{
+    node->exporter.hung = true;
+    trace(node->world, node->index, "its exporter hangs");
+}
+
+/* ---- ways --------------------------------------------------------------- */
+
+static void links_changed(struct sim_node *node)
+{
+    node_link_changed(node);
+    node_link_changed(node->world->nodes[1 - node->index]);
+}
+
+static void cut(struct sim_node *node, bool out, bool in)
+{
+    node->world->network.ways[node->index].cut |= out;
+    node->world->network.ways[1 - node->index].cut |= in;
+    links_changed(node);
+}
+
+static void begin_link_both(struct sim_node *node)
+{
+    cut(node, true, true);
+}
+
+static void begin_link_out(struct sim_node *node)
+{
+    cut(node, true, false);
+}
+
+static void begin_link_in(struct sim_node *node)
+{
+    cut(node, false, true);
+}
+
+static void begin_link_bad(struct sim_node *node)
+{
+    struct sim_random *random = &node->world->random;
+    for (int i = 0; i < 2; i++) {
+        struct network_way *way = &node->world->network.ways[i];
+        way->loss = (int) random_below(random, 500);
+        way->doubled = (int) random_below(random, 300);
+        way->delay_ms = random_below(random, 400);
+    }
+}
+
+static void end_link(struct sim_node *node)
+{
+    network_heal(&node->world->network);
+    links_changed(node);
+}
+
+static void begin_cell_cut(struct sim_node *node)
+{
+    node->world->cell.ways[node->index].cut = true;
+}
+
+static void begin_cell_bad(struct sim_node *node)
+{
+    struct sim_random *random = &node->world->random;
+    struct cell_way *way = &node->world->cell.ways[node->index];
+    way->lose_request = (int) random_below(random, 200);
+    way->lose_answer = (int) random_below(random, 600);
+    way->late = (int) random_below(random, 500);
+    way->delay_ms = random_below(random, 900);
+}
+
+static void begin_cell_down(struct sim_node *node)
+{
+    node->world->cell.down = true;
+}
+
+static void end_cell(struct sim_node *node)
+{
+    node->world->cell.down = false;
+    node->world->cell.ways[node->index] = (struct cell_way){ .cut = false };
+}
+
+static void begin_cell_back(struct sim_node *node)
+{
+    struct world *world = node->world;
+    bool cleared = random_chance(&world->random, 200);
+    if (cleared) {
+        cell_clear(world);
+    } else if (!cell_roll_back(
+                   world, (size_t) random_between(&world->random, 1, 20))) {
+        return;
+    }
+    world->faults.register_lost = true;
+    trace(world, AGENDA_NOBODY, "the register is %s",
+          cleared ? "made anew" : "put back to an old value");
+}
+
+static void begin_target_cut(struct sim_node *node)
+{
+    node->world->target.ways[node->index].cut = true;
+}
+
+static void begin_target_bad(struct sim_node *node)
+{
+    struct world *world = node->world;
+    struct target_way *way = &world->target.ways[node->index];
+    way->busy = (int) random_below(&world->random, 500);
+    way->lose_request = (int) random_below(&world->random, 300);
+    way->lose_answer = (int) random_below(&world->random, 500);
+    /* Where nothing is fenced, m bounds how long a request may travel. */
+    int64_t longest_ms = world->target.fences ? 2 * world->settings.ttl_ms
+                                              : world->settings.margin_ms - 4;
+    way->delay_ms = random_below(&world->random, longest_ms);
+}
+
+static void end_target(struct sim_node *node)
+{
+    node->world->target.ways[node->index] =
+        (struct target_way){ .cut = false };
+}
+
+static void begin_source_cut(struct sim_node *node)
+{
+    node->world->source.cut[node->index] =
+        random_chance(&node->world->random, 500);
+    node->world->source.stale = 500;
+}
+
+static void end_source(struct sim_node *node)
+{
+    node->world->source.cut[node->index] = false;
+    node->world->source.stale = 0;
+}
+
+/* ---- others ------------------------------------------------------------- */
+
+void faults_note_fence(struct world *world, int principal)
+{
+    struct sim_faults *faults = &world->faults;
+    faults->fenced[faults->fenced_count++ % FAULTS_FENCES_MAX] = principal;
+}
+
+static void begin_replay(struct sim_node *node)
+{
+    struct world *world = node->world;
+    size_t count = world->faults.fenced_count;
+    count = count < FAULTS_FENCES_MAX ? count : FAULTS_FENCES_MAX;
+    if (count > 0) {
+        int64_t some = random_below(&world->random, (int64_t) count);
+        target_principal_delete(world, world->faults.fenced[some]);
+    }
+}
+
+static void begin_operator(struct sim_node *node)
+{
+    static const enum member_command commands[] = {
+        MEMBER_COMMAND_FAILOVER, MEMBER_COMMAND_FAILOVER,
+        MEMBER_COMMAND_FAILOVER, MEMBER_COMMAND_PAUSE,
+        MEMBER_COMMAND_MAINTENANCE_ON,
+    };
+    enum member_command command =
+        commands[random_below(&node->world->random, 5)];
+    trace(node->world, node->index, "the operator: command %d", command);
+    node_command(node, command, random_chance(&node->world->random, 100));
+}
+
+static void end_operator(struct sim_node *node)
+{
+    node_command(node, MEMBER_COMMAND_RESUME, false);
+    node_command(node, MEMBER_COMMAND_MAINTENANCE_OFF, false);
+}
+
+static const struct fault faults[FAULT_KINDS] = {
+    [FAULT_POWER] = { begin_power, NULL, 8 },
+    [FAULT_KILL] = { begin_kill, NULL, 8 },
+    [FAULT_MID_STEP] = { begin_mid_step, NULL, 6 },
+    [FAULT_MID_WRITE] = { begin_mid_write, NULL, 6 },
+    [FAULT_FREEZE] = { begin_freeze, NULL, 8 },
+    [FAULT_SUSPEND] = { begin_suspend, NULL, 4 },
+    [FAULT_PAUSE_VM] = { begin_pause_vm, NULL, 3 },
+    [FAULT_LINK_BOTH] = { begin_link_both, end_link, 6 },
+    [FAULT_LINK_OUT] = { begin_link_out, end_link, 4 },
+    [FAULT_LINK_IN] = { begin_link_in, end_link, 4 },
+    [FAULT_LINK_BAD] = { begin_link_bad, end_link, 5 },
+    [FAULT_CELL_CUT] = { begin_cell_cut, end_cell, 6 },
+    [FAULT_CELL_BAD] = { begin_cell_bad, end_cell, 6 },
+    [FAULT_CELL_DOWN] = { begin_cell_down, end_cell, 4 },
+    [FAULT_CELL_BACK] = { begin_cell_back, NULL, 2 },
+    [FAULT_TARGET_CUT] = { begin_target_cut, end_target, 4 },
+    [FAULT_TARGET_BAD] = { begin_target_bad, end_target, 6 },
+    [FAULT_SOURCE_CUT] = { begin_source_cut, end_source, 3 },
+    [FAULT_HANG] = { begin_hang, NULL, 2 },
+    [FAULT_REVIVE] = { begin_revive, NULL, 5 },
+    [FAULT_REPLAY] = { begin_replay, NULL, 2 },
+    [FAULT_OPERATOR] = { begin_operator, end_operator, 5 },
+};
+
+/* ---- bouts -------------------------------------------------------------- */
+
+static enum sim_fault some_fault(struct world *world)
+{
+    int sum = 0;
+    for (int i = 0; i < FAULT_KINDS; i++) {
+        sum += faults[i].weight;
+    }
+    int64_t at = random_below(&world->random, sum);
+    for (int i = 0; i < FAULT_KINDS; i++) {
+        at -= faults[i].weight;
+        if (at < 0) {
+            return (enum sim_fault) i;
+        }
+    }
+    return FAULT_POWER;
+}
+
+static struct sim_node *some_node(struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        if (world->nodes[i]->up && world->nodes[i]->role >= MEMBER_FENCING &&
+            random_chance(&world->random, 600)) {
+            return world->nodes[i];
+        }
+    }
+    return world->nodes[random_below(&world->random, 2)];
+}
+
+static void on_end(struct world *world, struct occasion *occasion)
+{
+    struct sim_node *node = world->nodes[(int) occasion->number & 1];
+    int kind = (int) (occasion->number >> 1);
+    trace(world, node->index, "fault ends: %s",
+          fault_name((enum sim_fault) kind));
+    faults[kind].end(node);
+}
+
+static void note_fault(struct sim_node *node, enum sim_fault kind)
+{
+    struct world *world = node->world;
+    struct sim_coverage *coverage = world->coverage;
+    world->faults.count++;
+    world->faults.by_kind[kind]++;
+    if (node->up && node->member != NULL) {
+        struct member_view view;
+        member_view(node->member, node_clocks(node), &view);
+        coverage->cells[kind][view.role][coverage_step(coverage, view.step)]++;
+    }
+    trace(world, node->index, "fault: %s", fault_name(kind));
+}
+
+static void on_fault(struct world *world, struct occasion *occasion)
+{
+    enum sim_fault kind = (enum sim_fault) occasion->number;
+    struct sim_node *node = some_node(world);
+    if (world->faults.calm || !node->up || node->thaw_ms != 0) {
+        return;
+    }
+    note_fault(node, kind);
+    faults[kind].begin(node);
+    if (faults[kind].end != NULL) {
+        agenda_note(&world->agenda,
+                    &(struct occasion){
+                        .at_ms = world->now_ms + some_pause(world),
+                        .run = on_end,
+                        .node = AGENDA_NOBODY,
+                        .number = (int64_t) kind << 1 | node->index });
+    }
+}
+
+static void calm_down(struct world *world)
+{
+    world->faults.calm = true;
+    world->faults.calm_ms = world->now_ms;
+    trace(world, AGENDA_NOBODY, "all faults end");
+    network_heal(&world->network);
+    cell_heal(&world->cell);
+    target_heal(&world->target);
+    world->source.stale = 0;
+    world->source.cut[0] = world->source.cut[1] = false;
+    world->source.calm = true;
+    for (int i = 0; i < 2; i++) {
+        struct sim_node *node = world->nodes[i];
+        node->die_between = 0;
+        node->disk.die_in = 0;
+        links_changed(node);
+        if (node->up) {
+            end_operator(node);
+        }
+    }
+}
+
+static void on_bout(struct world *world, struct occasion *occasion)
+{
+    struct sim_faults *plan = &world->faults;
+    (void) occasion;
+    if ((plan->count >= FAULTS_MIN &&
+         world->judge.takeovers >= FAULTS_TAKEOVERS) ||
+        ++plan->bouts > FAULTS_BOUTS_MAX) {
+        calm_down(world);
+        return;
+    }
+    int64_t count = random_between(&world->random, 1, 3);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t offset_ms = random_chance(&world->random, 500)
+                                ? random_below(&world->random, 30)
+                                : random_below(&world->random, 2000);
+        agenda_note(&world->agenda,
+                    &(struct occasion){ .at_ms = world->now_ms + offset_ms,
+                                        .run = on_fault,
+                                        .node = AGENDA_NOBODY,
+                                        .number = some_fault(world) });
+    }
+    int64_t pause_ms =
+        random_between(&world->random, world->settings.ttl_ms / 8,
+                       world->settings.ttl_ms * 2);
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + pause_ms,
+                                    .run = on_bout,
+                                    .node = AGENDA_NOBODY });
+}
+
+/* ---- the operator ------------------------------------------------------- */
+
+/* Repairs what only a person may: a lost register, a hold after too many
+ * takeovers, deletions that are kept back. */
+static void on_operator(struct world *world, struct occasion *occasion)
+{
+    (void) occasion;
+    operator_looks(world);
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + OPERATOR_MS,
+                                    .run = on_operator,
+                                    .node = AGENDA_NOBODY });
+}
+
+static void on_begin(struct world *world, struct occasion *occasion)
+{
+    (void) occasion;
+    if (world->judge.value.voter_count < 2 && world->now_ms < SETTLED_MS * 3) {
+        agenda_note(&world->agenda, &(struct occasion){ .at_ms = world->now_ms +
+                                                                 200,
+                                                        .run = on_begin,
+                                                        .node =
+                                                            AGENDA_NOBODY });
+        return;
+    }
+    on_bout(world, occasion);
+}
+
+void faults_start(struct world *world)
+{
+    agenda_note(&world->agenda, &(struct occasion){ .at_ms = 500,
+                                                    .run = on_begin,
+                                                    .node = AGENDA_NOBODY });
+    agenda_note(&world->agenda, &(struct occasion){ .at_ms = 50,
+                                                    .run = on_operator,
+                                                    .node = AGENDA_NOBODY });
+}
