@@ -85,8 +85,13 @@ $(B)/twinsync: $(call OBJ,$(CLI)) $(B)/libcore.a
 $(B)/twinsync-witness: $(call OBJ,$(WITNESS)) $(B)/libcore.a
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
 
+# Its file system is a simulated one: tests/sim/disk_posix.c.
+comma    := ,
+SIM_WRAP := open openat close read write pread pwrite fsync fdatasync ftruncate fstat lstat \
+            mkdir mkdirat rmdir unlink unlinkat rename renameat access faccessat \
+            opendir fdopendir readdir closedir dirfd
 $(B)/simulate: $(call OBJ,$(SIM)) $(B)/libcore.a
-	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) -o $@ $^ $(DEP_LIBS)
+	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) $(SIM_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $^ $(DEP_LIBS)
 
 $(B)/libcore.a: $(call OBJ,$(CORE)) $(PBC:.c=.o)
 	@rm -f $@

@@ -12,8 +12,8 @@ void agenda_note(struct agenda *agenda, const struct occasion *occasion)
 {
     if (agenda->count == agenda->capacity) {
         agenda->capacity = agenda->capacity == 0 ? 64 : agenda->capacity * 2;
-        agenda->heap = sim_grow(agenda->heap,
-                                agenda->capacity * sizeof agenda->heap[0]);
+        agenda->heap =
+            sim_grow(agenda->heap, agenda->capacity * sizeof agenda->heap[0]);
     }
     size_t i = agenda->count++;
     struct occasion added = *occasion;

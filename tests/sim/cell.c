@@ -191,8 +191,8 @@ void cell_put(struct world *world, struct ts_slice value)
 bool cell_roll_back(struct world *world, size_t back)
 {
     struct sim_cell *cell = &world->cell;
-    size_t kept = cell->history_count < CELL_HISTORY ? cell->history_count
-                                                     : CELL_HISTORY;
+    size_t kept =
+        cell->history_count < CELL_HISTORY ? cell->history_count : CELL_HISTORY;
     if (back == 0 || back > kept) {
         return false;
     }

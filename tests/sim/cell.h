@@ -19,11 +19,11 @@
 #define CELL_TIMEOUT_MS 1000
 
 enum cell_status {
-    CELL_VALUE,       /* read: the bytes, none when it is absent */
-    CELL_DONE,        /* swapped */
-    CELL_LOST,        /* certainly not */
-    CELL_UNKNOWN,     /* no answer in time */
-    CELL_UNREACHABLE  /* refused at once: no effect */
+    CELL_VALUE,      /* read: the bytes, none when it is absent */
+    CELL_DONE,       /* swapped */
+    CELL_LOST,       /* certainly not */
+    CELL_UNKNOWN,    /* no answer in time */
+    CELL_UNREACHABLE /* refused at once: no effect */
 };
 
 struct cell_way {

@@ -12,7 +12,8 @@ void clock_start(struct sim_clock *clock, int64_t now_ms, int rate)
 
 int64_t clock_boot(const struct sim_clock *clock, int64_t now_ms)
 {
-    return clock->boot_ms + (now_ms - clock->since_ms) * clock->boot_rate / 1000;
+    return clock->boot_ms +
+           (now_ms - clock->since_ms) * clock->boot_rate / 1000;
 }
 
 int64_t clock_raw(const struct sim_clock *clock, int64_t now_ms)

@@ -14,11 +14,11 @@
 #include <stdint.h>
 
 struct sim_clock {
-    int64_t since_ms;         /* world time of the last change */
-    int64_t boot_ms, raw_ms;  /* what they showed then */
-    int boot_rate, raw_rate;  /* permille now */
-    int rate;                 /* permille while it runs */
-    bool broken;              /* was paused: its lease may not be believed */
+    int64_t since_ms;        /* world time of the last change */
+    int64_t boot_ms, raw_ms; /* what they showed then */
+    int boot_rate, raw_rate; /* permille now */
+    int rate;                /* permille while it runs */
+    bool broken;             /* was paused: its lease may not be believed */
 };
 
 enum sim_clock_state {

@@ -13,13 +13,13 @@
 #include "node/cluster/member.h"
 
 enum sim_fault {
-    FAULT_POWER,      /* cut: what was not synced may be lost */
-    FAULT_KILL,       /* of the process; the disk keeps what was written */
-    FAULT_MID_STEP,   /* power cut between two effects of one step */
-    FAULT_MID_WRITE,  /* power cut in the middle of a write */
-    FAULT_FREEZE,     /* the process stands still, its clocks do not */
-    FAULT_SUSPEND,    /* BOOTTIME goes on, MONOTONIC_RAW does not */
-    FAULT_PAUSE_VM,   /* both clocks stand still */
+    FAULT_POWER,     /* cut: what was not synced may be lost */
+    FAULT_KILL,      /* of the process; the disk keeps what was written */
+    FAULT_MID_STEP,  /* power cut between two effects of one step */
+    FAULT_MID_WRITE, /* power cut in the middle of a write */
+    FAULT_FREEZE,    /* the process stands still, its clocks do not */
+    FAULT_SUSPEND,   /* BOOTTIME goes on, MONOTONIC_RAW does not */
+    FAULT_PAUSE_VM,  /* both clocks stand still */
     FAULT_LINK_BOTH,
     FAULT_LINK_OUT,
     FAULT_LINK_IN,
@@ -31,9 +31,9 @@ enum sim_fault {
     FAULT_TARGET_CUT,
     FAULT_TARGET_BAD,
     FAULT_SOURCE_CUT,
-    FAULT_HANG,   /* the exporter's loop stands still */
-    FAULT_REVIVE, /* the disk is put back to an older image */
-    FAULT_REPLAY, /* of an old fence call */
+    FAULT_HANG,     /* the exporter's loop stands still */
+    FAULT_REVIVE,   /* the disk is put back to an older image */
+    FAULT_REPLAY,   /* of an old fence call */
     FAULT_OPERATOR, /* failover, pause, maintenance at an odd moment */
     FAULT_KINDS
 };

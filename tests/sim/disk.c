@@ -266,8 +266,8 @@ static void drop_orphans(struct disk *disk)
             continue;
         }
         char folder[DISK_NAME_SIZE];
-        (void) snprintf(folder, sizeof folder, "%.*s",
-                        (int) (end - file->name), file->name);
+        (void) snprintf(folder, sizeof folder, "%.*s", (int) (end - file->name),
+                        file->name);
         if (disk_find(disk, folder) == NULL) {
             free_file(file);
         }

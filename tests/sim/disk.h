@@ -25,10 +25,10 @@
 
 #include "tests/sim/random.h"
 
-#define DISK_BLOCK     512
-#define DISK_NAME_SIZE 96
-#define DISK_FILES_MAX 24
-#define DISK_SHM_LOCKS 8
+#define DISK_BLOCK       512
+#define DISK_NAME_SIZE   96
+#define DISK_FILES_MAX   24
+#define DISK_SHM_LOCKS   8
 #define DISK_RENAMES_MAX 8
 
 /* SQLite's shared memory for a WAL; outlives a crash while handles hold it. */
@@ -54,7 +54,7 @@ struct disk_file {
 struct disk {
     char letter;
     struct sim_random *random;
-    uint32_t life; /* grows with each crash */
+    uint32_t life;  /* grows with each crash */
     int64_t die_in; /* writes until it dies; 0: it does not */
     bool dead;
     uint64_t writes, syncs, bytes_lost;

@@ -22,9 +22,9 @@
 #define HANDLES_MAX 64
 
 /* Each call, and the system's own behind it. */
-#define CALL(type, name, parameters)   \
-    type __real_##name parameters;     \
-    type __wrap_##name parameters;     \
+#define CALL(type, name, parameters) \
+    type __real_##name parameters;   \
+    type __wrap_##name parameters;   \
     type __wrap_##name parameters
 
 struct posix_handle {
@@ -108,8 +108,8 @@ static int open_virtual(const char *path, int flags)
     }
     for (int i = 0; i < HANDLES_MAX; i++) {
         if (handles[i].disk == NULL) {
-            handles[i] = (struct posix_handle){ .disk = disk,
-                                                .life = disk->life };
+            handles[i] =
+                (struct posix_handle){ .disk = disk, .life = disk->life };
             (void) snprintf(handles[i].path, DISK_NAME_SIZE, "%s", path);
             return VIRTUAL + i;
         }
@@ -272,17 +272,36 @@ CALL(int, ftruncate, (int fd, off_t size))
     return 0;
 }
 
+static void describe(const char *path, const struct disk_file *file,
+                     struct stat *status)
+{
+    memset(status, 0, sizeof *status);
+    bool folder = is_root(path) || (file != NULL && file->is_folder);
+    status->st_mode = folder ? S_IFDIR | 0700 : S_IFREG | 0600;
+    status->st_size = file == NULL ? 0 : (off_t) file->size;
+}
+
 CALL(int, fstat, (int fd, struct stat *status))
 {
     struct posix_handle *handle = handle_of(fd);
     if (handle == NULL) {
         return __real_fstat(fd, status);
     }
-    const struct disk_file *file = file_of(handle);
-    memset(status, 0, sizeof *status);
-    bool folder = is_root(handle->path) || (file != NULL && file->is_folder);
-    status->st_mode = folder ? S_IFDIR | 0700 : S_IFREG | 0600;
-    status->st_size = file == NULL ? 0 : (off_t) file->size;
+    describe(handle->path, file_of(handle), status);
+    return 0;
+}
+
+CALL(int, lstat, (const char *name, struct stat *status))
+{
+    char path[DISK_NAME_SIZE];
+    if (!resolve(-1, name, path)) {
+        return __real_lstat(name, status);
+    }
+    const struct disk_file *file = disk_find(disk_of(path), path);
+    if (file == NULL && !is_root(path)) {
+        return fail(ENOENT);
+    }
+    describe(path, file, status);
     return 0;
 }
 
@@ -348,6 +367,13 @@ CALL(int, unlink, (const char *name))
     char path[DISK_NAME_SIZE];
     return resolve(-1, name, path) ? __wrap_unlinkat(-1, name, 0)
                                    : __real_unlink(name);
+}
+
+CALL(int, rmdir, (const char *name))
+{
+    char path[DISK_NAME_SIZE];
+    return resolve(-1, name, path) ? __wrap_unlinkat(-1, name, AT_REMOVEDIR)
+                                   : __real_rmdir(name);
 }
 
 CALL(int, renameat,
@@ -433,7 +459,7 @@ CALL(DIR *, fdopendir, (int fd))
     return handle_of(fd) == NULL ? __real_fdopendir(fd) : list(fd);
 }
 
-CALL(struct dirent *, readdir, (DIR *folder))
+CALL(struct dirent *, readdir, (DIR * folder))
 {
     struct listing *listing = listing_of(folder);
     if (listing == NULL) {
@@ -455,7 +481,7 @@ CALL(struct dirent *, readdir, (DIR *folder))
     return NULL;
 }
 
-CALL(int, closedir, (DIR *folder))
+CALL(int, closedir, (DIR * folder))
 {
     struct listing *listing = listing_of(folder);
     if (listing == NULL) {
@@ -466,7 +492,7 @@ CALL(int, closedir, (DIR *folder))
     return 0;
 }
 
-CALL(int, dirfd, (DIR *folder))
+CALL(int, dirfd, (DIR * folder))
 {
     struct listing *listing = listing_of(folder);
     return listing == NULL ? __real_dirfd(folder) : listing->fd;

@@ -74,8 +74,7 @@ static int vfs_write(sqlite3_file *base, const void *bytes, int size,
 static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct handle *handle = of(base);
-    if (stale(handle) ||
-        (handle->disk != NULL && disk_strike(handle->disk))) {
+    if (stale(handle) || (handle->disk != NULL && disk_strike(handle->disk))) {
         return SQLITE_IOERR_TRUNCATE;
     }
     disk_truncate(handle->file, (size_t) size);
@@ -86,8 +85,7 @@ static int vfs_sync(sqlite3_file *base, int flags)
 {
     (void) flags;
     struct handle *handle = of(base);
-    if (stale(handle) ||
-        (handle->disk != NULL && disk_strike(handle->disk))) {
+    if (stale(handle) || (handle->disk != NULL && disk_strike(handle->disk))) {
         return SQLITE_IOERR_FSYNC;
     }
     if (handle->disk != NULL) {
@@ -267,7 +265,7 @@ static int shm_lock(sqlite3_file *base, int offset, int count, int flags)
     }
     bool exclusive = (flags & SQLITE_SHM_EXCLUSIVE) != 0;
     for (int i = offset; i < offset + count; i++) {
-        int others = shm->shared[i] - ((handle->shm_shared >> i) & 1u);
+        int others = shm->shared[i] - (int) ((handle->shm_shared >> i) & 1u);
         bool held = (handle->shm_exclusive >> i) & 1u;
         if ((shm->exclusive[i] && !held) || (exclusive && others > 0)) {
             return SQLITE_BUSY;

@@ -13,8 +13,7 @@ static void on_cycle(struct world *world, struct occasion *occasion);
 static void note_cycle(struct sim_node *node, int64_t delay_ms)
 {
     node_after(node, delay_ms, on_cycle,
-               &(struct occasion){ .number =
-                                       (int64_t) node->exporter.cycles });
+               &(struct occasion){ .number = (int64_t) node->exporter.cycles });
 }
 
 static void tell(struct sim_node *node, enum member_event_kind kind, bool yes)

@@ -38,7 +38,7 @@ struct exporter_slot {
 struct sim_exporter {
     enum exporter_phase phase;
     int64_t epoch;
-    int principal; /* index at the target, -1: none */
+    int principal;              /* index at the target, -1: none */
     int64_t token, token_asked; /* usable; waiting for a yes */
     bool token_under_way;
     bool rebuild, quiesce_all, reading_target, keep_deletes;

@@ -157,7 +157,8 @@ static bool acknowledged(struct sim_node *node)
         (exporter->unprotected_ok || node_is_alone(node))) {
         return true;
     }
-    if (!exporter->unprotected_asked && !node->world->settings.stop_unprotected &&
+    if (!exporter->unprotected_asked &&
+        !node->world->settings.stop_unprotected &&
         ts_elapsed_least(exporter->waiting_from, node_clocks(node)) >
             node->world->settings.patience_ms) {
         exporter->unprotected_asked = true;
@@ -178,7 +179,8 @@ static void send_waiting(struct sim_node *node)
             &exporter->waiting[--exporter->waiting_count];
         *slot = (struct exporter_slot){
             .op = *op,
-            .request = { .verb = verb_of(op->verb),
+            .request = { .node = node->index,
+                         .verb = verb_of(op->verb),
                          .anchor = op->anchor,
                          .value = op->value,
                          .id = op->id,
@@ -228,8 +230,7 @@ void exporter_send(struct sim_node *node)
 
 /* ---- answers ------------------------------------------------------------ */
 
-static bool effect_seen(const struct target_answer *answer,
-                        struct store_op *op)
+static bool effect_seen(const struct target_answer *answer, struct store_op *op)
 {
     switch (op->verb) {
     case INTENT_CREATE:
@@ -324,7 +325,9 @@ static bool written(struct sim_node *node, struct exporter_slot *slot,
         break; /* by whom? looked at like a doubt */
     case SIM_NO_ANSWER:
         if (!TS_RULE(NO_SILENT_RESEND) && exporter_may_send(node)) {
-            launch(node, slot);
+            struct exporter_slot *again = free_slot(exporter);
+            *again = *slot;
+            launch(node, again);
             return true;
         }
         break;
@@ -357,7 +360,7 @@ void exporter_answered(struct sim_node *node,
     }
     bool fine = done.listing   ? listed(node, answer)
                 : done.looking ? looked(node, &done, answer)
-                               : written(node, slot, answer);
+                               : written(node, &done, answer);
     if (!fine) {
         (void) node_died(node);
     }

@@ -78,15 +78,15 @@ static void begin_kill(struct sim_node *node)
     restart_after(world, node->index, some_pause(world), false);
     node_link_changed(world->nodes[1 - node->index]);
     if (random_chance(&world->random, 600)) {
-        agenda_note(&world->agenda,
-                    &(struct occasion){
-                        .at_ms = world->now_ms +
-                                 random_between(&world->random, 3, 60),
-                        .run = on_release,
-                        .node = AGENDA_NOBODY,
-                        .number = node->index,
-                        .data = sim_copy(boot, sizeof boot),
-                        .size = sizeof boot });
+        agenda_note(
+            &world->agenda,
+            &(struct occasion){ .at_ms = world->now_ms +
+                                         random_between(&world->random, 3, 60),
+                                .run = on_release,
+                                .node = AGENDA_NOBODY,
+                                .number = node->index,
+                                .data = sim_copy(boot, sizeof boot),
+                                .size = sizeof boot });
     }
 }
 
@@ -272,8 +272,7 @@ static void begin_target_bad(struct sim_node *node)
 
 static void end_target(struct sim_node *node)
 {
-    node->world->target.ways[node->index] =
-        (struct target_way){ .cut = false };
+    node->world->target.ways[node->index] = (struct target_way){ .cut = false };
 }
 
 static void begin_source_cut(struct sim_node *node)
@@ -311,8 +310,8 @@ static void begin_replay(struct sim_node *node)
 static void begin_operator(struct sim_node *node)
 {
     static const enum member_command commands[] = {
-        MEMBER_COMMAND_FAILOVER, MEMBER_COMMAND_FAILOVER,
-        MEMBER_COMMAND_FAILOVER, MEMBER_COMMAND_PAUSE,
+        MEMBER_COMMAND_FAILOVER,       MEMBER_COMMAND_FAILOVER,
+        MEMBER_COMMAND_FAILOVER,       MEMBER_COMMAND_PAUSE,
         MEMBER_COMMAND_MAINTENANCE_ON,
     };
     enum member_command command =
@@ -414,12 +413,12 @@ static void on_fault(struct world *world, struct occasion *occasion)
     note_fault(node, kind);
     faults[kind].begin(node);
     if (faults[kind].end != NULL) {
-        agenda_note(&world->agenda,
-                    &(struct occasion){
-                        .at_ms = world->now_ms + some_pause(world),
-                        .run = on_end,
-                        .node = AGENDA_NOBODY,
-                        .number = (int64_t) kind << 1 | node->index });
+        agenda_note(
+            &world->agenda,
+            &(struct occasion){ .at_ms = world->now_ms + some_pause(world),
+                                .run = on_end,
+                                .node = AGENDA_NOBODY,
+                                .number = (int64_t) kind << 1 | node->index });
     }
 }
 
@@ -466,9 +465,8 @@ static void on_bout(struct world *world, struct occasion *occasion)
                                         .node = AGENDA_NOBODY,
                                         .number = some_fault(world) });
     }
-    int64_t pause_ms =
-        random_between(&world->random, world->settings.ttl_ms / 8,
-                       world->settings.ttl_ms * 2);
+    int64_t pause_ms = random_between(
+        &world->random, world->settings.ttl_ms / 8, world->settings.ttl_ms * 2);
     agenda_note(&world->agenda,
                 &(struct occasion){ .at_ms = world->now_ms + pause_ms,
                                     .run = on_bout,
@@ -493,11 +491,10 @@ static void on_begin(struct world *world, struct occasion *occasion)
 {
     (void) occasion;
     if (world->judge.value.voter_count < 2 && world->now_ms < SETTLED_MS * 3) {
-        agenda_note(&world->agenda, &(struct occasion){ .at_ms = world->now_ms +
-                                                                 200,
-                                                        .run = on_begin,
-                                                        .node =
-                                                            AGENDA_NOBODY });
+        agenda_note(&world->agenda,
+                    &(struct occasion){ .at_ms = world->now_ms + 200,
+                                        .run = on_begin,
+                                        .node = AGENDA_NOBODY });
         return;
     }
     on_bout(world, occasion);

@@ -64,10 +64,10 @@ static void on_mint(struct world *world, struct occasion *occasion)
         describe(node, making->epoch, -1, &row);
         event.minted = &row;
     } else if (reached(node)) {
-        principal = making->enables ? target_principal_find(&world->target,
-                                                            making->again.id)
-                                    : target_mint(world, node->index,
-                                                  (int64_t) making->epoch);
+        principal =
+            making->enables
+                ? target_principal_find(&world->target, making->again.id)
+                : target_mint(world, node->index, (int64_t) making->epoch);
         if (making->enables && principal >= 0) {
             world->target.principals[principal].deleted = false;
         }
@@ -78,7 +78,8 @@ static void on_mint(struct world *world, struct occasion *occasion)
     }
     event.text = event.minted == NULL ? "no answer" : NULL;
     trace(world, node->index, "mints for epoch %lld: %s",
-          (long long) making->epoch, event.minted == NULL ? "no answer" : row.id);
+          (long long) making->epoch,
+          event.minted == NULL ? "no answer" : row.id);
     node_step(node, &event);
 }
 
@@ -105,8 +106,7 @@ static void on_unmint(struct world *world, struct occasion *occasion)
 void fencing_unmint(struct sim_node *node,
                     const struct register_principal *principal)
 {
-    int index =
-        target_principal_find(&node->world->target, principal->id);
+    int index = target_principal_find(&node->world->target, principal->id);
     if (index >= 0) {
         node_after(node, travel(node), on_unmint,
                    &(struct occasion){ .number = index });
@@ -138,8 +138,7 @@ static enum fence_answer play(struct sim_node *node, enum fence_act act,
         return yes_if(fencing->rows[fencing->at].canary != 0);
     case FENCE_TRY_CANARY:
     case FENCE_SEE_CANARY:
-        return yes_if(
-            target_admits(world, fencing->rows[fencing->at].canary));
+        return yes_if(target_admits(world, fencing->rows[fencing->at].canary));
     case FENCE_DELETE:
         if (world->target.principals[principal].deleted) {
             return FENCE_NO;
@@ -265,9 +264,9 @@ static void go_on(struct sim_node *node)
         }
         bool needs_own = act == FENCE_TRY_OWN || act == FENCE_SEE_OWN;
         if (needs_own && !own_token_works(node)) {
-            node_after(node, travel(node), on_own_token,
-                       &(struct occasion){ .number =
-                                               (int64_t) fencing->round });
+            node_after(
+                node, travel(node), on_own_token,
+                &(struct occasion){ .number = (int64_t) fencing->round });
             return;
         }
         node_after(node, travel(node), on_act,
@@ -302,8 +301,7 @@ static void on_resume(struct world *world, struct occasion *occasion)
 static bool known(const struct sim_fencing *fencing, size_t i,
                   const struct register_principal *row)
 {
-    return i < fencing->count &&
-           fencing->rows[i].epoch == (int64_t) row->epoch;
+    return i < fencing->count && fencing->rows[i].epoch == (int64_t) row->epoch;
 }
 
 void fencing_begin(struct sim_node *node, const struct member_effect *effect)

@@ -13,7 +13,7 @@
 struct sim_node;
 
 struct sim_fencing {
-    uint64_t round; /* an older one's acts are void */
+    uint64_t round;   /* an older one's acts are void */
     size_t count, at; /* rows, and the one under way */
     struct {
         int64_t epoch;
@@ -21,7 +21,7 @@ struct sim_fencing {
         struct fence fence;
         int64_t canary; /* token */
     } rows[REGISTER_PRINCIPALS_MAX];
-    int own;       /* principal, -1: the target cannot fence */
+    int own; /* principal, -1: the target cannot fence */
     int64_t own_token, own_asked;
 };
 

@@ -19,9 +19,9 @@ static void put(struct cursor *cursor, const void *bytes, size_t size)
     cursor->at += (size + 15) / 16 * 16;
 }
 
-static const uint8_t *take(struct cursor *cursor, size_t size)
+static uint8_t *take(struct cursor *cursor, size_t size)
 {
-    const uint8_t *bytes = cursor->bytes + cursor->at;
+    uint8_t *bytes = cursor->bytes + cursor->at;
     cursor->at += (size + 15) / 16 * 16;
     return bytes;
 }
@@ -77,8 +77,8 @@ uint8_t *frames_pack(const struct frame *frame, size_t head, size_t *ret_size)
 
 static void read_rows(struct cursor *cursor, struct frame_rows *rows)
 {
-    struct frame_piece *pieces = (struct frame_piece *) (void *)
-        take(cursor, rows->count * sizeof *pieces);
+    struct frame_piece *pieces = (struct frame_piece *) (void *) take(
+        cursor, rows->count * sizeof *pieces);
     for (size_t i = 0; i < rows->count; i++) {
         size_t size = pieces[i].item.changeset.size;
         pieces[i].item.changeset.data = take(cursor, size);
@@ -88,8 +88,8 @@ static void read_rows(struct cursor *cursor, struct frame_rows *rows)
 
 static void read_tail(struct cursor *cursor, struct frame_tail *tail)
 {
-    struct frame_hint *hints = (struct frame_hint *) (void *)
-        take(cursor, tail->count * sizeof *hints);
+    struct frame_hint *hints = (struct frame_hint *) (void *) take(
+        cursor, tail->count * sizeof *hints);
     for (size_t i = 0; i < tail->count; i++) {
         hints[i].anchor.data = take(cursor, hints[i].anchor.size);
     }

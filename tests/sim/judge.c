@@ -17,15 +17,15 @@ const char *target_verb_name(enum target_verb verb)
 
 const char *target_status_name(enum target_status status)
 {
-    static const char *const names[] = { "done", "no such object", "taken",
-                                         "denied", "busy", "no answer" };
+    static const char *const names[] = {
+        "done", "no such object", "taken", "denied", "busy", "no answer"
+    };
     return names[status];
 }
 
 void judge_start(struct world *world)
 {
-    world->judge.rows =
-        sim_alloc(JUDGE_ROWS * sizeof world->judge.rows[0]);
+    world->judge.rows = sim_alloc(JUDGE_ROWS * sizeof world->judge.rows[0]);
     world->judge.ops = sim_alloc(JUDGE_OPS * sizeof world->judge.ops[0]);
 }
 
@@ -54,8 +54,8 @@ void judge_violated(struct world *world, const char *invariant,
 /* Without a fence only the lease keeps epochs apart, and it rests on clocks. */
 static bool epochs_count(const struct world *world)
 {
-    return world->target.fences || (!world->nodes[0]->clock.broken &&
-                                    !world->nodes[1]->clock.broken);
+    return world->target.fences ||
+           (!world->nodes[0]->clock.broken && !world->nodes[1]->clock.broken);
 }
 
 /* ---- the register ------------------------------------------------------- */
@@ -179,8 +179,7 @@ void judge_admission(struct world *world, const struct target_request *request)
 {
     struct sim_judge *judge = &world->judge;
     if (epochs_count(world) && request->epoch < judge->admitted_epoch) {
-        judge_violated(world, "I1",
-                       "epoch %lld is admitted after epoch %lld",
+        judge_violated(world, "I1", "epoch %lld is admitted after epoch %lld",
                        (long long) request->epoch,
                        (long long) judge->admitted_epoch);
     }
@@ -188,10 +187,9 @@ void judge_admission(struct world *world, const struct target_request *request)
         judge->admitted_epoch = request->epoch;
     }
     if (world->target.fences && request->epoch < judge->fenced_below) {
-        judge_violated(world, "I2",
-                       "epoch %lld is admitted, all below %lld are fenced",
-                       (long long) request->epoch,
-                       (long long) judge->fenced_below);
+        judge_violated(
+            world, "I2", "epoch %lld is admitted, all below %lld are fenced",
+            (long long) request->epoch, (long long) judge->fenced_below);
     }
     if (admitted_before(judge, request->op)) {
         judge_violated(world, "I5", "the %s of u%d is admitted twice",
@@ -283,6 +281,18 @@ void judge_batch(struct world *world, int node, const struct batch *batch)
     }
 }
 
+void judge_has_all(struct world *world, int node,
+                   const struct journal_position *at)
+{
+    for (size_t i = 0; i < JUDGE_ROWS; i++) {
+        struct judge_row *row = &world->judge.rows[i];
+        if (row->epoch == at->epoch && row->generation == at->generation &&
+            row->seq <= at->seq) {
+            row->durable |= (uint8_t) (1u << node);
+        }
+    }
+}
+
 static bool is_durable_on(struct world *world, int node,
                           const struct journal_position *at)
 {
@@ -301,8 +311,8 @@ void judge_sending(struct world *world, const struct target_request *request,
         judge_violated(world, "I7",
                        "%s sends the %s of u%d, its intent is not durable on "
                        "both nodes, and the register shows protection",
-                       world->nodes[own]->name,
-                       target_verb_name(request->verb), request->anchor);
+                       world->nodes[own]->name, target_verb_name(request->verb),
+                       request->anchor);
     }
 }
 

@@ -32,8 +32,8 @@
 #include "tests/sim/source.h"
 #include "tests/sim/target.h"
 
-#define JUDGE_ROWS  8192 /* a power of two */
-#define JUDGE_OPS   8192 /* likewise */
+#define JUDGE_ROWS 8192 /* a power of two */
+#define JUDGE_OPS  8192 /* likewise */
 
 struct judge_row {
     int64_t generation, epoch, seq; /* epoch 0: free */
@@ -78,10 +78,14 @@ void judge_sending(struct world *world, const struct target_request *request,
 void judge_admission(struct world *world, const struct target_request *request);
 void judge_effect(struct world *world, const struct target_request *request,
                   const struct target_object *object);
-/* A journal row is durable on a node: it wrote it, or made it as the other's. */
+/* A journal row is durable on a node: it wrote it, or made it as the other's.
+ */
 void judge_row(struct world *world, int node,
                const struct journal_position *position, bool wrote);
 void judge_batch(struct world *world, int node, const struct batch *batch);
+/* A snapshot brought it all rows up to that one. */
+void judge_has_all(struct world *world, int node,
+                   const struct journal_position *at);
 void judge_installed(struct world *world, int node);
 void judge_ledger_left(struct world *world, int node, int anchor);
 /* After each step of a member: O(1). */

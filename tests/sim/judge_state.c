@@ -31,7 +31,7 @@ void judge_installed(struct world *world, int node)
     const struct sim_node *at_node = world->nodes[node];
     struct journal_position at = store_position(&at_node->store);
     if (at_node->store.open && at.seq > 0) {
-        world->judge.snapshots++;
+        judge_has_all(world, node, &at);
         judge_state(world, node);
     }
 }
@@ -40,7 +40,7 @@ void judge_installed(struct world *world, int node)
 
 struct comparison {
     struct world *world;
-    const struct sim_node *node;
+    struct sim_node *node;
     bool seen[TARGET_OBJECTS_MAX];
     bool known[SOURCE_ANCHORS_MAX + 1];
     char *why;
@@ -48,10 +48,11 @@ struct comparison {
     bool differs;
 };
 
-static void differ(struct comparison *comparison, const char *what, int anchor)
+static void differ(struct comparison *comparison, int anchor, const char *what)
 {
     if (!comparison->differs) {
-        (void) snprintf(comparison->why, comparison->size, what, anchor);
+        (void) snprintf(comparison->why, comparison->size, "u%d %s", anchor,
+                        what);
     }
     comparison->differs = true;
 }
@@ -68,7 +69,7 @@ static void on_ledger(void *context, int anchor, int64_t id, int provenance)
             return;
         }
     }
-    differ(comparison, "the ledger has u%d, the target has not", anchor);
+    differ(comparison, anchor, "is in the ledger, not at the target");
 }
 
 static void compare_target(struct comparison *comparison)
@@ -81,24 +82,23 @@ static void compare_target(struct comparison *comparison)
         }
         int64_t wanted = world->source.values[object->anchor];
         if (!comparison->seen[i]) {
-            differ(comparison, "the target has u%d, the ledger has not",
-                   object->anchor);
+            differ(comparison, object->anchor,
+                   "is at the target, not in the ledger");
         } else if (comparison->known[object->anchor]) {
-            differ(comparison, "the target has u%d twice", object->anchor);
+            differ(comparison, object->anchor, "is at the target twice");
         } else if (wanted == 0 &&
-                   !store_held((struct sim_store *) &comparison->node->store,
-                               object->anchor)) {
-            differ(comparison, "u%d is gone from the source, not held",
-                   object->anchor);
+                   !store_held(&comparison->node->store, object->anchor)) {
+            differ(comparison, object->anchor,
+                   "is gone from the source, and not held");
         } else if (wanted != 0 && wanted != object->value) {
-            differ(comparison, "u%d has another value at the target",
-                   object->anchor);
+            differ(comparison, object->anchor,
+                   "has another value at the target");
         }
         comparison->known[object->anchor] = true;
     }
     for (int i = 1; i <= world->source.anchor_count; i++) {
         if (world->source.values[i] != 0 && !comparison->known[i]) {
-            differ(comparison, "u%d is not at the target", i);
+            differ(comparison, i, "is not at the target");
         }
     }
 }

@@ -46,8 +46,8 @@ static void add(struct tally *tally, const struct world_verdict *verdict)
     tally->seeds++;
     tally->takeovers += (uint64_t) verdict->takeovers;
     tally->faults += (uint64_t) verdict->faults;
-    tally->sparse += verdict->takeovers < FAULTS_TAKEOVERS ||
-                     verdict->faults < FAULTS_MIN;
+    tally->sparse +=
+        verdict->takeovers < FAULTS_TAKEOVERS || verdict->faults < FAULTS_MIN;
     tally->virtual_s += (uint64_t) verdict->virtual_ms / 1000;
     tally->commits += verdict->commits;
     tally->applied += verdict->applied;

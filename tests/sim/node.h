@@ -55,6 +55,7 @@ struct sim_node {
     struct follower *follower;
     struct ship *ship;
     bool leading, equal;
+    struct journal_position equal_at; /* where that was told */
     int64_t ship_tick_ms;
     struct frame_id wrote_boot;
     int64_t wrote_epoch;

@@ -40,8 +40,7 @@ static void persist(struct sim_node *node, const struct member_effect *effect)
                                  size };
     memcpy(what + 1, effect->persist.facts.data, size);
     node_after(node, random_between(&node->world->random, 0, 4), on_persist,
-               &(struct occasion){ .data = what,
-                                   .size = sizeof *what + size });
+               &(struct occasion){ .data = what, .size = sizeof *what + size });
 }
 
 static void on_probe(struct world *world, struct occasion *occasion)
@@ -51,10 +50,12 @@ static void on_probe(struct world *world, struct occasion *occasion)
     struct member_event event = { .kind = MEMBER_PROBED };
     bool target = !way->cut && !random_chance(&world->random, way->busy) &&
                   !random_chance(&world->random, world->target.busy);
+    for (int i = 0; i < MEMBER_PROBES; i++) {
+        event.probed.ok[i] = true;
+    }
     event.probed.ok[MEMBER_PROBE_SOURCE] = !world->source.cut[node->index];
     event.probed.ok[MEMBER_PROBE_TARGET] = target;
     event.probed.ok[MEMBER_PROBE_REGISTRATION] = target;
-    event.probed.ok[MEMBER_PROBE_DISK] = true;
     event.probed.ok[MEMBER_PROBE_STATE] = node->store.open;
     node_step(node, &event);
 }
@@ -161,9 +162,8 @@ static void on_tick(struct world *world, struct occasion *occasion)
 static void note_tick(struct sim_node *node)
 {
     int64_t left_ms = member_deadline(node->member, node_clocks(node));
-    int64_t delay_ms = left_ms > 3600000
-                           ? 3600000
-                           : clock_stretch(&node->clock, left_ms);
+    int64_t delay_ms =
+        left_ms > 3600000 ? 3600000 : clock_stretch(&node->clock, left_ms);
     int64_t at_ms = node->world->now_ms + (delay_ms > 0 ? delay_ms : 1);
     if (node->tick_ms == 0 || at_ms < node->tick_ms) {
         node->tick_ms = at_ms;
@@ -183,9 +183,8 @@ static void after_step(struct sim_node *node)
     world->coverage->seen[view.role][step]++;
     if (view.role != node->role) {
         world->coverage->transitions[node->role][view.role]++;
-        trace(world, node->index, "%s -> %s: %s",
-              member_role_name(node->role), member_role_name(view.role),
-              view.sentence);
+        trace(world, node->index, "%s -> %s: %s", member_role_name(node->role),
+              member_role_name(view.role), view.sentence);
         node->role = view.role;
     }
     judge_gates(world);
@@ -227,9 +226,8 @@ bool node_member_start(struct sim_node *node)
         .renew_ms = settings->renew_ms,
         .margin_ms = settings->margin_ms,
         .clock_error_percent = settings->error_percent,
-        .unprotected = settings->stop_unprotected
-                           ? MEMBER_UNPROTECTED_STOP
-                           : MEMBER_UNPROTECTED_CONTINUE,
+        .unprotected = settings->stop_unprotected ? MEMBER_UNPROTECTED_STOP
+                                                  : MEMBER_UNPROTECTED_CONTINUE,
         .level_max = METAVERSE_LEVELS,
         .facts = ts_slice(node->store.facts, node->store.facts_size),
         .epoch = (uint64_t) node->store.epoch,
@@ -294,8 +292,10 @@ void node_tell_position(struct sim_node *node)
 
 void node_tell_equal(struct sim_node *node, bool equal)
 {
-    if (equal != node->equal) {
+    struct journal_position at = store_position(&node->store);
+    if (equal != node->equal || !journal_position_equal(&at, &node->equal_at)) {
         node->equal = equal;
+        node->equal_at = at;
         tell(node, MEMBER_EQUAL, equal);
     }
 }

@@ -38,8 +38,8 @@ void node_hear_frame(struct sim_node *node, const uint8_t *bytes, size_t size)
     uint8_t *copy = sim_copy(bytes + FRAME_HEAD - 1, size - FRAME_HEAD + 1);
     frames_unpack(copy, size - FRAME_HEAD + 1, &frame);
     if (node->leading) {
-        lead(node, &(struct leader_event){ .type = LEADER_FRAME,
-                                           .frame = &frame });
+        lead(node,
+             &(struct leader_event){ .type = LEADER_FRAME, .frame = &frame });
     } else {
         follow(node, &(struct follower_event){ .type = FOLLOWER_FRAME,
                                                .frame = &frame });
@@ -59,8 +59,8 @@ static void on_result(struct world *world, struct occasion *occasion)
     struct sim_node *node = world->nodes[occasion->node];
     struct ship_result *result = occasion->data;
     if (occasion->number == 1) {
-        lead(node, &(struct leader_event){ .type = LEADER_RESULT,
-                                           .result = result });
+        lead(node,
+             &(struct leader_event){ .type = LEADER_RESULT, .result = result });
     } else {
         follow(node, &(struct follower_event){ .type = FOLLOWER_RESULT,
                                                .result = result });
@@ -111,13 +111,13 @@ static void on_hinted(struct world *world, struct occasion *occasion)
     struct sim_node *node = world->nodes[occasion->node];
     const int *anchors = occasion->data;
     bool failed = node->exporter.phase != EXPORTER_EXPORTING;
-    if (!failed && !store_touch(&node->store, anchors,
-                                (size_t) occasion->number)) {
+    if (!failed &&
+        !store_touch(&node->store, anchors, (size_t) occasion->number)) {
         (void) node_died(node);
         return;
     }
-    lead(node, &(struct leader_event){ .type = LEADER_HINTED,
-                                       .failed = failed });
+    lead(node,
+         &(struct leader_event){ .type = LEADER_HINTED, .failed = failed });
 }
 
 static void take_hints(struct sim_node *node, const struct frame_tail *tail)
@@ -129,9 +129,9 @@ static void take_hints(struct sim_node *node, const struct frame_tail *tail)
                         TS_SLICE_ARGS(tail->hints[i].anchor));
         anchors[i] = atoi(text + (text[0] == 'u'));
     }
-    node_after(node, 1, on_hinted,
-               &(struct occasion){ .number = (int64_t) tail->count,
-                                   .data = anchors });
+    node_after(
+        node, 1, on_hinted,
+        &(struct occasion){ .number = (int64_t) tail->count, .data = anchors });
 }
 
 static void after_lead(struct sim_node *node)
@@ -188,8 +188,8 @@ static void on_apply(struct world *world, struct occasion *occasion)
     struct batch *batch = *(struct batch **) occasion->data;
     struct follower_event event = { .type = FOLLOWER_APPLIED };
     struct ts_err err = { .code = TS_OK };
-    enum ts_code code = journal_apply(node->store.journal, batch->items,
-                                      batch->count, &err);
+    enum ts_code code =
+        journal_apply(node->store.journal, batch->items, batch->count, &err);
     if (node_died(node)) {
         batch_free(batch);
         return;
@@ -219,7 +219,9 @@ static void on_install(struct world *world, struct occasion *occasion)
     struct follower_event event = { .type = FOLLOWER_INSTALLED };
     struct ts_err err = { .code = TS_OK };
     char directory[3] = { '/', node->disk.letter, 0 };
-    (void) ship_open(node->ship, NULL, &err);
+    if (ship_open(node->ship, NULL, &err) != TS_OK) {
+        trace(world, node->index, "%s", err.text);
+    }
     int64_t before = node->store.folder;
     store_shut(&node->store);
     enum ts_code code = TS_OK;
@@ -326,8 +328,7 @@ static void note_tick(struct sim_node *node)
         return;
     }
     int64_t left_ms = due.ms - ship_now(node).ms;
-    int64_t delay_ms =
-        left_ms <= 0 ? 1 : clock_stretch(&node->clock, left_ms);
+    int64_t delay_ms = left_ms <= 0 ? 1 : clock_stretch(&node->clock, left_ms);
     int64_t at_ms = node->world->now_ms + delay_ms;
     if (node->ship_tick_ms == 0 || at_ms < node->ship_tick_ms) {
         node->ship_tick_ms = at_ms;
@@ -342,8 +343,9 @@ static void open_ship(struct sim_node *node)
     char path[GENERATION_PATH_SIZE];
     struct ts_err err = { .code = TS_OK };
     if (node->store.open &&
-        generation_path(directory, node->store.folder, path, &err) == TS_OK) {
-        (void) ship_open(node->ship, path, &err);
+        (generation_path(directory, node->store.folder, path, &err) != TS_OK ||
+         ship_open(node->ship, path, &err) != TS_OK)) {
+        trace(node->world, node->index, "%s", err.text);
     }
 }
 
@@ -398,8 +400,7 @@ void node_lead(struct sim_node *node, int64_t epoch)
     memcpy(node->wrote_boot.bytes, node->boot, sizeof node->wrote_boot.bytes);
     lead(node, &(struct leader_event){ .type = LEADER_BEGIN,
                                        .epoch = epoch,
-                                       .position =
-                                           store_position(&node->store),
+                                       .position = store_position(&node->store),
                                        .before = node->before });
     if (!node->link_up) {
         lead(node, &(struct leader_event){ .type = LEADER_CUT });
@@ -413,13 +414,12 @@ void node_follow(struct sim_node *node)
         node->leading = false;
     }
     node->ship_tick_ms = 0;
-    follow(node,
-           &(struct follower_event){
-               .type = FOLLOWER_BEGIN,
-               .epoch = node->store.epoch,
-               .nonce = random_next(&node->world->random),
-               .position = store_position(&node->store),
-               .wrote = { node->wrote_epoch, node->wrote_boot } });
+    follow(node, &(struct follower_event){
+                     .type = FOLLOWER_BEGIN,
+                     .epoch = node->store.epoch,
+                     .nonce = random_next(&node->world->random),
+                     .position = store_position(&node->store),
+                     .wrote = { node->wrote_epoch, node->wrote_boot } });
     if (node->link_up) {
         follow(node,
                &(struct follower_event){ .type = FOLLOWER_LINK, .up = true });
@@ -431,8 +431,8 @@ void node_committed(struct sim_node *node)
     node_tell_position(node);
     if (node->leading) {
         lead(node, &(struct leader_event){ .type = LEADER_COMMITTED,
-                                           .position = store_position(
-                                               &node->store) });
+                                           .position =
+                                               store_position(&node->store) });
     }
 }
 
@@ -449,8 +449,8 @@ static void on_link(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
     const struct sim_node *peer = world->nodes[1 - node->index];
-    bool up = peer->up && !world->network.ways[0].cut &&
-              !world->network.ways[1].cut;
+    bool up =
+        peer->up && !world->network.ways[0].cut && !world->network.ways[1].cut;
     if (up == node->link_up) {
         return;
     }

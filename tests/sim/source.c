@@ -7,8 +7,7 @@
 static void append(struct sim_source *source, int anchor, int64_t value)
 {
     source->values[anchor] = value;
-    source->log[source->log_count++] =
-        (struct source_change){ anchor, value };
+    source->log[source->log_count++] = (struct source_change){ anchor, value };
 }
 
 static int some_present(struct world *world)
@@ -72,9 +71,10 @@ void source_start(struct world *world)
         append(&world->source, ++world->source.anchor_count,
                ++world->source.next_value);
     }
-    agenda_note(&world->agenda, &(struct occasion){ .at_ms = world->now_ms + 100,
-                                                    .run = on_change,
-                                                    .node = AGENDA_NOBODY });
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + 100,
+                                    .run = on_change,
+                                    .node = AGENDA_NOBODY });
 }
 
 int64_t source_reach(struct world *world, int64_t cookie)

@@ -3,7 +3,8 @@
  *
  * Objects are numbers ("u7"); an anchor is never used twice. A delta is what
  * the log holds behind a cookie; an enumeration is what there is. Both may be
- * stale: a replica answers as of some earlier moment, and says so by its cookie.
+ * stale: a replica answers as of some earlier moment, and says so by its
+ * cookie.
  */
 #ifndef TESTS_SIM_SOURCE_H
 #define TESTS_SIM_SOURCE_H

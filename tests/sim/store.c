@@ -74,8 +74,8 @@ enum ts_code store_see(struct sim_store *store, int number, int64_t value,
         .once = ts_slice("", 0),
         .left_by = ts_slice("", 0),
     };
-    enum ts_code code = object_by_anchor(store->mv, STORE_KIND, object.anchor,
-                                         &object.id, err);
+    enum ts_code code =
+        object_by_anchor(store->mv, STORE_KIND, object.anchor, &object.id, err);
     if (code != TS_OK || (object.id == 0 && value == 0)) {
         return code;
     }
@@ -270,9 +270,8 @@ static enum ts_code decide_one(struct sim_store *store, const struct due *due,
     }
     if (code == TS_OK && due->gone && !found) {
         code = object_remove(store->mv, due->id, err);
-    } else if (code == TS_OK &&
-               (due->gone || !found ||
-                store_value_of(row.sent) != due->value)) {
+    } else if (code == TS_OK && (due->gone || !found ||
+                                 store_value_of(row.sent) != due->value)) {
         code = put_intent(store, due, &row, keep, err);
     }
     ts_arena_done(&arena);
@@ -286,8 +285,7 @@ bool store_decide(struct sim_store *store, bool keep_deletes)
     for (;;) {
         size_t count = read_due(store, due, &err);
         if (count == 0) {
-            return err.code == TS_OK ||
-                   store_finish(store, err.code, &err);
+            return err.code == TS_OK || store_finish(store, err.code, &err);
         }
         if (!store_begin(store, &err)) {
             return false;

@@ -16,8 +16,8 @@ static struct store_op op_of(const struct intent *intent)
         .intent = intent->id,
         .metaverse_id = intent->metaverse_id,
         .id = store_id_of(intent->target_id),
-        .value = store_value_of(
-            ts_slice(intent->after.bytes, STORE_VALUE_SIZE)),
+        .value =
+            store_value_of(ts_slice(intent->after.bytes, STORE_VALUE_SIZE)),
         .batch = intent->batch,
         .anchor = store_anchor_of(intent->anchor),
         .verb = intent->verb,
@@ -51,8 +51,7 @@ size_t store_doubts(struct sim_store *store, struct store_op *ops, size_t max)
     struct ts_arena arena;
     size_t count = max;
     ts_arena_init(&arena, 65536);
-    if (intent_in_doubt(store->mv, 0, &arena, intents, &count, &err) !=
-        TS_OK) {
+    if (intent_in_doubt(store->mv, 0, &arena, intents, &count, &err) != TS_OK) {
         count = 0;
     }
     for (size_t i = 0; i < count; i++) {
@@ -135,18 +134,16 @@ enum ts_code store_put_target(struct sim_store *store, int number, int64_t id,
 }
 
 static enum ts_code confirm_there(struct sim_store *store,
-                                  const struct store_op *op,
-                                  struct ts_err *err)
+                                  const struct store_op *op, struct ts_err *err)
 {
     struct store_anchor anchor;
     struct store_anchor target_id;
     enum ts_code code =
         store_put_target(store, op->anchor, op->id, op->value, err);
     if (code == TS_OK && op->verb == INTENT_CREATE) {
-        code = ledger_put(store->mv, STORE_KIND,
-                          store_anchor_put(&anchor, op->anchor),
-                          store_id_put(&target_id, op->id), LEDGER_CREATED,
-                          err);
+        code = ledger_put(
+            store->mv, STORE_KIND, store_anchor_put(&anchor, op->anchor),
+            store_id_put(&target_id, op->id), LEDGER_CREATED, err);
     }
     return code;
 }
@@ -224,9 +221,9 @@ bool store_touch(struct sim_store *store, const int *anchors, size_t count)
     for (size_t i = 0; code == TS_OK && i < count; i++) {
         struct store_anchor anchor;
         int64_t id = 0;
-        code = object_by_anchor(store->mv, STORE_KIND,
-                                store_anchor_put(&anchor, anchors[i]), &id,
-                                &err);
+        code =
+            object_by_anchor(store->mv, STORE_KIND,
+                             store_anchor_put(&anchor, anchors[i]), &id, &err);
         if (code == TS_OK && id != 0) {
             code = store_mark_due(store, id, &err);
         }
@@ -250,9 +247,8 @@ bool store_approve(struct sim_store *store, int64_t *ret_count)
         return code == TS_OK;
     }
     return store_begin(store, &err) &&
-           store_finish(store,
-                        metaverse_run(store->mv, sql, DB_NO_VALUES, &err),
-                        &err);
+           store_finish(
+               store, metaverse_run(store->mv, sql, DB_NO_VALUES, &err), &err);
 }
 
 bool store_forget_spent(struct sim_store *store)
@@ -260,16 +256,16 @@ bool store_forget_spent(struct sim_store *store)
     static const char sql[] = "DELETE FROM spent";
     struct ts_err err = { .code = TS_OK };
     return store_begin(store, &err) &&
-           store_finish(store,
-                        metaverse_run(store->mv, sql, DB_NO_VALUES, &err),
-                        &err);
+           store_finish(
+               store, metaverse_run(store->mv, sql, DB_NO_VALUES, &err), &err);
 }
 
 /* ---- what the judge reads ----------------------------------------------- */
 
 bool store_ledger(struct sim_store *store, store_ledger_fn *each, void *context)
 {
-    static const char sql[] = "SELECT anchor, target_id, provenance FROM ledger";
+    static const char sql[] =
+        "SELECT anchor, target_id, provenance FROM ledger";
     struct ts_err err = { .code = TS_OK };
     sqlite3_stmt *stmt = NULL;
     bool row = false;

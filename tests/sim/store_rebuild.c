@@ -76,8 +76,7 @@ static enum ts_code see_found(struct sim_store *store,
     bool has = false;
     bool at_source =
         found->anchor <= SOURCE_ANCHORS_MAX && values[found->anchor] != 0;
-    enum ts_code code =
-        object_by_anchor(store->mv, STORE_KIND, name, &id, err);
+    enum ts_code code = object_by_anchor(store->mv, STORE_KIND, name, &id, err);
     if (code == TS_OK && id == 0) {
         /* Nothing here accounts for it: listed, and left alone. */
         struct metaverse_object object = { .id = ++store->object,
@@ -107,8 +106,8 @@ static enum ts_code see_found(struct sim_store *store,
 
 /* A complete enumeration does not show it: it is not there. */
 static enum ts_code drop_missing(struct sim_store *store,
-                                 const struct target_found *found,
-                                 size_t count, struct ts_err *err)
+                                 const struct target_found *found, size_t count,
+                                 struct ts_err *err)
 {
     static const char sql[] =
         "SELECT anchor, target_id, sent, 0 FROM target_object";

@@ -64,8 +64,8 @@ static enum ts_code load_counters(struct sim_store *store, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
     for (size_t i = 0; code == TS_OK && i < COUNTERS; i++) {
-        code = metaverse_counter(store->mv, counters[i].name,
-                                 counter(store, i), err);
+        code = metaverse_counter(store->mv, counters[i].name, counter(store, i),
+                                 err);
         store->stored[i] = *counter(store, i);
     }
     return code;

@@ -25,9 +25,8 @@ int target_mint(struct world *world, int node, int64_t epoch)
     }
     int index = (int) target->principal_count++;
     struct target_principal *principal = &target->principals[index];
-    *principal = (struct target_principal){ .used = true,
-                                            .epoch = epoch,
-                                            .node = node };
+    *principal =
+        (struct target_principal){ .used = true, .epoch = epoch, .node = node };
     (void) snprintf(principal->id, sizeof principal->id, "P%d-%lld", index,
                     (long long) epoch);
     return index;
@@ -218,9 +217,9 @@ static void answer_found(struct world *world, const struct journey *journey)
         const struct target_object *object = &target->objects[i];
         if (object->anchor != 0 &&
             (request->verb == SIM_LIST || object->anchor == request->anchor)) {
-            said->found[said->count++] = (struct target_found){
-                object->anchor, object->id, object->value
-            };
+            said->found[said->count++] =
+                (struct target_found){ object->anchor, object->id,
+                                       object->value };
         }
     }
     answer(world, journey, said, size);
@@ -274,14 +273,14 @@ static void arrive(struct world *world, struct occasion *occasion)
     target->under_way++;
     int64_t slow_ms = random_chance(&world->random, 300) ? target->slow_ms : 3;
     occasion->data = NULL;
-    agenda_note(&world->agenda,
-                &(struct occasion){
-                    .at_ms = world->now_ms +
-                             random_between(&world->random, 0, slow_ms),
-                    .run = take_effect,
-                    .node = AGENDA_NOBODY,
-                    .data = journey,
-                    .size = sizeof *journey });
+    agenda_note(
+        &world->agenda,
+        &(struct occasion){ .at_ms = world->now_ms +
+                                     random_between(&world->random, 0, slow_ms),
+                            .run = take_effect,
+                            .node = AGENDA_NOBODY,
+                            .data = journey,
+                            .size = sizeof *journey });
 }
 
 static void on_timeout(struct world *world, struct occasion *occasion)
@@ -317,14 +316,13 @@ void target_send(struct world *world, const struct target_request *request)
         free(journey);
         return;
     }
-    occasion = (struct occasion){
-        .at_ms = world->now_ms +
-                 random_between(&world->random, 1, 3 + way->delay_ms),
-        .run = arrive,
-        .node = AGENDA_NOBODY,
-        .data = journey,
-        .size = sizeof *journey
-    };
+    occasion = (struct occasion){ .at_ms = world->now_ms +
+                                           random_between(&world->random, 1,
+                                                          3 + way->delay_ms),
+                                  .run = arrive,
+                                  .node = AGENDA_NOBODY,
+                                  .data = journey,
+                                  .size = sizeof *journey };
     agenda_note(&world->agenda, &occasion);
 }
 

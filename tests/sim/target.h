@@ -31,23 +31,23 @@ enum target_verb {
 };
 
 enum target_status {
-    SIM_ANSWERED,    /* done; LOOK: `found`; LIST: `listed` */
-    SIM_NO_SUCH,     /* update, delete: it is not there */
-    SIM_TAKEN,       /* create: the anchor is there already */
-    SIM_DENIED,      /* 401 */
-    SIM_BUSY,        /* 503: not admitted */
-    SIM_NO_ANSWER    /* time-out, connection lost: it may have been done */
+    SIM_ANSWERED, /* done; LOOK: `found`; LIST: `listed` */
+    SIM_NO_SUCH,  /* update, delete: it is not there */
+    SIM_TAKEN,    /* create: the anchor is there already */
+    SIM_DENIED,   /* 401 */
+    SIM_BUSY,     /* 503: not admitted */
+    SIM_NO_ANSWER /* time-out, connection lost: it may have been done */
 };
 
 struct target_request {
     uint64_t ticket;
     int node;
-    int64_t epoch;   /* Twinsync-Op: in which epoch it was decided to send */
-    int64_t token;   /* 0: the target knows no tokens */
+    int64_t epoch; /* Twinsync-Op: in which epoch it was decided to send */
+    int64_t token; /* 0: the target knows no tokens */
     enum target_verb verb;
     int anchor;
     int64_t value;
-    int64_t id; /* of the object; update, delete */
+    int64_t id;      /* of the object; update, delete */
     uint64_t op;     /* the intent's: the same whenever it is sent */
     int64_t left_ms; /* of the lease, on the sender's clock */
 };
@@ -63,7 +63,7 @@ struct target_answer {
     enum target_status status;
     int anchor;
     int64_t id, value;
-    size_t count; /* LOOK: 0 or more; LIST */
+    size_t count;                /* LOOK: 0 or more; LIST */
     struct target_found found[]; /* as of the effect */
 };
 

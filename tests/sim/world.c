@@ -8,10 +8,10 @@
 
 /* How long the pair may take to converge once all faults have ended: waits of
  * three lease times, Q and tokens, a few takeovers that fail half-way. */
-#define CONVERGE_MS(world)                                         \
+#define CONVERGE_MS(world)                                          \
     (40 * (world)->settings.ttl_ms + 6 * (world)->target.quiet_ms + \
      3 * (world)->target.lifetime_ms + 120000)
-#define CHECK_MS     1000
+#define CHECK_MS      1000
 #define OCCASIONS_MAX 3000000
 #define FOREIGN       2
 
@@ -119,6 +119,24 @@ static void run_one(struct world *world, struct occasion *occasion)
     agenda_drop(occasion, true);
 }
 
+/* For the trace of a pair that hangs: what each node says is missing. */
+static void explain(struct world *world)
+{
+    for (int i = 0; world->trace.enabled && i < 2; i++) {
+        const struct sim_node *node = world->nodes[i];
+        struct member_gate_row rows[MEMBER_GATES_MAX];
+        if (!node->up) {
+            trace(world, i, "is down");
+            continue;
+        }
+        size_t count = member_explain(node->member, node_clocks(node), rows);
+        for (size_t k = 0; k < count; k++) {
+            trace(world, i, "%s %s: %s (%s) %s", rows[k].ok ? "ok " : "NOT",
+                  rows[k].name, rows[k].value, rows[k].threshold, rows[k].fix);
+        }
+    }
+}
+
 static bool check_converged(struct world *world, int64_t *next_ms)
 {
     char why[256] = "";
@@ -131,8 +149,10 @@ static bool check_converged(struct world *world, int64_t *next_ms)
         return true;
     }
     if (world->now_ms - world->faults.calm_ms > CONVERGE_MS(world)) {
-        judge_violated(world, "LIVE", "not converged %lld s after the faults "
-                                      "ended: %s",
+        explain(world);
+        judge_violated(world, "LIVE",
+                       "not converged %lld s after the faults "
+                       "ended: %s",
                        (long long) (CONVERGE_MS(world) / 1000), why);
     }
     return false;

@@ -33,11 +33,11 @@ struct sim_node;
 struct sim_settings {
     int64_t ttl_ms, renew_ms, margin_ms;
     uint32_t error_percent;
-    int64_t change_ms; /* the longest pause between changes at the source */
-    int64_t cycle_ms;  /* between two cycles of an exporter */
+    int64_t change_ms;   /* the longest pause between changes at the source */
+    int64_t cycle_ms;    /* between two cycles of an exporter */
     int64_t patience_ms; /* with a silent standby */
-    int deletes_max;   /* the guard's budget */
-    bool introspection; /* the authorization server has it */
+    int deletes_max;     /* the guard's budget */
+    bool introspection;  /* the authorization server has it */
     bool stop_unprotected;
     bool harsh_clocks; /* rates at the ends of what is allowed */
 };
