@@ -10,6 +10,7 @@ const char *fault_name(enum sim_fault fault)
         [FAULT_MID_STEP] = "cut between effects",
         [FAULT_MID_WRITE] = "cut in a write",
         [FAULT_FREEZE] = "freeze",
+        [FAULT_MID_SEND] = "freeze at a send",
         [FAULT_SUSPEND] = "suspend",
         [FAULT_PAUSE_VM] = "pause of the VM",
         [FAULT_LINK_BOTH] = "link cut",

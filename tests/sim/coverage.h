@@ -18,6 +18,7 @@ enum sim_fault {
     FAULT_MID_STEP,  /* power cut between two effects of one step */
     FAULT_MID_WRITE, /* power cut in the middle of a write */
     FAULT_FREEZE,    /* the process stands still, its clocks do not */
+    FAULT_MID_SEND,  /* freeze between the look at the gate and the send */
     FAULT_SUSPEND,   /* BOOTTIME goes on, MONOTONIC_RAW does not */
     FAULT_PAUSE_VM,  /* both clocks stand still */
     FAULT_LINK_BOTH,

@@ -123,8 +123,13 @@ static void on_left(struct world *world, struct occasion *occasion)
     }
 }
 
+/* A thread that hangs does not say that it has ended: the process is ended. */
 static void leave(struct sim_node *node)
 {
+    if (node->exporter.hung) {
+        faults_watchdog(node->world, node->index);
+        return;
+    }
     node_after(node, random_between(&node->world->random, 0, 3), on_left,
                &(struct occasion){ .number = 0 });
 }

@@ -51,6 +51,17 @@ static void launch(struct sim_node *node, struct exporter_slot *slot)
     target_send(node->world, &slot->request);
 }
 
+/* What no rule of the product allows: the same request once more. */
+static void launch_again(struct sim_node *node,
+                         const struct exporter_slot *from)
+{
+    struct exporter_slot *slot = free_slot(&node->exporter);
+    if (slot != NULL) {
+        *slot = *from;
+        launch(node, slot);
+    }
+}
+
 /* ---- doubts ------------------------------------------------------------- */
 
 void exporter_doubt(struct sim_node *node, int64_t intent)
@@ -255,8 +266,10 @@ static bool effect_seen(const struct target_answer *answer, struct store_op *op)
 static bool looked(struct sim_node *node, struct exporter_slot *slot,
                    const struct target_answer *answer)
 {
-    struct sim_exporter *exporter = &node->exporter;
     if (answer->status != SIM_ANSWERED) {
+        if (answer->status == SIM_DENIED) {
+            node->exporter.token = 0;
+        }
         return true; /* looked at again */
     }
     bool seen = effect_seen(answer, &slot->op);
@@ -273,9 +286,8 @@ static bool looked(struct sim_node *node, struct exporter_slot *slot,
         return store_not_done(&node->store, &slot->op);
     }
     if (verdict == DOUBT_SEND_AGAIN && exporter_may_send(node)) {
-        struct exporter_slot *again = free_slot(exporter);
         struct store_op op = slot->op;
-        *again = (struct exporter_slot){
+        struct exporter_slot again = {
             .op = op,
             .request = { .verb = verb_of(op.verb),
                          .anchor = op.anchor,
@@ -283,7 +295,7 @@ static bool looked(struct sim_node *node, struct exporter_slot *slot,
                          .id = op.id,
                          .op = op_number(&op) },
         };
-        launch(node, again);
+        launch_again(node, &again);
     }
     return true;
 }
@@ -300,6 +312,7 @@ static bool listed(struct sim_node *node, const struct target_answer *answer)
           answer->count);
     exporter->rebuild = false;
     exporter->doubt_count = 0;
+    judge_rebuilding(node->world, store_spent(&node->store));
     return store_rebuild(&node->store, exporter->rebuild_cookie, answer->found,
                          answer->count);
 }
@@ -325,9 +338,7 @@ static bool written(struct sim_node *node, struct exporter_slot *slot,
         break; /* by whom? looked at like a doubt */
     case SIM_NO_ANSWER:
         if (!TS_RULE(NO_SILENT_RESEND) && exporter_may_send(node)) {
-            struct exporter_slot *again = free_slot(exporter);
-            *again = *slot;
-            launch(node, again);
+            launch_again(node, slot);
             return true;
         }
         break;

@@ -90,6 +90,19 @@ static void begin_kill(struct sim_node *node)
     }
 }
 
+static void on_watchdog(struct world *world, struct occasion *occasion)
+{
+    node_crash(world->nodes[occasion->node], NODE_KILLED);
+    restart_after(world, occasion->node, 1000, false);
+    node_link_changed(world->nodes[1 - occasion->node]);
+}
+
+void faults_watchdog(struct world *world, int node)
+{
+    node_after(world->nodes[node], 3 * world->settings.ttl_ms, on_watchdog,
+               &(struct occasion){ .number = 0 });
+}
+
 static void begin_mid_step(struct sim_node *node)
 {
     node->die_between = (int) random_between(&node->world->random, 1, 8);
@@ -133,6 +146,25 @@ static void sleep_clock(struct sim_node *node, enum sim_clock_state state)
                                                     .run = on_wake,
                                                     .node = AGENDA_NOBODY,
                                                     .number = node->index });
+}
+
+static void begin_mid_send(struct sim_node *node)
+{
+    node->freeze_at_send = true;
+}
+
+int64_t faults_sending(struct world *world, int index)
+{
+    struct sim_node *node = world->nodes[index];
+    if (!node->freeze_at_send) {
+        return 0;
+    }
+    node->freeze_at_send = false;
+    if (!world->target.fences) {
+        return 0; /* only a fence protects from that */
+    }
+    freeze(node, some_pause(world));
+    return node->thaw_ms - world->now_ms;
 }
 
 static void begin_suspend(struct sim_node *node)
@@ -332,6 +364,7 @@ static const struct fault faults[FAULT_KINDS] = {
     [FAULT_MID_STEP] = { begin_mid_step, NULL, 6 },
     [FAULT_MID_WRITE] = { begin_mid_write, NULL, 6 },
     [FAULT_FREEZE] = { begin_freeze, NULL, 8 },
+    [FAULT_MID_SEND] = { begin_mid_send, NULL, 5 },
     [FAULT_SUSPEND] = { begin_suspend, NULL, 4 },
     [FAULT_PAUSE_VM] = { begin_pause_vm, NULL, 3 },
     [FAULT_LINK_BOTH] = { begin_link_both, end_link, 6 },

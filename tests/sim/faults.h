@@ -34,6 +34,11 @@ void faults_start(struct world *world);
 void faults_note_fence(struct world *world, int principal);
 /* Between two effects of a step: is the power cut here? */
 bool faults_between(struct world *world, int node);
+/* A request leaves: is the process stopped between the look at the deadline and
+ * the send, and for how long? */
+int64_t faults_sending(struct world *world, int node);
+/* It hangs, and does not hold the lease any more: it is killed in the end. */
+void faults_watchdog(struct world *world, int node);
 /* A process ended by itself (it died with its disk): it is started again. */
 void faults_restart(struct world *world, int node);
 

@@ -175,6 +175,15 @@ static void judge_delete(struct world *world,
     }
 }
 
+void judge_rebuilding(struct world *world, int64_t spent)
+{
+    struct sim_judge *judge = &world->judge;
+    if (spent < judge->deletes) {
+        judge->deletes = spent;
+        judge->deletes_unprotected = 0;
+    }
+}
+
 void judge_admission(struct world *world, const struct target_request *request)
 {
     struct sim_judge *judge = &world->judge;
@@ -290,6 +299,16 @@ void judge_has_all(struct world *world, int node,
             row->seq <= at->seq) {
             row->durable |= (uint8_t) (1u << node);
         }
+    }
+}
+
+void judge_found(struct world *world, int node)
+{
+    struct journal_position at = store_position(&world->nodes[node]->store);
+    if (at.seq > 0) {
+        struct judge_row *row = row_of(&world->judge, &at);
+        row->written = true;
+        row->durable |= (uint8_t) (1u << node);
     }
 }
 

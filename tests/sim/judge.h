@@ -78,6 +78,9 @@ void judge_sending(struct world *world, const struct target_request *request,
 void judge_admission(struct world *world, const struct target_request *request);
 void judge_effect(struct world *world, const struct target_request *request,
                   const struct target_object *object);
+/* State was lost and is rebuilt: what was spent in the lost part is not known
+ * to anybody, and cannot be. */
+void judge_rebuilding(struct world *world, int64_t spent);
 /* A journal row is durable on a node: it wrote it, or made it as the other's.
  */
 void judge_row(struct world *world, int node,
@@ -86,6 +89,8 @@ void judge_batch(struct world *world, int node, const struct batch *batch);
 /* A snapshot brought it all rows up to that one. */
 void judge_has_all(struct world *world, int node,
                    const struct journal_position *at);
+/* After a start: a commit whose answer the crash took may be there. */
+void judge_found(struct world *world, int node);
 void judge_installed(struct world *world, int node);
 void judge_ledger_left(struct world *world, int node, int anchor);
 /* After each step of a member: O(1). */

@@ -54,6 +54,7 @@ static void end_process(struct sim_node *node)
     node->link_up = node->unprotected = false;
     node->tick_ms = node->ship_tick_ms = 0;
     node->die_between = 0;
+    node->freeze_at_send = false;
     node->life++;
     node->world->cell.calls[node->index].ticket = 0;
 }
@@ -112,6 +113,7 @@ void node_start(struct sim_node *node, bool boots)
         }
         return;
     }
+    judge_found(world, node->index);
     node_follow(node);
     node_link_changed(node);
     node_link_changed(world->nodes[1 - node->index]);

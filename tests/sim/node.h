@@ -44,6 +44,7 @@ struct sim_node {
     enum member_role role;
     int64_t tick_ms; /* when one is noted; 0: none */
     bool link_up, unprotected;
+    bool freeze_at_send;
     int die_between; /* effects until the power is cut; 0: it is not */
     uint64_t answered;
 

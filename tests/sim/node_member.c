@@ -153,7 +153,7 @@ static void perform(struct sim_node *node, const struct member_effect *effect)
 static void on_tick(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
-    if (node->tick_ms == occasion->at_ms) {
+    if (node->tick_ms == occasion->number) {
         node->tick_ms = 0;
         node_step(node, &(struct member_event){ .kind = MEMBER_TICK });
     }
@@ -168,7 +168,7 @@ static void note_tick(struct sim_node *node)
     if (node->tick_ms == 0 || at_ms < node->tick_ms) {
         node->tick_ms = at_ms;
         node_after(node, at_ms - node->world->now_ms, on_tick,
-                   &(struct occasion){ .number = 0 });
+                   &(struct occasion){ .number = at_ms });
     }
 }
 

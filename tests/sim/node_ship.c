@@ -309,7 +309,7 @@ static void follow(struct sim_node *node, const struct follower_event *event)
 static void on_ship_tick(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
-    if (node->ship_tick_ms != occasion->at_ms) {
+    if (node->ship_tick_ms != occasion->number) {
         return;
     }
     node->ship_tick_ms = 0;
@@ -333,7 +333,7 @@ static void note_tick(struct sim_node *node)
     if (node->ship_tick_ms == 0 || at_ms < node->ship_tick_ms) {
         node->ship_tick_ms = at_ms;
         node_after(node, delay_ms, on_ship_tick,
-                   &(struct occasion){ .number = 0 });
+                   &(struct occasion){ .number = at_ms });
     }
 }
 

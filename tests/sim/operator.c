@@ -54,6 +54,24 @@ static bool is_lost(const struct sim_node *node)
     return !view.register_ok;
 }
 
+/* What was switched off on purpose is switched on again, when all is calm. */
+static void resume(struct world *world)
+{
+    for (int i = 0; i < 2 && world->faults.calm; i++) {
+        struct sim_node *node = world->nodes[i];
+        struct member_view view;
+        if (!node->up || node->thaw_ms != 0) {
+            continue;
+        }
+        member_view(node->member, node_clocks(node), &view);
+        if (view.paused && view.role == MEMBER_ACTIVE) {
+            node_command(node, MEMBER_COMMAND_RESUME, false);
+        } else if (view.maintenance) {
+            node_command(node, MEMBER_COMMAND_MAINTENANCE_OFF, false);
+        }
+    }
+}
+
 /* The first value, or another one in the place of a lost one. */
 static bool look_after_register(struct world *world, struct sim_node *node)
 {
@@ -78,6 +96,7 @@ void operator_looks(struct world *world)
         return;
     }
     approve(world);
+    resume(world);
     if (look_after_register(world, node)) {
         return;
     }

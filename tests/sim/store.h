@@ -80,6 +80,8 @@ bool store_touch(struct sim_store *store, const int *anchors, size_t count);
 /* An operator approves all deletions that are held back. */
 bool store_approve(struct sim_store *store, int64_t *ret_count);
 bool store_forget_spent(struct sim_store *store);
+/* Of the budget for deletions, in this window. */
+int64_t store_spent(struct sim_store *store);
 
 /* A complete reading of both sides: source as of `cookie`, and the target. */
 bool store_rebuild(struct sim_store *store, int64_t cookie,

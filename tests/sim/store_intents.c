@@ -260,6 +260,17 @@ bool store_forget_spent(struct sim_store *store)
                store, metaverse_run(store->mv, sql, DB_NO_VALUES, &err), &err);
 }
 
+int64_t store_spent(struct sim_store *store)
+{
+    int64_t spent = 0;
+    struct ts_err err = { .code = TS_OK };
+    return db_query_int(&store->mv->db,
+                        "SELECT ifnull(sum(amount), 0) FROM spent", &spent,
+                        &err) == TS_OK
+               ? spent
+               : 0;
+}
+
 /* ---- what the judge reads ----------------------------------------------- */
 
 bool store_ledger(struct sim_store *store, store_ledger_fn *each, void *context)

@@ -13,6 +13,7 @@
 struct journey {
     struct target_request request;
     uint32_t life;
+    int64_t until_ms; /* then its sender closes the connection */
 };
 
 /* ---- principals and tokens ---------------------------------------------- */
@@ -251,6 +252,11 @@ static void arrive(struct world *world, struct occasion *occasion)
     struct journey *journey = occasion->data;
     const struct target_request *request = &journey->request;
     struct sim_target *target = &world->target;
+    const struct sim_node *sender = world->nodes[request->node];
+    if (world->now_ms > journey->until_ms && sender->life == journey->life &&
+        sender->thaw_ms <= world->now_ms) {
+        return; /* given up, and reset, before it arrived */
+    }
     int busy = target->busy + target->ways[request->node].busy;
     if (random_chance(&world->random, busy)) {
         answer_status(world, journey, SIM_BUSY, request->id);
@@ -293,7 +299,8 @@ void target_send(struct world *world, const struct target_request *request)
 {
     struct target_way *way = &world->target.ways[request->node];
     struct journey *journey = sim_alloc(sizeof *journey);
-    *journey = (struct journey){ *request, node_life(world, request->node) };
+    *journey = (struct journey){ .request = *request,
+                                 .life = node_life(world, request->node) };
     struct target_answer *late = sim_alloc(sizeof *late);
     *late = (struct target_answer){ .ticket = request->ticket,
                                     .verb = request->verb,
@@ -305,7 +312,9 @@ void target_send(struct world *world, const struct target_request *request)
         request->left_ms < TIMEOUT_MS ? request->left_ms : TIMEOUT_MS;
     patience_ms =
         clock_stretch(&world->nodes[request->node]->clock, patience_ms);
-    struct occasion occasion = { .at_ms = world->now_ms + patience_ms,
+    int64_t held_ms = faults_sending(world, request->node);
+    journey->until_ms = world->now_ms + held_ms + patience_ms;
+    struct occasion occasion = { .at_ms = journey->until_ms,
                                  .run = on_timeout,
                                  .node = request->node,
                                  .life = journey->life,

@@ -130,6 +130,13 @@ static void explain(struct world *world)
             continue;
         }
         size_t count = member_explain(node->member, node_clocks(node), rows);
+        struct store_op ops[STORE_BATCH_MAX];
+        size_t doubts =
+            store_doubts(&world->nodes[i]->store, ops, STORE_BATCH_MAX);
+        for (size_t k = 0; k < doubts; k++) {
+            trace(world, i, "in doubt: u%d, verb %d, batch %lld", ops[k].anchor,
+                  ops[k].verb, (long long) ops[k].batch);
+        }
         for (size_t k = 0; k < count; k++) {
             trace(world, i, "%s %s: %s (%s) %s", rows[k].ok ? "ok " : "NOT",
                   rows[k].name, rows[k].value, rows[k].threshold, rows[k].fix);
