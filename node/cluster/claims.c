@@ -186,6 +186,9 @@ void claims_pump(struct member *member)
         member->lease.progressed = false;
         swap_composed(member, compose_next);
     } else if (writes_claim(member)) {
+        if (!claims->claimed) {
+            member->takeover.claimed_at = member->now;
+        }
         claims->claimed = true;
         swap_composed(member, compose_claim);
     } else if (gives_back(member) && pace_left(member) == 0) {

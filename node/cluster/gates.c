@@ -12,7 +12,8 @@
 enum gate_use {
     GATE_CANDIDATE = 1, /* must be open to reach for the lease */
     GATE_HOLDER = 2,    /* must be open to export */
-    GATE_ABLE = 4       /* the peer is told whether it is open */
+    GATE_ABLE = 4,      /* the peer is told whether it is open */
+    GATE_WELL = 8       /* a holder may go on without it, but rather yields */
 };
 
 struct gate {
@@ -224,6 +225,7 @@ static int64_t yield_ms(const struct member *member)
 static bool yielded_ok(const struct member *member)
 {
     return !member->yielded || member->op.failover.open ||
+           member_other_voter(member) == NULL ||
            ts_elapsed_least(member->yielded_at, member->now) >=
                yield_ms(member);
 }
@@ -429,11 +431,12 @@ static const struct gate gates[] = {
     { "fence", GATE_HOLDER, fence_ok, tell_fence },
     { "progress", GATE_HOLDER, progress_ok, tell_progress },
     { "paused", GATE_HOLDER, paused_ok, tell_paused },
-    { "source", GATE_ABLE, source_ok, tell_source },
-    { "target", GATE_ABLE, target_ok, tell_target },
-    { "registration", GATE_ABLE, registration_ok, tell_registration },
-    { "disk", GATE_ABLE, disk_ok, tell_disk },
-    { "sums", GATE_ABLE, sums_ok, tell_sums },
+    { "source", GATE_ABLE | GATE_WELL, source_ok, tell_source },
+    { "target", GATE_ABLE | GATE_WELL, target_ok, tell_target },
+    { "registration", GATE_ABLE | GATE_WELL, registration_ok,
+      tell_registration },
+    { "disk", GATE_ABLE | GATE_WELL, disk_ok, tell_disk },
+    { "sums", GATE_ABLE | GATE_WELL, sums_ok, tell_sums },
     { "configuration", GATE_ABLE, configuration_ok, tell_configuration },
 };
 #define GATES_COUNT (sizeof gates / sizeof gates[0])
@@ -468,6 +471,11 @@ bool gates_probed(const struct member *member)
 bool gates_able(const struct member *member)
 {
     return all_open(member, GATE_ABLE);
+}
+
+bool gates_well(const struct member *member)
+{
+    return all_open(member, GATE_WELL);
 }
 
 size_t member_explain(struct member *member, struct ts_clocks now,

@@ -298,6 +298,7 @@ static void want(struct member *member, const struct member_event *event)
         wants->generation_number = event->generation;
     } else if (member->unprotected != MEMBER_UNPROTECTED_STOP) {
         wants->unprotected = true;
+        member->equal = false; /* whoever asks waits for the follower */
     }
 }
 

@@ -114,23 +114,33 @@ static void confirm(struct member *member)
 {
     const struct register_value *value = &member->seen.value;
     const struct attempt *attempt = attempt_of(&member->claims, value->serial);
-    if (!member_owns_value(member) || attempt == NULL || value->released) {
+    if (!member_owns_value(member) || value->released) {
         return;
     }
-    struct ts_clocks at =
-        TS_RULE(CLOCK_BEFORE_SEND) ? attempt->at : member->now;
     if (member->lease.held && member->lease.epoch == value->epoch) {
-        member->lease.from = at;
-        member->lease.is_promised = false;
-        member->heartbeat_due = true;
+        /* A promise may have carried the lease further than this value. */
+        if (attempt != NULL &&
+            ts_elapsed_most(attempt->at, member->now) <
+                ts_elapsed_most(member->lease.from, member->now)) {
+            member->lease.from =
+                TS_RULE(CLOCK_BEFORE_SEND) ? attempt->at : member->now;
+            member->lease.is_promised = false;
+            member->heartbeat_due = true;
+        }
     } else if (member->takeover.step == TAKEOVER_CLAIMING &&
                member->takeover.epoch == value->epoch) {
         if (promise_binds(member)) {
             takeover_forget(member);
             return;
         }
+        /* Which of its attempts won may be forgotten; the first is oldest. */
+        struct ts_clocks at =
+            attempt != NULL ? attempt->at : member->takeover.claimed_at;
         member->lease = (struct lease){
-            .held = true, .epoch = value->epoch, .from = at, .progressed = true
+            .held = true,
+            .epoch = value->epoch,
+            .from = TS_RULE(CLOCK_BEFORE_SEND) ? at : member->now,
+            .progressed = true,
         };
         takeover_won(member);
     }

@@ -32,7 +32,7 @@ static void compare(struct member *member)
 {
     struct peer *peer = &member->peer;
     bool fitter = member->role == MEMBER_ACTIVE && member->probe.has_result &&
-                  !gates_able(member) && peer->last.fit;
+                  !gates_well(member) && peer->last.fit;
     if (fitter && !peer->fitter) {
         peer->fitter_from = member->now;
     }
@@ -80,9 +80,11 @@ bool peer_is_fit(const struct member *member)
 
 /* ---- telling ------------------------------------------------------------ */
 
+/* Who stops says so once: the peer need not find out. */
 static bool may_beat(const struct member *member)
 {
-    return member->peer.link_up && member->role != MEMBER_STOPPED;
+    return member->peer.link_up &&
+           (member->role != MEMBER_STOPPED || member->heartbeat_due);
 }
 
 static int64_t beat_left(const struct member *member)

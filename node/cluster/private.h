@@ -120,8 +120,9 @@ struct takeover {
     int64_t backoff_ms; /* after a failure, before the next try */
     struct ts_clocks failed_at;
     char failed_text[MEMBER_TEXT_SIZE];
-    struct ts_clocks early; /* only with a rule off */
-    bool has_last;          /* the principal that this start used last */
+    struct ts_clocks claimed_at; /* before the first swap was sent */
+    struct ts_clocks early;      /* only with a rule off */
+    bool has_last;               /* the principal that this start used last */
     struct register_principal last;
     bool fence_asked;
     struct ts_clocks fence_again_from;
@@ -356,6 +357,9 @@ bool gates_candidate(const struct member *member);
 bool gates_probed(const struct member *member);
 /* Could it export if it had the lease? What the peer is told. */
 bool gates_able(const struct member *member);
+/* As a holder: its own source, target and disk do. That the register is out of
+ * reach is no reason to yield: that is what promises are for. */
+bool gates_well(const struct member *member);
 /* The first closed gate: "start-wait: 3.2 s of 17.5 s". */
 void gates_first_closed(const struct member *member, char *text, size_t room);
 

@@ -92,7 +92,8 @@ static bool may_count(const struct member *member)
                             (claims->op == CLAIM_SWAP &&
                              claims->tried.membership != value->membership);
     return member->lease.held && member_owns_value(member) &&
-           (member->role == MEMBER_ACTIVE || member->role == MEMBER_DRAINING) &&
+           (member->role == MEMBER_ACTIVE || (member->role == MEMBER_DRAINING &&
+                                              member->engine != ENGINE_IDLE)) &&
            !member->seen.regressed && !member->seen.is_absent &&
            !value->is_unprotected && !members_in_doubt &&
            member_other_voter(member) != NULL &&

@@ -13,22 +13,29 @@ static bool has_valid_value(const struct member *member)
     return member->seen.ok && member->seen.has_value;
 }
 
-static bool is_learner(const struct member *member)
+static bool is_listed_as_learner(const struct member *member)
 {
     return has_valid_value(member) &&
            strcmp(member->seen.value.learner, member->name) == 0;
 }
 
+static bool is_learner(const struct member *member)
+{
+    return is_listed_as_learner(member) && TS_RULE(MEMBER_ONLY);
+}
+
 static bool is_voter(const struct member *member)
 {
-    return has_valid_value(member) && member_is_voter(member) &&
-           !member->facts.retired;
+    return has_valid_value(member) && !member->facts.retired &&
+           (member_is_voter(member) ||
+            (is_listed_as_learner(member) && !TS_RULE(MEMBER_ONLY)));
 }
 
 static bool is_unlisted(const struct member *member)
 {
     return has_valid_value(member) && member->facts.membership > 0 &&
-           !member_is_voter(member) && !is_learner(member);
+           !member_is_voter(member) && !is_listed_as_learner(member) &&
+           TS_RULE(MEMBER_ONLY);
 }
 
 static bool was_retired(const struct member *member)
@@ -82,17 +89,19 @@ static bool is_stopping(const struct member *member)
 
 static bool is_handing(const struct member *member)
 {
-    return member->op.handing.open || member->facts.maintenance;
+    return member->seen.ok &&
+           (member->op.handing.open || member->facts.maintenance);
 }
 
 static bool peer_wants(const struct member *member)
 {
-    return peer_is_fit(member) && member->peer.last.wants_lease;
+    return member->seen.ok && peer_is_fit(member) &&
+           member->peer.last.wants_lease;
 }
 
 static bool peer_is_fitter(const struct member *member)
 {
-    return member->peer.fitter && peer_is_fit(member) &&
+    return member->seen.ok && member->peer.fitter && peer_is_fit(member) &&
            ts_elapsed_least(member->peer.fitter_from, member->now) >=
                MEMBER_YIELD_MS;
 }
@@ -137,8 +146,17 @@ static void leave_engine(struct member *member, enum member_leave how,
     }
 }
 
+static void yield(struct member *member)
+{
+    member->yielded = true;
+    member->yielded_at = member->now;
+}
+
 static void lose(struct member *member)
 {
+    if (member->engine == ENGINE_ACTIVE && !member->lease.progressed) {
+        yield(member); /* its exporter hangs: the other node goes first */
+    }
     leave_engine(member, MEMBER_LEAVE_AT_ONCE, member->sentence);
     member_record(member, "lease-lost", "automatic", "%s", member->sentence);
     wants_drop(member, member->sentence);
@@ -171,8 +189,7 @@ static void released(struct member *member)
     wants_drop(member, "the lease was released");
     member->lease.held = false;
     member->asking.open = false;
-    member->yielded = true;
-    member->yielded_at = member->now;
+    yield(member);
     if (member->op.handing.open) {
         command_answer(member, &member->op.handing, 0,
                        "released; %s takes over",

@@ -58,7 +58,7 @@ struct ts_clocks world_clocks(const struct world *world, int node)
 static void answer_read(struct world *world, int node)
 {
     struct world_node *n = &world->nodes[node];
-    if (n->reg == WORLD_REGISTER_SILENT) {
+    if (n->reg == WORLD_REGISTER_SILENT || n->reg == WORLD_REGISTER_LATE) {
         n->held_read = true;
         return;
     }
@@ -66,6 +66,9 @@ static void answer_read(struct world *world, int node)
     if (n->reg == WORLD_REGISTER_DOWN) {
         item->event.read.status = MEMBER_READ_FAILED;
         item->event.text = "could not reach the register";
+    } else if (n->reg == WORLD_REGISTER_FOREIGN) {
+        item->event.read.status = MEMBER_READ_FOREIGN;
+        item->event.text = "another server answers";
     } else if (!world->is_present) {
         item->event.read.status = MEMBER_READ_ABSENT;
     } else {
@@ -73,6 +76,26 @@ static void answer_read(struct world *world, int node)
         memcpy(item->bytes, world->bytes, world->size);
         item->event.read.bytes = ts_slice(item->bytes, world->size);
     }
+}
+
+static void put_bytes(struct world *world, struct ts_slice bytes)
+{
+    memcpy(world->bytes, bytes.data, bytes.size);
+    world->size = bytes.size;
+    world->is_present = true;
+}
+
+/* The first one only: what is sent after it is lost. */
+static void keep_late(struct world_node *n, const struct member_effect *effect)
+{
+    if (n->has_late) {
+        return;
+    }
+    n->has_late = true;
+    n->late_expected_size = effect->swap.expected.size;
+    n->late_size = effect->swap.bytes.size;
+    memcpy(n->late_expected, effect->swap.expected.data, n->late_expected_size);
+    memcpy(n->late_bytes, effect->swap.bytes.data, n->late_size);
 }
 
 static void answer_swap(struct world *world, int node,
@@ -85,18 +108,31 @@ static void answer_swap(struct world *world, int node,
     n->swaps++;
     if (n->reg == WORLD_REGISTER_SILENT) {
         n->held_swap = true;
+        n->held_outcome = MEMBER_SWAP_UNKNOWN;
+        return;
+    }
+    if (n->reg == WORLD_REGISTER_SILENT_LATE) {
+        keep_late(n, effect);
+        struct item *item = push(node, MEMBER_SWAPPED);
+        item->event.swapped = MEMBER_SWAP_UNKNOWN;
+        return;
+    }
+    if (n->reg == WORLD_REGISTER_LATE) {
+        n->held_swap = true;
+        n->held_outcome = fits ? MEMBER_SWAP_DONE : MEMBER_SWAP_LOST;
+        if (fits) {
+            put_bytes(world, effect->swap.bytes);
+        }
         return;
     }
     struct item *item = push(node, MEMBER_SWAPPED);
     item->event.swapped = MEMBER_SWAP_FAILED;
     item->event.text = "could not reach the register";
-    if (n->reg == WORLD_REGISTER_DOWN) {
+    if (n->reg == WORLD_REGISTER_DOWN || n->reg == WORLD_REGISTER_FOREIGN) {
         return;
     }
     if (fits && n->reg != WORLD_REGISTER_DROPPED) {
-        memcpy(world->bytes, effect->swap.bytes.data, effect->swap.bytes.size);
-        world->size = effect->swap.bytes.size;
-        world->is_present = true;
+        put_bytes(world, effect->swap.bytes);
     }
     item->event.swapped = n->reg != WORLD_REGISTER_UP ? MEMBER_SWAP_UNKNOWN
                           : fits                      ? MEMBER_SWAP_DONE
@@ -125,26 +161,35 @@ static void answer_mint(struct world *world, int node,
                         const struct member_effect *effect)
 {
     struct world_node *n = &world->nodes[node];
-    struct item *item = push(node, MEMBER_MINTED);
+    struct register_principal *made = &n->slow_principal;
     n->mints++;
-    item->event.text = "could not make a client";
-    if (n->mint_fails) {
+    memset(made, 0, sizeof *made);
+    made->epoch = effect->mint.epoch;
+    made->kind = REGISTER_KIND_OAUTH;
+    (void) snprintf(made->node, sizeof made->node, "%s", n->name);
+    (void) snprintf(made->id, sizeof made->id, "%s-%llu-%d", n->name,
+                    (unsigned long long) effect->mint.epoch, n->mints);
+    if (n->mint_slow) {
         return;
     }
-    item->principal.epoch = effect->mint.epoch;
-    item->principal.kind = REGISTER_KIND_OAUTH;
-    (void) snprintf(item->principal.node, sizeof item->principal.node, "%s",
-                    n->name);
-    (void) snprintf(item->principal.id, sizeof item->principal.id, "%s-%llu-%d",
-                    n->name, (unsigned long long) effect->mint.epoch, n->mints);
-    item->event.minted = &item->principal;
+    struct item *item = push(node, MEMBER_MINTED);
+    item->event.text = "could not make a client";
+    item->principal = *made;
+    item->event.minted = n->mint_fails ? NULL : &item->principal;
 }
 
 static void deliver(struct world *world, int node,
                     const struct member_message *message)
 {
-    if (world->link_up && world->nodes[1 - node].alive &&
-        !world->nodes[1 - node].frozen) {
+    bool is_grant = message->kind == MEMBER_MESSAGE_PROMISE_GRANT;
+    if (is_grant && world->delay_ms > 0) {
+        world->late = *message;
+        world->late_node = 1 - node;
+        world->late_at = world->now + world->delay_ms;
+    } else if (is_grant && world->drops_grants) {
+        return;
+    } else if (world->link_up && world->nodes[1 - node].alive &&
+               !world->nodes[1 - node].frozen) {
         struct item *item = push(1 - node, MEMBER_HEARD);
         item->message = *message;
         item->event.heard = &item->message;
@@ -152,6 +197,7 @@ static void deliver(struct world *world, int node,
     world->nodes[node].grants += message->kind == MEMBER_MESSAGE_PROMISE_GRANT;
     if (message->kind == MEMBER_MESSAGE_PROMISE_REFUSAL) {
         world->nodes[node].refusals++;
+        say(world, node, "no promise", message->text);
         memcpy(world->nodes[node].refusal, message->text, sizeof message->text);
     }
 }
@@ -186,9 +232,12 @@ static void perform_own(struct world *world, int node,
                effect->persist.facts.size);
         n->facts_size = effect->persist.facts.size;
         n->epoch = effect->persist.epoch;
-        struct item *item = push(node, MEMBER_PERSISTED);
-        item->event.persisted.number = effect->persist.number;
-        item->event.persisted.ok = true;
+        n->slow_number = effect->persist.number;
+        if (!n->persist_slow) {
+            struct item *item = push(node, MEMBER_PERSISTED);
+            item->event.persisted.number = n->slow_number;
+            item->event.persisted.ok = true;
+        }
     } else if (effect->kind == MEMBER_DO_DEACTIVATE) {
         say(world, node, "deactivate", effect->text);
         n->is_engine_active = false;
@@ -209,6 +258,8 @@ static void perform_own(struct world *world, int node,
         n->status = effect->answer.status;
         memcpy(n->answer, effect->text, sizeof n->answer);
         say(world, node, "answer", effect->text);
+    } else if (effect->kind == MEMBER_DO_PIN) {
+        n->reg = WORLD_REGISTER_UP;
     } else if (effect->kind == MEMBER_DO_UNMINT) {
         n->unmints++;
     } else if (effect->kind == MEMBER_DO_CANCEL) {
@@ -278,6 +329,33 @@ void world_tell(struct world *world, int node, const struct member_event *event)
     drain(world);
 }
 
+void world_mint(struct world *world, int node)
+{
+    struct member_event event = { .kind = MEMBER_MINTED };
+    world->nodes[node].mint_slow = false;
+    event.minted = &world->nodes[node].slow_principal;
+    world_tell(world, node, &event);
+}
+
+void world_persist(struct world *world, int node)
+{
+    struct member_event event = { .kind = MEMBER_PERSISTED };
+    world->nodes[node].persist_slow = false;
+    event.persisted.number = world->nodes[node].slow_number;
+    event.persisted.ok = true;
+    world_tell(world, node, &event);
+}
+
+void world_land(struct world *world, int node)
+{
+    struct world_node *n = &world->nodes[node];
+    if (ts_slice_equal(ts_slice(world->bytes, world->size),
+                       ts_slice(n->late_expected, n->late_expected_size))) {
+        put_bytes(world, ts_slice(n->late_bytes, n->late_size));
+    }
+    n->has_late = false;
+}
+
 static void tell_kind(struct world *world, int node,
                       enum member_event_kind kind)
 {
@@ -288,7 +366,7 @@ static void tell_kind(struct world *world, int node,
 static void release_held(struct world *world, int node)
 {
     struct world_node *n = &world->nodes[node];
-    if (n->reg == WORLD_REGISTER_SILENT) {
+    if (n->reg == WORLD_REGISTER_SILENT || n->reg == WORLD_REGISTER_LATE) {
         return;
     }
     if (n->held_read) {
@@ -298,7 +376,7 @@ static void release_held(struct world *world, int node)
     if (n->held_swap) {
         n->held_swap = false;
         struct item *item = push(node, MEMBER_SWAPPED);
-        item->event.swapped = MEMBER_SWAP_UNKNOWN;
+        item->event.swapped = n->held_outcome;
         item->event.text = "the register did not answer in time";
     }
     drain(world);
@@ -330,7 +408,7 @@ static void turn(struct world *world, int node)
 bool world_exports(struct world *world, int node)
 {
     struct world_node *n = &world->nodes[node];
-    if (!n->alive) {
+    if (!n->alive || n->frozen) {
         return false;
     }
     struct member_gate gate = member_gate(n->member);
@@ -341,6 +419,12 @@ void world_run(struct world *world, int64_t ms)
 {
     for (int64_t end = world->now + ms; world->now < end;) {
         world->now += STEP_MS;
+        if (world->late_at != 0 && world->now >= world->late_at) {
+            struct member_event event = { .kind = MEMBER_HEARD,
+                                          .heard = &world->late };
+            world->late_at = 0;
+            world_tell(world, world->late_node, &event);
+        }
         turn(world, 0);
         turn(world, 1);
         world->overlaps += world_exports(world, 0) && world_exports(world, 1);
@@ -402,6 +486,7 @@ void world_start(struct world *world, int node)
         .margin_ms = MARGIN_MS,
         .clock_error_percent = 10,
         .is_manual = world->is_manual,
+        .unprotected = world->unprotected,
         .level_max = 1,
         .facts = ts_slice(n->facts, n->facts_size),
         .epoch = n->epoch,
@@ -473,10 +558,16 @@ void world_put(struct world *world, const struct register_value *value)
     ts_arena_init(&arena, REGISTER_ARENA_SIZE);
     enum ts_code code = register_pack(value, &arena, &bytes, &err);
     assert(code == TS_OK);
-    memcpy(world->bytes, bytes.data, bytes.size);
-    world->size = bytes.size;
-    world->is_present = true;
+    put_bytes(world, bytes);
     ts_arena_done(&arena);
+}
+
+void world_told(const struct world *world, bool ok)
+{
+    if (!ok) {
+        (void) fprintf(stderr, "%s", world->log);
+    }
+    assert(ok);
 }
 
 struct world *world_pair(void)

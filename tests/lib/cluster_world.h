@@ -8,10 +8,13 @@
 
 enum world_register {
     WORLD_REGISTER_UP,
-    WORLD_REGISTER_DOWN,      /* certain failures */
-    WORLD_REGISTER_SILENT,    /* no answer until it is UP again */
-    WORLD_REGISTER_DONE_LOST, /* swaps land, their answer does not come */
-    WORLD_REGISTER_DROPPED    /* swaps are lost, and nobody knows */
+    WORLD_REGISTER_DOWN,        /* certain failures */
+    WORLD_REGISTER_SILENT,      /* no effect; "unknown" when it is UP again */
+    WORLD_REGISTER_SILENT_LATE, /* "unknown" at once; world_land() does it */
+    WORLD_REGISTER_LATE,        /* done at once, answered when it is UP again */
+    WORLD_REGISTER_DONE_LOST,   /* swaps land, their answer does not come */
+    WORLD_REGISTER_FOREIGN,     /* another server, until it is pinned */
+    WORLD_REGISTER_DROPPED      /* swaps are lost, and nobody knows */
 };
 
 struct world_node {
@@ -24,7 +27,15 @@ struct world_node {
     int64_t since;
     enum world_register reg;
     bool held_read, held_swap; /* unanswered calls */
+    enum member_swap_outcome held_outcome;
     bool fence_pending, mint_fails, activate_fails, stuck_engine;
+    bool mint_slow, persist_slow; /* answered by world_mint, world_persist */
+    struct register_principal slow_principal;
+    uint64_t slow_number;
+    bool has_late;
+    uint8_t late_expected[REGISTER_VALUE_SIZE_MAX];
+    uint8_t late_bytes[REGISTER_VALUE_SIZE_MAX];
+    size_t late_expected_size, late_size;
     bool probe_ok[MEMBER_PROBES];
     bool is_engine_active, has_activation;
     struct member_activation activation;
@@ -50,7 +61,13 @@ struct world {
     uint8_t bytes[REGISTER_VALUE_SIZE_MAX];
     size_t size;
     bool link_up, equal;
+    bool drops_grants;
+    int64_t delay_ms; /* of grants, on their way back */
+    int64_t late_at;  /* when `late` arrives; 0: none */
+    int late_node;
+    struct member_message late;
     bool is_manual;
+    enum member_unprotected unprotected;
     int overlaps; /* instants at which both gates were open in time */
     char log[65536];
 };
@@ -72,12 +89,18 @@ void world_tell(struct world *world, int node,
 /* Command with a reason; the answer is in the node. */
 void world_command(struct world *world, int node, enum member_command command,
                    const char *other);
+void world_mint(struct world *world, int node);
+void world_persist(struct world *world, int node);
+/* The swap that was kept back arrives at the register. */
+void world_land(struct world *world, int node);
 struct ts_clocks world_clocks(const struct world *world, int node);
 enum member_role world_role(struct world *world, int node);
 /* The register's value as it stands. */
 void world_value(const struct world *world, struct register_value *value);
 void world_put(struct world *world, const struct register_value *value);
 bool world_exports(struct world *world, int node);
+/* Assert, and print the log where it fails. */
+void world_told(const struct world *world, bool ok);
 /* A pair: alpha active, beta standby, protected. */
 struct world *world_pair(void);
 
