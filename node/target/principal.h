@@ -145,4 +145,11 @@ TS_MUSTUSE enum ts_code principal_fence(struct principal_keeper *keeper,
                                         struct principal_fencing fencings[],
                                         size_t count, struct ts_err *err);
 
+/* For `twinsync check`: can a principal be made and fenced, or is the target
+ * unfenced? Changes nothing at the service.
+ * Blocks   a request, or the command. */
+size_t principal_check(const struct config_target *target,
+                       struct ts_arena *arena,
+                       struct target_finding findings[static 2]);
+
 #endif

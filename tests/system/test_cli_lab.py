@@ -62,6 +62,50 @@ class Check(LabCase):
         self.assertTrue(bad[0]["fix"])
 
 
+    def fence(self, edit):
+        """What `check` says of the fence: (exit status, findings)."""
+        done = self.node.twinsync("-c", self.draft(edit), "--json", "check")
+        parts = [part for part in json.loads(done.stdout)["parts"] if part["part"] == "fence"]
+        return done.returncode, [finding for part in parts for finding in part["findings"]]
+
+    def registration(self, text, token_file=None, url=None):
+        env = self.lab.env
+        return text.replace("  oauth: {", "  fence: registration\n  oauth: {registration: {url: %s, token-file: %s}, " % (
+            url or env["registration_url"], token_file or env["registration_token_file"]))
+
+    def test_a_registration_endpoint_is_tried_without_registering(self):
+        status, findings = self.fence(self.registration)
+        self.assertEqual(status, 0, findings)
+        self.assertEqual([("registration", True), ("evidence", True)],
+                         [(finding["name"], finding["ok"]) for finding in findings])
+        registered = [row for row in self.lab.requests("oauth") if row["path"] == "/reg" and row["status"] == 201]
+        self.assertEqual(registered, [])
+
+    def test_a_registration_that_is_refused_is_named_with_its_fix(self):
+        wrong = os.path.join(self.node.folder, "wrong.token")
+        with open(os.open(wrong, os.O_CREAT | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write("wrong")
+        status, findings = self.fence(lambda text: self.registration(text, token_file=wrong))
+        self.assertEqual((status, findings[0]["name"], findings[0]["ok"]), (1, "registration", False))
+        self.assertIn("token-file", findings[0]["fix"])
+        status, findings = self.fence(lambda text: self.registration(text, url="https://127.0.0.1:1/reg"))
+        self.assertEqual((status, findings[0]["name"], findings[0]["ok"]), (4, "reachable", False))
+
+    def test_a_pair_whose_target_cannot_fence_is_told_so(self):
+        nodes = ("nodes: [{name: alpha, endpoint: 'tcp://127.0.0.1:6001'}, {name: beta, endpoint: 'tcp://127.0.0.1:6002'}]\n"
+                 "register: {type: manual}\n")
+        status, findings = self.fence(lambda text: nodes + text.replace("  oauth: {", "  fence: none\n  oauth: {"))
+        self.assertEqual((status, [finding["name"] for finding in findings]), (0, ["unfenced"]))
+        self.assertIn("not claimed", findings[0]["value"])
+        self.assertEqual(self.fence(lambda text: text + "\n")[1], [])  # alone: nothing to say
+
+    def test_a_fence_command_answers_a_probe(self):
+        for command, ok in (("/bin/true", True), ("/bin/false", False)):
+            status, findings = self.fence(lambda text: text.replace(
+                "  oauth: {", "  fence: exec\n  fence-command: [%s]\n  oauth: {" % command))
+            self.assertEqual((findings[0]["name"], findings[0]["ok"], status), ("fence-command", ok, 0 if ok else 1))
+
+
 class RulesTest(LabCase):
     def test_one_object_is_found_by_its_dn_and_by_its_mail(self):
         dn, mail = self.person()

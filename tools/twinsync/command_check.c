@@ -3,7 +3,7 @@
 #include "node/config/loader.h"
 #include "node/control/client.h"
 #include "node/source/source.h"
-#include "node/target/target.h"
+#include "node/target/principal.h"
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/output.h"
 
@@ -142,6 +142,29 @@ static void check_target(struct report *report, const struct config *config)
     target_close(target);
 }
 
+/* Of interest to a pair, and to who has said how to fence. */
+static void check_fence(struct report *report, const struct config *config)
+{
+    static const char *const words[] = { [CONFIG_FENCE_NONE] = "none",
+                                         [CONFIG_FENCE_REGISTRATION] =
+                                             "registration",
+                                         [CONFIG_FENCE_EXEC] = "exec" };
+    if (config->nodes_count < 2 && config->target.fence == CONFIG_FENCE_NONE) {
+        return;
+    }
+    json_t *findings = begin_part(report, "fence", words[config->target.fence]);
+    struct ts_arena arena;
+    ts_arena_init(&arena, FINDINGS_SIZE_MAX);
+    struct target_finding found[2];
+    size_t count = principal_check(&config->target, &arena, found);
+    for (size_t i = 0; i < count; i++) {
+        add_finding(report, findings,
+                    &(struct finding){ found[i].name, found[i].ok,
+                                       found[i].value, found[i].fix });
+    }
+    ts_arena_done(&arena);
+}
+
 /* Whether a daemon runs is worth knowing, and nothing that must be so. */
 static void check_daemon(struct report *report, const struct config *config)
 {
@@ -169,6 +192,7 @@ static enum control_exit run(const struct cli_call *call)
         check_source(&report, &config->sources[i]);
     }
     check_target(&report, config);
+    check_fence(&report, config);
     check_daemon(&report, config);
     config_free(config);
 
