@@ -266,7 +266,7 @@ void fence_tell(struct fence *fence, enum fence_answer answer,
         break;
     case FENCE_WAIT:
     case FENCE_DONE:
-        assert(!"told without having been asked");
+        assert(false); /* told without having been asked */
         break;
     }
     assert(fence->evidence == FENCE_BY_NOTHING || fence->gone ||
