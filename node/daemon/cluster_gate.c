@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 struct cluster_gate {
+    int event_fd;
     pthread_mutex_t lock;
     pthread_cond_t token_answered;
     struct post *post;
@@ -47,6 +50,12 @@ enum ts_code cluster_gate_new(struct post *post, cluster_token_fn *token,
     if (gate == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not make the lease's gate");
     }
+    gate->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (gate->event_fd < 0) {
+        int why = errno;
+        free(gate);
+        return ts_fail(err, TS_E_IO, why, "could not make the lease's gate");
+    }
     gate->post = post;
     gate->token = token;
     gate->token_context = context;
@@ -65,6 +74,7 @@ void cluster_gate_free(struct cluster_gate *gate)
     if (gate == NULL) {
         return;
     }
+    (void) close(gate->event_fd);
     (void) pthread_cond_destroy(&gate->token_answered);
     (void) pthread_mutex_destroy(&gate->lock);
     free(gate);
@@ -76,7 +86,7 @@ void cluster_gate_publish(struct cluster_gate *gate,
                           const struct cluster_lease *lease)
 {
     lock(gate);
-    bool over = !lease->open || lease->epoch != gate->lease.epoch;
+    bool over = !lease->held || lease->epoch != gate->lease.epoch;
     gate->lease = *lease;
     if (over) {
         (void) pthread_cond_broadcast(&gate->token_answered);
@@ -121,10 +131,17 @@ void cluster_gate_close(struct cluster_gate *gate)
     unlock(gate);
 }
 
+int cluster_gate_fd(const struct cluster_gate *gate)
+{
+    return gate->event_fd;
+}
+
 void cluster_gate_signs(struct cluster_gate *gate,
                         struct cluster_signs *ret_signs)
 {
+    eventfd_t ignored;
     lock(gate);
+    (void) eventfd_read(gate->event_fd, &ignored);
     *ret_signs = gate->signs;
     gate->signs = (struct cluster_signs){ .ticked = false };
     unlock(gate);
@@ -132,15 +149,25 @@ void cluster_gate_signs(struct cluster_gate *gate,
 
 /* --- for other threads ---------------------------------------------------- */
 
-/* With the lock held. The clocks are read here (CG1). */
-static int64_t remaining_ms(const struct cluster_gate *gate)
+/* These two with the lock held. The clocks are read here (CG1). */
+static int64_t held_ms(const struct cluster_gate *gate)
 {
-    if (gate->closed || !gate->lease.open) {
+    if (gate->closed || !gate->lease.held) {
         return 0;
     }
     int64_t left = gate->lease.allowed_ms -
                    ts_elapsed_most(gate->lease.from, ts_clocks_now());
     return left > 0 ? left : 0;
+}
+
+static int64_t remaining_ms(const struct cluster_gate *gate)
+{
+    return gate->lease.open ? held_ms(gate) : 0;
+}
+
+static void wake_reactor(struct cluster_gate *gate)
+{
+    (void) eventfd_write(gate->event_fd, 1);
 }
 
 int64_t cluster_gate_remaining_ms(struct cluster_gate *gate)
@@ -170,7 +197,7 @@ static bool wait_for_answer(struct cluster_gate *gate, uint64_t number,
                             uint64_t epoch)
 {
     for (;;) {
-        int64_t left = remaining_ms(gate);
+        int64_t left = held_ms(gate);
         if (gate->token_answer == number) {
             return left > 0 && gate->lease.epoch == epoch;
         }
@@ -241,6 +268,7 @@ void cluster_gate_committed(struct cluster_gate *gate,
     lock(gate);
     gate->signs.committed = true;
     gate->signs.position = *position;
+    wake_reactor(gate);
     unlock(gate);
 }
 
@@ -266,8 +294,9 @@ enum cluster_ack cluster_gate_ack(struct cluster_gate *gate,
         ack = CLUSTER_ACK_DURABLE;
     } else if (gate->unprotected) {
         ack = CLUSTER_ACK_UNPROTECTED;
-    } else {
+    } else if (!gate->signs.unprotected_wanted) {
         gate->signs.unprotected_wanted = true;
+        wake_reactor(gate);
     }
     unlock(gate);
     return ack;
@@ -282,6 +311,9 @@ enum cluster_ack cluster_gate_generation(struct cluster_gate *gate,
         ack = CLUSTER_ACK_LOST;
     } else if (gate->generation >= (uint64_t) generation) {
         ack = CLUSTER_ACK_DURABLE;
+    } else if (gate->signs.generation_wanted != (uint64_t) generation) {
+        gate->signs.generation_wanted = (uint64_t) generation;
+        wake_reactor(gate);
     }
     unlock(gate);
     return ack;

@@ -30,7 +30,8 @@ struct cluster_gate;
 
 /* The lease, as it was confirmed last. */
 struct cluster_lease {
-    bool open;
+    bool held; /* by us: tokens are recorded, also while we still fence */
+    bool open; /* and something may be exported */
     uint64_t epoch;
     struct ts_clocks from; /* read before the renewal was sent */
     int64_t allowed_ms;    /* T(1 - e) - m: from then on */
@@ -53,7 +54,7 @@ struct cluster_token {
 typedef void cluster_token_fn(void *context, const struct cluster_token *token);
 
 /* `post` is borrowed until _free; `token` is called on the reactor's thread.
- * Owns     free with _free. Errors: TS_E_NOMEM. */
+ * Owns     free with _free. Errors: TS_E_NOMEM, TS_E_IO. */
 TS_MUSTUSE enum ts_code cluster_gate_new(struct post *post,
                                          cluster_token_fn *token, void *context,
                                          struct cluster_gate **ret_gate,
@@ -76,11 +77,14 @@ void cluster_gate_token_answer(struct cluster_gate *gate, uint64_t number,
 /* Every answer from now on is no. */
 void cluster_gate_close(struct cluster_gate *gate);
 
+/* Readable when something else than a tick has come since the last _signs. */
+int cluster_gate_fd(const struct cluster_gate *gate);
 /* Since the last call: did the export loop go round? did a batch wait for a
  * silent standby? the newest row that the store committed, if there is one? */
 struct cluster_signs {
     bool ticked, unprotected_wanted, committed;
     struct journal_position position;
+    uint64_t generation_wanted; /* 0: none */
 };
 void cluster_gate_signs(struct cluster_gate *gate,
                         struct cluster_signs *ret_signs);

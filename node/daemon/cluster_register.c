@@ -1,5 +1,6 @@
 #include "node/daemon/cluster_register.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,6 +12,8 @@ struct cluster_register {
     struct errands *errands;
     bool is_automatic;
     bool busy;
+    bool pins; /* `pin` goes with the next call */
+    char pin[REGISTER_IDENTITY_SIZE];
 };
 
 /* One call. What a read brings is in the arena. */
@@ -21,6 +24,8 @@ struct call {
     struct ts_err err;
     struct ts_arena arena;
     struct ts_slice expected, value; /* of a swap, in `bytes` */
+    bool pins;
+    char pin[REGISTER_IDENTITY_SIZE];
     uint8_t bytes[];
 };
 
@@ -35,6 +40,9 @@ static void work(struct errand *errand)
     struct call *call = (struct call *) errand;
     struct cluster_register_answer *answer = &call->answer;
     struct register_client *client = call->owner->client;
+    if (call->pins) {
+        register_pin(client, call->pin);
+    }
     answer->code =
         answer->was_swap
             ? register_swap(client, call->expected, call->value,
@@ -90,6 +98,8 @@ static enum ts_code give(struct cluster_register *self, struct call *call)
         (struct errand){ .letter = { .deliver = deliver, .drop = drop },
                          .work = work };
     call->owner = self;
+    call->pins = self->pins;
+    memcpy(call->pin, self->pin, sizeof call->pin);
     ts_arena_init(&call->arena, 2 * REGISTER_VALUE_MAX);
     enum ts_code code = errands_give(self->errands, &call->errand);
     if (code != TS_OK) {
@@ -97,7 +107,20 @@ static enum ts_code give(struct cluster_register *self, struct call *call)
         return code;
     }
     self->busy = true;
+    self->pins = false;
     return TS_OK;
+}
+
+void cluster_register_pin(struct cluster_register *self,
+                          struct ts_slice identity)
+{
+    size_t size =
+        identity.size < sizeof self->pin ? identity.size : sizeof self->pin - 1;
+    if (size > 0) {
+        memcpy(self->pin, identity.data, size);
+    }
+    self->pin[size] = 0;
+    self->pins = true;
 }
 
 enum ts_code cluster_register_read(struct cluster_register *self)

@@ -26,6 +26,10 @@ struct cluster_register_answer {
     struct ts_slice value;         /* of a read; empty: there is none */
     enum register_outcome outcome; /* of a swap */
     const struct ts_err *err;      /* also says why an outcome is unknown */
+    /* Who answered; of TS_E_CONFLICT who answers in the place of the pinned
+     * one.
+     * "": nobody did. */
+    char server[REGISTER_IDENTITY_SIZE];
 };
 
 struct cluster_register_options {
@@ -50,6 +54,10 @@ TS_MUSTUSE enum ts_code cluster_register_read(struct cluster_register *self);
 TS_MUSTUSE enum ts_code cluster_register_swap(struct cluster_register *self,
                                               struct ts_slice expected,
                                               struct ts_slice value);
+/* From the next call on, only this server's answers count; see register_pin().
+ * A longer text than an identity can have is cut, and matches none. */
+void cluster_register_pin(struct cluster_register *self,
+                          struct ts_slice identity);
 bool cluster_register_busy(const struct cluster_register *self);
 /* May a standby take over without an operator? */
 bool cluster_register_is_automatic(const struct cluster_register *self);

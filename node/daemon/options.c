@@ -12,6 +12,7 @@ enum {
     OPTION_APPROVE_FIRST = 256,
     OPTION_FAILPOINTS,
     OPTION_FOREGROUND,
+    OPTION_RELEASE,
     OPTION_VERSION,
     OPTION_HELP
 };
@@ -27,6 +28,10 @@ static const char help[] =
     "                     for twinsync sync --plan: for tests and demos\n"
     "      --foreground   stay in the foreground; it always does, a service\n"
     "                     manager decides about the rest\n"
+    "      --release EPOCH:BOOT\n"
+    "                     give a dead worker's lease back and end: what the "
+    "daemon\n"
+    "                     itself runs when a worker died\n"
     "      --failpoints   print the places where a test may kill this build\n"
     "      --version      print the version\n"
     "  -h, --help         print this\n"
@@ -57,6 +62,7 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
         { "config", required_argument, NULL, 'c' },
         { "approve-first", no_argument, NULL, OPTION_APPROVE_FIRST },
         { "foreground", no_argument, NULL, OPTION_FOREGROUND },
+        { "release", required_argument, NULL, OPTION_RELEASE },
         { "failpoints", no_argument, NULL, OPTION_FAILPOINTS },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, OPTION_HELP },
@@ -73,6 +79,9 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
             ret->approve_first = true;
             break;
         case OPTION_FOREGROUND:
+            break;
+        case OPTION_RELEASE:
+            ret->release = optarg;
             break;
         case OPTION_FAILPOINTS:
             return print_failpoints();

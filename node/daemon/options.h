@@ -9,6 +9,7 @@
 struct daemon_options {
     const char *config_path;
     bool approve_first;
+    const char *release; /* "EPOCH:BOOT": only that; NULL: run */
 };
 
 /* Returns -1 when the daemon is to run with *ret; else the exit status with

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 
 #include "node/base/log.h"
 #include "node/base/time.h"
+#include "node/daemon/release.h"
 
 enum {
     EXIT_FAILED = 1,
@@ -27,8 +29,10 @@ struct supervisor {
     const struct supervisor_options *options;
     sigset_t signals;
     int signal_fd;
-    pid_t worker;    /* 0: none */
-    int lifeline_fd; /* -1: none, or at its end */
+    pid_t worker;                  /* 0: none */
+    pid_t releaser;                /* 0: none */
+    char lease[RELEASE_TEXT_SIZE]; /* to be given back; "": none */
+    int lifeline_fd;               /* -1: none, or at its end */
     unsigned crashes;
     bool stopping;
     bool ready;      /* this worker was */
@@ -102,6 +106,7 @@ static int be_worker(const struct supervisor *self, int lifeline_fd,
     if (getppid() != parent) { // it died before the line above
         return EXIT_FAILED;
     }
+    (void) setpgid(0, 0); // what it starts can be ended as a whole
     (void) close(self->signal_fd);
     return self->options->work(self->options->context, lifeline_fd);
 }
@@ -115,6 +120,7 @@ static void start_worker(struct supervisor *self)
         return;
     }
     pid_t parent = getpid();
+    board_clear(self->options->board);
     pid_t child = fork();
     if (child == 0) {
         (void) close(line[0]);
@@ -127,6 +133,7 @@ static void start_worker(struct supervisor *self)
         self->exit_status = EXIT_FAILED;
         return;
     }
+    (void) setpgid(child, child); // whichever of the two comes first
     self->worker = child;
     self->lifeline_fd = line[0];
     self->ready = false;
@@ -183,11 +190,51 @@ static void worker_ended(struct supervisor *self, int status)
 #endif
 }
 
+/* --- the lease of a dead worker ------------------------------------------- */
+
+/* Is there one? Only after a death that no worker could have announced. */
+static void note_lease(struct supervisor *self)
+{
+    const struct board *board = self->options->board;
+    uint64_t epoch = atomic_load(&board->epoch);
+    if (epoch > 0 && self->options->release != NULL) {
+        (void) snprintf(self->lease, sizeof self->lease, "%" PRIu64 ":%s",
+                        epoch, board->boot);
+    }
+}
+
+/* In a process of its own, so that this one stays as simple as it is (P5). */
+static void give_lease_back(struct supervisor *self)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void) sigprocmask(SIG_UNBLOCK, &self->signals, NULL);
+        exit(self->options->release(self->options->context, self->lease));
+    }
+    self->lease[0] = 0;
+    self->releaser = child > 0 ? child : 0;
+    if (child < 0) {
+        ts_log(TS_LOG_WARNING, "lease-not-released", "errno=%d", errno);
+    }
+}
+
+/* Also orphans of the worker: they are ours now. */
 static void reap(struct supervisor *self)
 {
     int status;
-    if (self->worker > 0 && waitpid(self->worker, &status, WNOHANG) > 0) {
-        worker_ended(self, status);
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == self->worker) {
+            (void) kill(-pid, SIGKILL); // whatever it had started
+            note_lease(self);
+            worker_ended(self, status);
+        } else if (pid == self->releaser) {
+            self->releaser = 0;
+        }
+    }
+    if (pid < 0 && errno == ECHILD && self->lease[0] != 0) {
+        give_lease_back(self);
     }
 }
 
@@ -259,6 +306,7 @@ int supervisor_run(const struct supervisor_options *options)
     (void) sigaddset(&self.signals, SIGINT);
     (void) sigaddset(&self.signals, SIGHUP);
     (void) sigprocmask(SIG_BLOCK, &self.signals, NULL);
+    (void) prctl(PR_SET_CHILD_SUBREAPER, 1);
     self.signal_fd = signalfd(-1, &self.signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (self.signal_fd < 0) {
         ts_log(TS_LOG_ERROR, "supervisor-failed", "errno=%d", errno);
@@ -266,7 +314,7 @@ int supervisor_run(const struct supervisor_options *options)
     }
 
     start_worker(&self);
-    while (self.exit_status < 0) {
+    while (self.exit_status < 0 || self.releaser > 0) {
         struct pollfd waited[2] = {
             { .fd = self.signal_fd, .events = POLLIN },
             { .fd = self.lifeline_fd, .events = POLLIN },

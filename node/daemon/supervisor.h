@@ -24,6 +24,10 @@
  *       SUPERVISOR_CRASHES_MAX in a row end the daemon with 1.
  *   P4  a worker that gives no sign of life for hang_ms after it was ready is
  *       killed, which is a crash.
+ *   P5  a dead worker's lease is given back only when everything that the
+ *       worker had started is dead, too: the parent inherits its orphans
+ *       (PR_SET_CHILD_SUBREAPER), kills the worker's group, and begins when it
+ *       has no child left.
  *
  * In builds with fail-points, a fail-point is armed for the first worker only,
  * so that a test sees the crash and the recovery from it.
@@ -33,6 +37,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "node/daemon/board.h"
 
 #define SUPERVISOR_CRASHES_MAX  10
 #define SUPERVISOR_DELAY_MAX_MS 30000
@@ -50,6 +56,10 @@ struct supervisor_options {
     int64_t first_delay_ms; /* before the first restart */
     int64_t hang_ms;        /* see P4 */
     int64_t stop_ms;        /* from SIGTERM to SIGKILL */
+    struct board *board;    /* shared with the worker */
+    /* Give this lease ("EPOCH:BOOT") back: in a child of its own, whose exit
+     * status it returns. NULL: there is none to give back. */
+    int (*release)(void *context, const char *lease);
 };
 
 /* Blocks   until the daemon is to end. Returns its exit status. */

@@ -2,11 +2,31 @@
 
 #include <stdlib.h>
 
+#include "node/daemon/cluster.h"
 #include "node/engine/engine.h"
 
 struct wiring {
     struct engine *engine;
+    struct cluster *cluster; /* NULL: this node is alone */
 };
+
+/* The lease is given back: nothing keeps the engine from ending. */
+static void on_released(void *context)
+{
+    struct wiring *wiring = context;
+    engine_stop(wiring->engine);
+}
+
+static enum ts_code start_cluster(struct wiring *wiring,
+                                  const struct wiring_options *options,
+                                  struct ts_err *err)
+{
+    const struct cluster_options cluster = { .config = options->config,
+                                             .board = options->board,
+                                             .released = on_released,
+                                             .context = wiring };
+    return cluster_new(&cluster, &wiring->cluster, err);
+}
 
 enum ts_code wiring_start(const struct wiring_options *options,
                           struct wiring **ret_wiring, struct ts_err *err)
@@ -15,16 +35,33 @@ enum ts_code wiring_start(const struct wiring_options *options,
     if (wiring == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not start");
     }
-    const struct engine_options engine = { .config = options->config,
-                                           .approve_first =
-                                               options->approve_first };
-    enum ts_code code = engine_start(&engine, &wiring->engine, err);
+    bool paired = options->config->nodes_count > 0;
+    enum ts_code code = paired ? start_cluster(wiring, options, err) : TS_OK;
+    if (code == TS_OK) {
+        const struct engine_options engine = {
+            .config = options->config,
+            .approve_first = options->approve_first,
+            .pair = paired ? cluster_port(wiring->cluster) : NULL,
+        };
+        code = engine_start(&engine, &wiring->engine, err);
+    }
+    if (code == TS_OK && paired) {
+        code = cluster_start(wiring->cluster, wiring->engine, err);
+    }
     if (code != TS_OK) {
-        free(wiring);
+        wiring_free(wiring);
         return code;
     }
     *ret_wiring = wiring;
     return TS_OK;
+}
+
+enum ts_code wiring_attach(struct wiring *wiring, struct reactor *reactor,
+                           struct ts_err *err)
+{
+    return wiring->cluster == NULL
+               ? TS_OK
+               : cluster_attach(wiring->cluster, reactor, err);
 }
 
 static void progress(void *context, const char *phase, uint64_t done,
@@ -44,6 +81,10 @@ static void request(void *context, const char *command, const json_t *args,
                     struct control_reply *reply)
 {
     struct wiring *wiring = context;
+    if (wiring->cluster != NULL &&
+        cluster_request(wiring->cluster, command, args, reply)) {
+        return;
+    }
     struct engine_reply answer = { .progress = progress,
                                    .finish = finish,
                                    .context = reply };
@@ -67,13 +108,25 @@ bool wiring_ended(struct wiring *wiring, struct ts_err *ret_err)
 
 void wiring_stop(struct wiring *wiring)
 {
-    engine_stop(wiring->engine);
+    if (wiring->cluster != NULL) {
+        cluster_release(wiring->cluster);
+    } else {
+        engine_stop(wiring->engine);
+    }
 }
 
 void wiring_free(struct wiring *wiring)
 {
-    if (wiring != NULL) {
-        engine_free(wiring->engine);
-        free(wiring);
+    if (wiring == NULL) {
+        return;
     }
+    // The cluster's threads first: they wake whoever waits in the engine, and
+    // what they do needs nobody. Its memory last: the engine asks it.
+    cluster_close(wiring->cluster);
+    if (wiring->engine != NULL) {
+        engine_stop(wiring->engine); // a start that failed half-way
+    }
+    engine_free(wiring->engine);
+    cluster_free(wiring->cluster);
+    free(wiring);
 }

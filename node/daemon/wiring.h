@@ -3,7 +3,8 @@
  *
  * The worker (worker.c) owns the process: lock, signals, reactor, control
  * socket. The wiring owns the product: store, sources, engine, target and
- * their threads. Between them is this page.
+ * their threads; and, when the configuration names nodes, what makes this one
+ * of a pair (cluster.h). Between them is this page.
  *
  *   wiring_start --> running --stop asked, or failed--> ended --> _free
  *                    answers requests                   answers nothing
@@ -24,13 +25,16 @@
 
 #include "node/config/config.h"
 #include "node/control/control.h"
+#include "node/daemon/board.h"
+#include "node/daemon/reactor.h"
 
 struct wiring;
 
 struct wiring_options {
     const struct config *config; /* borrowed until _free */
     const char *config_path;
-    bool approve_first; /* see engine.h */
+    bool approve_first;  /* see engine.h */
+    struct board *board; /* of the parent; borrowed until _free */
 };
 
 /* Owns     free with _free.
@@ -42,6 +46,11 @@ TS_MUSTUSE enum ts_code wiring_start(const struct wiring_options *options,
 
 /* What the control socket asks. Lives as long as the wiring. */
 struct control_backend wiring_backend(struct wiring *wiring);
+
+/* Of a pair: register, link and timers join the reactor. Errors: TS_E_IO. */
+TS_MUSTUSE enum ts_code wiring_attach(struct wiring *wiring,
+                                      struct reactor *reactor,
+                                      struct ts_err *err);
 
 /* Readable when _ended may have become true. Not read from by the caller. */
 int wiring_event_fd(const struct wiring *wiring);

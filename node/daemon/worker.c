@@ -130,8 +130,12 @@ static enum ts_code start(struct worker *self,
             .config = self->config,
             .config_path = options->config_path,
             .approve_first = options->approve_first,
+            .board = options->board,
         };
         code = wiring_start(&wiring, &self->wiring, err);
+    }
+    if (code == TS_OK) {
+        code = wiring_attach(self->wiring, self->reactor, err);
     }
     if (code == TS_OK) {
         const struct control_server_options server = {

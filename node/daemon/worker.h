@@ -10,9 +10,12 @@
 
 #include <stdbool.h>
 
+#include "node/daemon/board.h"
+
 struct worker_options {
     const char *config_path;
-    bool approve_first; /* see node/engine/engine.h */
+    bool approve_first;  /* see node/engine/engine.h */
+    struct board *board; /* what the parent may read when this is dead */
 };
 
 #define WORKER_ALIVE_MS 1000 /* between two signs of life */

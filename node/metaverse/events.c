@@ -13,6 +13,7 @@ enum statement {
     SET_END,
     READ_END,
     READ,
+    READ_NAMED,
     DROPPED,
     DROP,
     STATEMENTS
@@ -26,6 +27,8 @@ static const char *const statements[STATEMENTS] = {
     [READ_END] = "SELECT seq,hash FROM event_end WHERE name=?1",
     [READ] = "SELECT seq,at,name,actor,fields,prev,hash FROM event "
              "WHERE seq>?1 ORDER BY seq LIMIT ?2",
+    [READ_NAMED] = "SELECT seq,at,name,actor,fields,prev,hash FROM event "
+                   "WHERE name=?1 ORDER BY seq DESC LIMIT ?2",
     [DROPPED] = "SELECT hash FROM event WHERE seq=?1",
     [DROP] = "DELETE FROM event WHERE seq<=?1",
 };
@@ -283,19 +286,36 @@ static struct event event_of_row(sqlite3_stmt *stmt)
     };
 }
 
-enum ts_code events_read(struct events *events, struct events_range range,
-                         event_fn *each, void *context, struct ts_err *err)
+/* What `stmt` finds. */
+static enum ts_code read_all(struct events *events, sqlite3_stmt *stmt,
+                             event_fn *each, void *context, struct ts_err *err)
 {
-    sqlite3_stmt *stmt = events->stmt[READ];
     bool row = false;
     enum ts_code code = TS_OK;
-    db_bind_int(stmt, 1, range.after);
-    db_bind_int(stmt, 2, range.limit > 0 ? range.limit : 0);
     while ((code = db_step(events->db, stmt, &row, err)) == TS_OK && row) {
         struct event event = event_of_row(stmt);
         each(context, &event);
     }
     return code;
+}
+
+enum ts_code events_read(struct events *events, struct events_range range,
+                         event_fn *each, void *context, struct ts_err *err)
+{
+    sqlite3_stmt *stmt = events->stmt[READ];
+    db_bind_int(stmt, 1, range.after);
+    db_bind_int(stmt, 2, range.limit > 0 ? range.limit : 0);
+    return read_all(events, stmt, each, context, err);
+}
+
+enum ts_code events_read_named(struct events *events,
+                               const struct events_named *named, event_fn *each,
+                               void *context, struct ts_err *err)
+{
+    sqlite3_stmt *stmt = events->stmt[READ_NAMED];
+    db_bind_text(stmt, 1, ts_slice_str(named->name));
+    db_bind_int(stmt, 2, named->limit > 0 ? named->limit : 0);
+    return read_all(events, stmt, each, context, err);
 }
 
 /* ---- verifying ---------------------------------------------------------- */

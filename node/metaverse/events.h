@@ -84,6 +84,17 @@ TS_MUSTUSE enum ts_code events_read(struct events *events,
                                     struct events_range range, event_fn *each,
                                     void *context, struct ts_err *err);
 
+/* Those of one name, the newest first, at most `limit`.
+ * Blocks   reads every event once when there are few of that name. */
+struct events_named {
+    const char *name;
+    int64_t limit;
+};
+TS_MUSTUSE enum ts_code events_read_named(struct events *events,
+                                          const struct events_named *named,
+                                          event_fn *each, void *context,
+                                          struct ts_err *err);
+
 struct events_verdict {
     bool verified;
     int64_t count;           /* of events that are right */

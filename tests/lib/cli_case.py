@@ -50,6 +50,8 @@ ANSWERS = {
     "resume": answer(samples.RESUMED), "hold-list": answer(samples.HOLDS),
     "approve": answer(samples.APPROVED), "reject": answer(samples.REJECTED),
     "retry": answer(samples.RETRIED), "members-adopt": answer(samples.ADOPTED),
+    "explain": answer(samples.EXPLAIN), "failover": answer(samples.FAILOVER),
+    "upgrade-finalize": answer(samples.UPGRADED),
     "reanchor": answer(samples.REANCHOR), "maintenance": answer(samples.MAINTENANCE),
     "token-create": answer(samples.TOKEN),
 }

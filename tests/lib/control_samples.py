@@ -83,8 +83,29 @@ ERRORS = {"errors": [
      "stage": "export"},
 ]}
 
+PAIR_STATUS = dict(
+    STATUS, assigned="active", epoch=7,
+    lease={"holder": "alpha", "remaining_ms": 9120, "ttl_ms": 15000, "register": "peer", "register_ok": True,
+           "register_text": None, "promised": False, "in_doubt": False},
+    fence={"below_epoch": 7, "state": "confirmed", "evidence": "the server says that its token is not active"},
+    peer={"node": "beta", "connected": True, "silent_ms": 120, "role": "standby", "round_trip_us": 310, "fit": True,
+          "strangers": 0},
+    replication={"seq": 4711, "acked": 4711, "lag_ms": 3, "checksum": "5d" * 32, "equal": True, "protected": True,
+                 "generation": 3, "phase": "streaming", "why": None})
+
+EXPLAIN = {
+    "node": "beta", "role": "standby", "text": "another node holds the lease, and this one follows it", "step": None,
+    "epoch": 7, "exports": False, "gates": [
+        {"name": "lease", "ok": False, "value": "alpha renewed it 0.2 s ago", "threshold": "17.5 s without a renewal",
+         "fix": "nothing to do while alpha is well"},
+        {"name": "target", "ok": True, "value": "it answers", "threshold": None, "fix": None}]}
+FAILOVER = {"role": "active", "epoch": 8, "text": "this node exports in epoch 8"}
+UPGRADED = {"role": "active", "epoch": 8, "text": "", "level": 2}
+EPOCHS = [{"epoch": 7, "node": "alpha", "since": "2026-01-02T03:04:05.678Z", "actor": "ada",
+           "reason": "beta's disk is broken", "evidence": "5 refusals, each beside a success"}]
+
 CYCLE = dict(STATUS["cycle"], exports=STATUS["exports"])
-HISTORY = {"cycles": [CYCLE, dict(CYCLE, id=41, kind="full", result="failed", duration_ms=65000)]}
+HISTORY = {"epochs": EPOCHS, "cycles": [CYCLE, dict(CYCLE, id=41, kind="full", result="failed", duration_ms=65000)]}
 
 EVENTS = {"events": [
     {"seq": 16, "time": "2026-01-02T03:04:05.678Z", "event": "cycle-finished", "actor": "daemon",

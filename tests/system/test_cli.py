@@ -23,7 +23,8 @@ DAEMON_COMMANDS = {
     "reject": ["reject", samples.HASH, "--reason", "not ours"], "retry": ["retry", "ada"],
     "members adopt": ["members", "adopt", "engineers"], "reanchor": ["reanchor", "--match", "userName"],
     "maintenance": ["maintenance", "on", "--staging"],
-    "token create": ["token", "create", "--for", "15m"],
+    "token create": ["token", "create", "--for", "15m"], "explain": ["explain"],
+    "failover": ["failover", "--reason", "a drill"], "upgrade finalize": ["upgrade", "finalize"],
 }
 
 WHO = pwd.getpwuid(os.getuid()).pw_name
@@ -37,7 +38,8 @@ class Words(Case):
     def test_help_lists_every_command_of_the_interface(self):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
-                    "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join"}
+                    "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join", "explain",
+                    "failover", "upgrade"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):
@@ -56,9 +58,9 @@ class Words(Case):
                       ["errors", "--csv", "--json"], ["watch"], ["hold"], ["hold", "drop"],
                       ["approve"], ["reject", "9b1f"], ["retry"], ["retry", "ada", "--all"], ["members"],
                       ["members", "adopt"], ["members", "adopt", "x", "--all"], ["reanchor"],
-                      ["maintenance", "on"], ["maintenance", "off", "--staging"],
                       ["token"], ["token", "burn"], ["token", "create", "--for", "soon"], ["join"],
                       ["join", "--token", "x", "--wait", "0"],
+                      ["maintenance", "off", "--staging"], ["failover"], ["upgrade"], ["upgrade", "undo"], ["explain", "it"],
                       ["hold", "list", "--csv", "--json"], ["approve", samples.HASH, "--only"]):
             with self.subTest(words=words):
                 done = self.run_tool(*words)
@@ -144,7 +146,8 @@ class WithDaemon(Case):
                     "resume": samples.RESUMED, "hold list": samples.HOLDS, "approve": samples.APPROVED,
                     "reject": samples.REJECTED, "retry": samples.RETRIED, "members adopt": samples.ADOPTED,
                     "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE,
-                    "token create": samples.TOKEN}
+                    "token create": samples.TOKEN,
+                    "explain": samples.EXPLAIN, "failover": samples.FAILOVER, "upgrade finalize": samples.UPGRADED}
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):
                 done = self.run_tool(*words, "--json")
@@ -167,7 +170,9 @@ class WithDaemon(Case):
             ("members-adopt", {"group": "engineers", "dry_run": False, "who": WHO}),
             ("reanchor", {"match": "userName", "dry_run": False, "who": WHO}),
             ("maintenance", {"on": True, "staging": True, "who": WHO}),
-            ("token-create", {"node": None, "for_seconds": 900, "who": WHO}),
+            ("token-create", {"node": None, "for_seconds": 900, "who": WHO}), ("explain", {}),
+            ("failover", {"accept_data_loss": False, "who": WHO, "reason": "a drill"}),
+            ("upgrade-finalize", {"who": WHO}),
             ("sync", {"full": False, "wait": False, "accept_missing": True}),
         ], [(request["command"], request["args"]) for request in daemon.requests])
         self.assertEqual({1}, {request["v"] for request in daemon.requests})
@@ -181,7 +186,7 @@ class WithDaemon(Case):
             "show": ["is not in step", "is taken by another object", "ada → ada@example.org", "user 1",
                      "1 | 2 | 3 | 4 and 1 more", "cannot evaluate"],
             "verify": ["compared 1,060 objects: 2 differences", "Ada", "missing"],
-            "errors": ["conflict", "userName is taken"], "history": ["42", "failed", "1 min 5 s"],
+            "errors": ["conflict", "userName is taken"], "history": ["42", "failed", "1 min 5 s", "beta's disk is broken", "5 refusals"],
             "events": ["cycle-finished", "id=42 kind=delta", "by uid 0"],
             "events verify": ["17 events: the chain is whole, its head is bb"],
             "pause": ["paused: no cycle"], "resume": ["running: cycles"],
@@ -193,6 +198,8 @@ class WithDaemon(Case):
             "reanchor": ["a-1", "b-1", "1 pair is held", "not clear: info@example.org"],
             "maintenance": ["nothing is written but by twinsync sync --plan"],
             "token create": [samples.TOKEN["token"] + "\n"],
+            "explain": ["beta is standby: another node holds the lease", "wanted: 17.5 s", "while alpha is well"],
+            "failover": ["exports in epoch 8"], "upgrade finalize": ["schema level 2"],
         }
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):
@@ -200,6 +207,13 @@ class WithDaemon(Case):
                 for piece in expected[name]:
                     self.assertIn(piece, done.stdout)
                 self.assertNotIn("\033", done.stdout + done.stderr)
+
+    def test_the_status_of_a_pair_shows_lease_fence_peer_and_replication(self):
+        self.daemon(status=answer(samples.PAIR_STATUS))
+        shown = self.run_tool("status").stdout
+        for piece in ("alpha, for another 9.1 s, register peer answers", "confirmed below epoch 7: the server says",
+                      "beta connected, standby, heard 120 ms ago, round trip 310 us", "equal, 3 ms behind, protected"):
+            self.assertIn(piece, shown)
 
     def test_the_daemons_refusal_is_passed_on(self):
         self.daemon(sync=answer(None, 3, "cannot start a cycle because deletions are held"))

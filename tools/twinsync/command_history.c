@@ -49,7 +49,41 @@ static void add_row(const struct screen *screen, struct libscols_table *table,
     table_row(screen, table, running ? TONE_BUSY : tone_of(result), cells);
 }
 
-static enum control_exit run(const struct cli_call *call)
+/* Which node exported, since when, and why. */
+static void put_epochs(const struct screen *screen, const json_t *epochs)
+{
+    static const struct column columns[] = {
+        { "EPOCH", true, false },  { "NODE", false, false },
+        { "SINCE", false, false }, { "BY", false, false },
+        { "REASON", false, true }, { "FENCE", false, true },
+        { NULL, false, false },
+    };
+    if (json_array_size(epochs) == 0) {
+        return;
+    }
+    struct libscols_table *table = table_new(screen, columns);
+    size_t index;
+    const json_t *epoch;
+    json_array_foreach(epochs, index, epoch)
+    {
+        char number[TEXT_SIZE], ago[TEXT_SIZE];
+        (void) snprintf(number, sizeof number, "%lld",
+                        (long long) count_at(epoch, "epoch"));
+        const char *const cells[] = {
+            number,
+            text_at(epoch, "node"),
+            ago_text(ago, text_at(epoch, "since"), ts_wall_seconds()),
+            text_at(epoch, "actor"),
+            text_at(epoch, "reason"),
+            text_at(epoch, "evidence"),
+        };
+        table_row(screen, table, index == 0 ? TONE_GOOD : TONE_PLAIN, cells);
+    }
+    table_done(table);
+    (void) putc('\n', screen->out);
+}
+
+static void put_cycles(const struct screen *screen, const json_t *cycles)
 {
     static const struct column columns[] = {
         { "CYCLE", true, false },   { "BEGAN", false, false },
@@ -58,6 +92,18 @@ static enum control_exit run(const struct cli_call *call)
         { "UPDATED", true, false }, { "DELETED", true, false },
         { NULL, false, false },
     };
+    struct libscols_table *table = table_new(screen, columns);
+    size_t index;
+    const json_t *cycle;
+    json_array_foreach(cycles, index, cycle)
+    {
+        add_row(screen, table, cycle);
+    }
+    table_done(table);
+}
+
+static enum control_exit run(const struct cli_call *call)
+{
     int64_t limit = 20;
     struct ts_err err;
     if (call->options[OPTION_LIMIT] != NULL &&
@@ -74,14 +120,8 @@ static enum control_exit run(const struct cli_call *call)
     enum control_exit exit_status = daemon_ask(call, &question, &result);
     if (result != NULL) {
         struct screen screen = screen_of(stdout);
-        struct libscols_table *table = table_new(&screen, columns);
-        size_t index;
-        const json_t *cycle;
-        json_array_foreach(json_object_get(result, "cycles"), index, cycle)
-        {
-            add_row(&screen, table, cycle);
-        }
-        table_done(table);
+        put_epochs(&screen, json_object_get(result, "epochs"));
+        put_cycles(&screen, json_object_get(result, "cycles"));
         json_decref(result);
     }
     return exit_status;
@@ -90,7 +130,11 @@ static enum control_exit run(const struct cli_call *call)
 const struct cli_command command_history = {
     .name = "history",
     .words = "",
-    .summary = "List the last cycles and what each did",
+    .summary = "List the epochs of a pair, the last cycles, what each did",
+    .details =
+        "An epoch is the time in which one node of a pair exported: since\n"
+        "when, by whose decision, why, and how the old credential was proved\n"
+        "to be gone. A node alone has none.\n",
     .examples = "  twinsync history              the last 20\n"
                 "  twinsync history --limit 500  of the last days\n",
     .options = { [OPTION_LIMIT] = { "limit", "N", "how many (default 20)" } },

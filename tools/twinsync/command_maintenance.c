@@ -10,18 +10,24 @@ enum {
     OPTION_REASON
 };
 
+/* Of one node of a pair. */
+static void put_node(const json_t *result)
+{
+    (void) puts(flag_at(result, "maintenance")
+                    ? "this node is in maintenance: it takes over from nobody "
+                      "until twinsync maintenance off"
+                    : "maintenance is over: this node may take over again");
+}
+
 static enum control_exit run(const struct cli_call *call)
 {
     bool on = strcmp(call->words[0], "on") == 0;
     bool staging = call->options[OPTION_STAGING] != NULL;
     struct ts_err err;
-    if (on != staging) {
+    if (!on && staging) {
         return cli_fail(call, CONTROL_USAGE,
-                        on ? "cannot turn maintenance on without --staging, "
-                             "the only kind there is: see twinsync maintenance "
-                             "--help"
-                           : "cannot turn maintenance off with --staging: "
-                             "leave it out");
+                        "cannot turn maintenance off with --staging: leave it "
+                        "out");
     }
     json_t *args = json_pack("{s:b, s:b}", "on", on, "staging", staging);
     if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
@@ -33,7 +39,9 @@ static enum control_exit run(const struct cli_call *call)
         daemon_ask_when_idle(call, "maintenance", args, &result);
     if (result != NULL && exit_status == CONTROL_DONE) {
         const json_t *rest = json_object_get(result, "staging");
-        if (on || !json_is_object(rest)) {
+        if (!staging && json_object_get(result, "role") != NULL) {
+            put_node(result);
+        } else if (on || !json_is_object(rest)) {
             (void) puts(on ? "staging: everything is read and decided, nothing "
                              "is written but by twinsync sync --plan HASH"
                            : "maintenance is over: the next cycle writes "
@@ -51,16 +59,22 @@ static enum control_exit run(const struct cli_call *call)
 const struct cli_command command_maintenance = {
     .name = "maintenance",
     .words = "on|off",
-    .summary = "Write nothing but by a plan, while rules are being changed",
+    .summary = "Take a node out, or write nothing but by a plan",
     .details =
         "With --staging, cycles read and decide as ever, and write nothing:\n"
         "twinsync preview shows what is pending, twinsync sync --plan HASH "
         "carries\n"
         "exactly that out. It outlives a restart, until maintenance off; rules "
         "that\n"
-        "changed meanwhile are written by a plan even then.\n",
+        "changed meanwhile are written by a plan even then.\n"
+        "\n"
+        "Without --staging, in a pair, this node is taken out: if it exports, "
+        "it\n"
+        "lets the other one do so first, and takes over from nobody until "
+        "off.\n",
     .examples =
         "  twinsync maintenance on --staging --reason \"new naming rules\"\n"
+        "  twinsync maintenance on    this computer is going to be repaired\n"
         "  twinsync maintenance off\n",
     .words_min = 1,
     .words_max = 1,

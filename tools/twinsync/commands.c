@@ -8,17 +8,20 @@ static const struct cli_command *const running[] = {
     &command_pause,  &command_resume, NULL,
 };
 static const struct cli_command *const looking[] = {
-    &command_show,    &command_errors, &command_verify,
-    &command_history, &command_events, NULL,
+    &command_explain,
+    &command_show,
+    &command_errors,
+    &command_verify,
+    &command_history,
+    &command_events,
+    NULL,
 };
 static const struct cli_command *const deciding[] = {
     &command_hold,    &command_approve,  &command_reject,      &command_retry,
     &command_members, &command_reanchor, &command_maintenance, NULL,
 };
 static const struct cli_command *const pairing[] = {
-    &command_token,
-    &command_join,
-    NULL,
+    &command_token, &command_join, &command_failover, &command_upgrade, NULL,
 };
 static const struct cli_command *const setting_up[] = {
     &command_check,      &command_config,  &command_rules,

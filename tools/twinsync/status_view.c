@@ -64,6 +64,112 @@ static void put_role(const struct screen *screen, const json_t *status)
     (void) putc('\n', screen->out);
 }
 
+/* --- of a pair ----------------------------------------------------------- */
+
+static void put_lease(const struct screen *screen, const json_t *lease)
+{
+    const char *holder = text_at(lease, "holder");
+    char left[TEXT_SIZE];
+    label(screen, "lease");
+    if (holder[0] == 0) {
+        put_toned(screen, TONE_WARN, 0, "nobody's");
+    } else {
+        put_text(screen, holder);
+        if (count_at(lease, "remaining_ms") > 0) {
+            (void) fprintf(screen->out, ", for another %s",
+                           span_text(left, count_at(lease, "remaining_ms")));
+        }
+    }
+    bool ok = flag_at(lease, "register_ok");
+    (void) fputs(", register ", screen->out);
+    put_text(screen, text_at(lease, "register"));
+    put_toned(screen, ok ? TONE_GOOD : TONE_BAD, 0,
+              ok ? " answers" : " does not answer");
+    (void) putc('\n', screen->out);
+}
+
+static void put_fence(const struct screen *screen, const json_t *fence)
+{
+    const char *state = text_at(fence, "state");
+    if (state[0] == 0 || strcmp(state, "none") == 0) {
+        return;
+    }
+    bool confirmed = strcmp(state, "confirmed") == 0;
+    label(screen, "fence");
+    put_toned(screen, confirmed ? TONE_GOOD : TONE_WARN, 0, state);
+    (void) fprintf(screen->out, " below epoch %lld",
+                   (long long) count_at(fence, "below_epoch"));
+    const char *evidence = text_at(fence, "evidence");
+    if (evidence[0] != 0) {
+        (void) fputs(": ", screen->out);
+        put_wrapped(screen, 4, evidence);
+    } else {
+        (void) putc('\n', screen->out);
+    }
+}
+
+static void put_peer(const struct screen *screen, const json_t *peer)
+{
+    bool connected = flag_at(peer, "connected");
+    label(screen, "peer");
+    put_text(screen, text_at(peer, "node"));
+    if (connected) {
+        put_toned(screen, TONE_GOOD, 0, " connected");
+        (void) fputs(", ", screen->out);
+        put_text(screen, text_at(peer, "role"));
+    } else {
+        put_toned(screen, TONE_WARN, 0, " silent");
+    }
+    int64_t silent_ms = count_at(peer, "silent_ms");
+    char text[TEXT_SIZE];
+    if (silent_ms >= 0) {
+        (void) fprintf(screen->out, ", heard %s ago",
+                       span_text(text, silent_ms));
+    }
+    if (count_at(peer, "round_trip_us") > 0) {
+        (void) fprintf(screen->out, ", round trip %lld us",
+                       (long long) count_at(peer, "round_trip_us"));
+    }
+    (void) putc('\n', screen->out);
+}
+
+static void put_replication(const struct screen *screen,
+                            const json_t *replication)
+{
+    char lag[TEXT_SIZE];
+    label(screen, "replication");
+    const json_t *equal = json_object_get(replication, "equal");
+    if (json_is_true(equal)) {
+        put_toned(screen, TONE_GOOD, 0, "equal");
+    } else {
+        put_toned(screen, TONE_WARN, 0,
+                  json_is_false(equal) ? "behind" : "not known");
+    }
+    (void) fprintf(screen->out, ", %s behind, ",
+                   span_text(lag, count_at(replication, "lag_ms")));
+    bool is_protected = flag_at(replication, "protected");
+    put_toned(screen, is_protected ? TONE_GOOD : TONE_WARN, 0,
+              is_protected ? "protected" : "not protected");
+    char sum[17];
+    (void) snprintf(sum, sizeof sum, "%.16s", text_at(replication, "checksum"));
+    put_toned(screen, TONE_FAINT, 0, "  sum ");
+    put_toned(screen, TONE_FAINT, 0, sum);
+    (void) putc('\n', screen->out);
+}
+
+/* A node alone has none of these. */
+static void put_pair(const struct screen *screen, const json_t *status)
+{
+    const json_t *lease = json_object_get(status, "lease");
+    if (!json_is_object(lease)) {
+        return;
+    }
+    put_lease(screen, lease);
+    put_fence(screen, json_object_get(status, "fence"));
+    put_peer(screen, json_object_get(status, "peer"));
+    put_replication(screen, json_object_get(status, "replication"));
+}
+
 static enum tone tone_of_result(const char *result)
 {
     if (strcmp(result, "success") == 0) {
@@ -208,6 +314,7 @@ void status_view(const struct screen *screen, const json_t *status,
 {
     put_health(screen, status, healthy);
     put_role(screen, status);
+    put_pair(screen, status);
     put_cycle(screen, status, now_seconds);
     put_counts(screen, status);
     put_problems(screen, status);

@@ -102,18 +102,39 @@ static void add_run(void *context, const struct local_run *run)
     (void) json_array_append_new(context, row);
 }
 
+/* The fields of the event, and when and by whom it was recorded. */
+static void add_epoch(void *context, const struct event *event)
+{
+    json_t *row = json_loadb((const char *) event->fields.data,
+                             event->fields.size, 0, NULL);
+    if (row != NULL) {
+        (void) json_object_set_new(row, "since", query_text(event->at));
+        (void) json_object_set_new(row, "actor", query_text(event->actor));
+        (void) json_array_append_new(context, row);
+    }
+}
+
 void query_history(struct engine *engine, struct request *request)
 {
-    json_t *list = json_array();
+    json_t *cycles = json_array(), *epochs = json_array();
     struct ts_err err;
     enum ts_code code =
-        local_runs(engine->local, limit_of(request), add_run, list, &err);
+        local_runs(engine->local, limit_of(request), add_run, cycles, &err);
+    if (code == TS_OK) {
+        const struct events_named named = { .name = "epoch",
+                                            .limit = limit_of(request) };
+        code = events_read_named(local_events(engine->local), &named, add_epoch,
+                                 epochs, &err);
+    }
     if (code != TS_OK) {
-        json_decref(list);
+        json_decref(cycles);
+        json_decref(epochs);
         request_fail(request, &err);
         return;
     }
-    request_finish(request, 0, json_pack("{s:o}", "cycles", list), NULL);
+    request_finish(request, 0,
+                   json_pack("{s:o, s:o}", "cycles", cycles, "epochs", epochs),
+                   NULL);
 }
 
 /* ---- events

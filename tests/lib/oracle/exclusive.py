@@ -3,7 +3,7 @@
 Reads nothing but the lab's request logs: the provider's (who was admitted when,
 and when each effect took place) and the authorization server's (which client was
 deleted when). Whoever exports says in Twinsync-Op who and what it is:
-CLUSTER/NODE/EPOCH/BOOT/SEQ, with ;r=N at a repetition.
+CLUSTER/NODE/EPOCH/BOOT/SEQ, with ;i=N for one intent and ;r=N at a repetition.
 
 A request counts from its admission, not from its answer: what was let in may
 take effect at any later moment. Times are those of one machine's clock.
@@ -11,7 +11,7 @@ take effect at any later moment. Times are those of one machine's clock.
 
 import re
 
-OP = re.compile(r"(?P<cluster>[^/]+)/(?P<node>[^/]+)/(?P<epoch>[0-9]+)/(?P<boot>[^/]+)/(?P<seq>[0-9]+)(?:;r=[0-9]+)?")
+OP = re.compile(r"(?P<cluster>[^/]+)/(?P<node>[^/]+)/(?P<epoch>[0-9]+)/(?P<boot>[^/]+)/(?P<seq>[0-9]+)(?:;[a-z]=[0-9]+)*")
 READS = ("GET", "HEAD")
 CLIENT = re.compile(r"^/reg/([^/?]+)")
 

@@ -55,6 +55,7 @@ static void hold(struct bench *bench, uint64_t epoch, int64_t age_ms,
 {
     struct ts_clocks now = ts_clocks_now();
     const struct cluster_lease lease = {
+        .held = true,
         .open = true,
         .epoch = epoch,
         .from = { now.boot_ms - age_ms, now.raw_ms - age_ms },
@@ -120,6 +121,7 @@ static void a_suspended_machine_does_not_keep_its_lease(void **state)
     struct ts_clocks now = ts_clocks_now();
     cluster_gate_publish(bench->gate,
                          &(struct cluster_lease){
+                             .held = true,
                              .open = true,
                              .epoch = 7,
                              .from = { now.boot_ms - 2 * LONG_MS, now.raw_ms },
@@ -236,6 +238,20 @@ static void a_token_of_a_lost_epoch_is_not_used_in_the_next(void **state)
     assert_int_equal(TS_E_CANCELLED, what_it_was_told(bench));
 }
 
+static void a_token_is_recorded_while_nothing_may_be_exported_yet(void **state)
+{
+    struct bench *bench = *state;
+    cluster_gate_publish(bench->gate,
+                         &(struct cluster_lease){ .held = true,
+                                                  .epoch = 7,
+                                                  .from = ts_clocks_now(),
+                                                  .allowed_ms = LONG_MS });
+    assert_false(may_export(bench, 0));
+    begin_to_ask(bench);
+    cluster_gate_token_answer(bench->gate, bench->told.number, true);
+    assert_int_equal(TS_OK, what_it_was_told(bench));
+}
+
 static void whoever_waits_is_woken_when_the_gate_closes(void **state)
 {
     struct bench *bench = *state;
@@ -260,6 +276,7 @@ int main(void)
         TEST(a_token_is_used_when_the_register_shows_it),
         TEST(a_token_that_nobody_records_is_not_used),
         TEST(a_token_of_a_lost_epoch_is_not_used_in_the_next),
+        TEST(a_token_is_recorded_while_nothing_may_be_exported_yet),
         TEST(whoever_waits_is_woken_when_the_gate_closes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,9 +21,14 @@ struct story {
     bool ready;      /* workers say so before they act */
     bool stays;      /* waits for SIGTERM instead of ending */
     bool silent;     /* stays, but gives no sign of life */
+    uint64_t epoch;  /* each worker asks for the lease of it; 0: for none */
+    bool orphan;     /* the first leaves a process that leads its own group */
+    atomic_int released;
+    char lease[64]; /* the last that was given back */
 };
 
 static struct story *story;
+static struct board *board;
 
 /* A worker writes to the pipe when it starts, and holds its end until it is
  * dead. */
@@ -38,11 +43,47 @@ static void wait_for_term(void)
     (void) sigwait(&set, &signal_number);
 }
 
+/* Alive until the test has seen that nothing was given back meanwhile. */
+static int orphan_ends[2];
+
+static void leave_orphan(void)
+{
+    int apart[2];
+    char ignored;
+    if (pipe(apart) != 0) {
+        return;
+    }
+    if (fork() == 0) {
+        (void) setsid();
+        (void) !write(apart[1], "", 1);
+        (void) close(orphan_ends[1]);
+        (void) !read(orphan_ends[0], &ignored, 1);
+        _exit(0);
+    }
+    (void) !read(apart[0], &ignored, 1); // it has left our group
+    (void) close(apart[0]);
+    (void) close(apart[1]);
+}
+
+static int release(void *context, const char *lease)
+{
+    (void) context;
+    (void) snprintf(story->lease, sizeof story->lease, "%s", lease);
+    (void) atomic_fetch_add(&story->released, 1);
+    return 0;
+}
+
 static int work(void *context, int lifeline_fd)
 {
     (void) context;
     int start = atomic_fetch_add(&story->starts, 1);
     (void) !write(started[1], "", 1);
+    if (story->epoch > 0) {
+        board_note(board, "00112233445566778899aabbccddeeff", story->epoch);
+    }
+    if (story->orphan && start == 0) {
+        leave_orphan();
+    }
     if (story->ready) {
         supervisor_tell_ready(lifeline_fd);
     }
@@ -67,7 +108,10 @@ static pid_t begin(int64_t hang_ms, int64_t stop_ms)
         const struct supervisor_options options = { .work = work,
                                                     .first_delay_ms = 1,
                                                     .hang_ms = hang_ms,
-                                                    .stop_ms = stop_ms };
+                                                    .stop_ms = stop_ms,
+                                                    .board = board,
+                                                    .release = release };
+        (void) close(orphan_ends[1]);
         (void) freopen("/dev/null", "w", stderr);
         (void) alarm(STORY_SECONDS_MAX);
         _exit(supervisor_run(&options));
@@ -95,7 +139,9 @@ static int set_up(void **state)
     story = mmap(NULL, sizeof *story, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(story, MAP_FAILED);
-    return pipe(started);
+    struct ts_err err;
+    assert_int_equal(board_new(&board, &err), TS_OK);
+    return pipe(started) != 0 || pipe(orphan_ends) != 0;
 }
 
 static int tear_down(void **state)
@@ -103,6 +149,9 @@ static int tear_down(void **state)
     (void) state;
     (void) close(started[0]);
     (void) close(started[1]);
+    (void) close(orphan_ends[0]);
+    (void) close(orphan_ends[1]); // an orphan ends now
+    (void) munmap(board, sizeof *board);
     return munmap(story, sizeof *story);
 }
 
@@ -214,6 +263,36 @@ static void delays_double_up_to_a_limit_and_a_steady_run_forgives(void **state)
 
 #define STORY(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* --- the lease of a dead worker ------------------------------------------- */
+
+static void a_dead_workers_lease_is_given_back(void **state)
+{
+    (void) state;
+    *story = (struct story){ .crashes = 1, .ready = true, .epoch = 7 };
+    assert_int_equal(end(begin(60000, 60000)), 0);
+    assert_string_equal("7:00112233445566778899aabbccddeeff", story->lease);
+}
+
+static void a_worker_that_asked_for_no_lease_has_none_to_give_back(void **state)
+{
+    (void) state;
+    *story = (struct story){ .crashes = 3, .ready = true };
+    assert_int_equal(end(begin(60000, 60000)), 0);
+    assert_int_equal(0, atomic_load(&story->released));
+}
+
+static void
+nothing_is_given_back_while_an_orphan_of_the_worker_lives(void **state)
+{
+    (void) state;
+    *story = (struct story){
+        .crashes = 2, .ready = true, .epoch = 7, .orphan = true
+    };
+    assert_int_equal(end(begin(60000, 60000)), 0);
+    assert_int_equal(4, 1 + atomic_load(&story->starts));
+    assert_int_equal(0, atomic_load(&story->released));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +305,9 @@ int main(void)
         STORY(a_worker_that_does_not_stop_is_killed),
         STORY(a_worker_that_hangs_is_killed_and_started_again),
         STORY(no_worker_outlives_its_parent),
+        STORY(a_dead_workers_lease_is_given_back),
+        STORY(a_worker_that_asked_for_no_lease_has_none_to_give_back),
+        STORY(nothing_is_given_back_while_an_orphan_of_the_worker_lives),
         cmocka_unit_test(delays_double_up_to_a_limit_and_a_steady_run_forgives),
     };
     return cmocka_run_group_tests_name("supervisor", tests, NULL, NULL);

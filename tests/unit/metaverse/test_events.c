@@ -96,6 +96,35 @@ static void an_empty_chain_is_whole(void **state)
     assert_int_equal(events_head(events).seq, 0);
 }
 
+static void note_id(void *context, const struct event *event)
+{
+    int64_t *next = context;
+    assert_true(ts_slice_equal(event->name, ts_slice_str("epoch")));
+    assert_int_equal((*next)--, event->seq);
+}
+
+static void events_of_one_name_are_found_among_others_newest_first(void **state)
+{
+    (void) state;
+    json_t *fields = json_pack("{s:i}", "epoch", 7);
+    assert_int_equal(events_append(events, "epoch", "daemon", fields, &err),
+                     TS_OK);
+    assert_int_equal(events_append(events, "epoch", "ada", fields, &err),
+                     TS_OK);
+    json_decref(fields);
+    append(1);
+    int64_t next = COUNT + 2;
+    struct events_named named = { .name = "epoch", .limit = 10 };
+    assert_int_equal(events_read_named(events, &named, note_id, &next, &err),
+                     TS_OK);
+    assert_int_equal(COUNT, next);
+    named.limit = 1;
+    next = COUNT + 2;
+    assert_int_equal(events_read_named(events, &named, note_id, &next, &err),
+                     TS_OK);
+    assert_int_equal(COUNT + 1, next);
+}
+
 static void put_column(const char *column, const uint8_t *bytes, size_t size)
 {
     DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
@@ -307,6 +336,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_whole_chain_is_verified_also_after_a_restart),
         TEST(an_empty_chain_is_whole),
+        TEST(events_of_one_name_are_found_among_others_newest_first),
         TEST(one_altered_byte_is_found_wherever_it_is),
         TEST(every_kind_of_tampering_is_found_at_its_place),
         TEST(a_forged_row_breaks_the_row_behind_it),

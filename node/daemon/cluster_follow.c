@@ -1,0 +1,281 @@
+#include <string.h>
+#include <sys/random.h>
+
+#include "node/base/log.h"
+#include "node/daemon/cluster_private.h"
+#include "node/engine/state.h"
+
+/* --- what the leader asks for --------------------------------------------- */
+
+/* A machine that cannot have a job done asks again by its own clock. */
+static void give_job(struct cluster *c, const struct ship_job *job)
+{
+    enum ts_code code = cluster_ship_give(c->ship, job);
+    if (code != TS_OK) {
+        ts_log(TS_LOG_WARNING, "replication-job-refused",
+               "type=%d reason=\"%s\"", (int) job->type, ts_code_text(code));
+    }
+}
+
+static void tell(struct cluster *c, const char *name, const char *text)
+{
+    ts_log(TS_LOG_INFO, name, "text=\"%s\"", text);
+    engine_record(c->engine, name, "daemon", json_pack("{s:s}", "text", text),
+                  cluster_store_forget());
+}
+
+static void hinted(struct cluster *c, const struct cluster_store_answer *answer,
+                   uint64_t number)
+{
+    (void) number;
+    cluster_lead(c, &(struct leader_event){ .type = LEADER_HINTED,
+                                            .failed = answer->code != TS_OK });
+}
+
+static void give_hints(struct cluster *c, const struct frame_tail *tail)
+{
+    struct engine_hint hints[FRAME_HINTS_MAX];
+    struct engine_done done;
+    size_t count =
+        tail->count < FRAME_HINTS_MAX ? tail->count : FRAME_HINTS_MAX;
+    for (size_t i = 0; i < count; i++) {
+        hints[i] = (struct engine_hint){ .kind = (int) tail->hints[i].kind,
+                                         .anchor = tail->hints[i].anchor };
+    }
+    if (cluster_store_call(c, hinted, 0, &done)) {
+        engine_hints(c->engine, hints, count, done);
+    }
+}
+
+static void perform_leader(struct cluster *c,
+                           const struct leader_action *action)
+{
+    switch (action->type) {
+    case LEADER_SEND:
+        cluster_peer_frame(c, &action->frame);
+        break;
+    case LEADER_JOB:
+        give_job(c, &action->job);
+        break;
+    case LEADER_HINTS:
+        give_hints(c, &action->frame.tail);
+        break;
+    case LEADER_YIELD: // the member hears of that epoch by itself
+        break;
+    case LEADER_TELL:
+        tell(c, action->name, action->text);
+        break;
+    }
+}
+
+/* Whoever waits for the standby's disk may go on. */
+static void note_figures(struct cluster *c, struct ts_time now)
+{
+    struct leader_figures figures;
+    leader_figures(c->leader, now, &figures);
+    if (memcmp(&figures.acked, &c->acked, sizeof c->acked) != 0) {
+        c->acked = figures.acked;
+        c->batch_waits = false;
+        cluster_gate_acked(c->gate, &c->acked);
+        engine_nudge(c->engine);
+    }
+    bool equal = c->leads && figures.equal;
+    if (equal != c->equal && !c->stepping) {
+        c->equal = equal;
+        cluster_feed(
+            c, &(struct member_event){ .kind = MEMBER_EQUAL, .equal = equal });
+    }
+}
+
+void cluster_lead(struct cluster *c, const struct leader_event *event)
+{
+    struct ts_time now = ts_time_now();
+    leader_step(c->leader, event, now, &c->leader_actions);
+    for (size_t i = 0; i < c->leader_actions.count; i++) {
+        perform_leader(c, &c->leader_actions.items[i]);
+    }
+    note_figures(c, now);
+}
+
+/* --- what the follower asks for --------------------------------------------
+ */
+
+static void applied(struct cluster *c,
+                    const struct cluster_store_answer *answer, uint64_t number)
+{
+    (void) number;
+    c->under_way--;
+    cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_APPLIED,
+                                                .position = answer->position,
+                                                .err = &answer->err });
+    cluster_moved(c, &answer->position);
+}
+
+static void apply(struct cluster *c, struct batch *batch)
+{
+    struct engine_done done;
+    if (!cluster_store_call(c, applied, 0, &done)) {
+        batch_free(batch); // the follower asks anew when nothing comes
+        return;
+    }
+    c->under_way++;
+    engine_apply(c->engine, batch, done);
+}
+
+static void installed(struct cluster *c,
+                      const struct cluster_store_answer *answer,
+                      uint64_t number)
+{
+    (void) number;
+    c->under_way--;
+    cluster_selected(c, answer->state_path);
+    cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_INSTALLED,
+                                                .position = answer->position,
+                                                .err = &answer->err });
+    cluster_moved(c, &answer->position);
+}
+
+static void install(struct cluster *c, const struct follower_action *action)
+{
+    struct engine_done done;
+    if (cluster_store_call(c, installed, 0, &done)) {
+        c->under_way++;
+        engine_install(c->engine, action->folder, action->keep, done);
+    }
+}
+
+static void perform_follower(struct cluster *c,
+                             const struct follower_action *action)
+{
+    switch (action->type) {
+    case FOLLOWER_SEND:
+        cluster_peer_frame(c, &action->frame);
+        break;
+    case FOLLOWER_JOB:
+        give_job(c, &action->job);
+        break;
+    case FOLLOWER_APPLY:
+        apply(c, action->batch);
+        break;
+    case FOLLOWER_INSTALL:
+        install(c, action);
+        break;
+    case FOLLOWER_TELL:
+        tell(c, action->name, action->text);
+        break;
+    }
+}
+
+void cluster_follow(struct cluster *c, const struct follower_event *event)
+{
+    follower_step(c->follower, event, ts_time_now(), &c->follower_actions);
+    for (size_t i = 0; i < c->follower_actions.count; i++) {
+        perform_follower(c, &c->follower_actions.items[i]);
+    }
+}
+
+void cluster_selected(struct cluster *c, const char *path)
+{
+    enum ts_code code = cluster_ship_open(c->ship, path);
+    if (code != TS_OK) {
+        ts_log(TS_LOG_ERROR, "replication-state-not-opened", "reason=\"%s\"",
+               ts_code_text(code));
+    }
+}
+
+void cluster_on_ship(void *context, const struct ship_result *result)
+{
+    struct cluster *c = context;
+    if (result->type <= SHIP_DROP) {
+        cluster_lead(c, &(struct leader_event){ .type = LEADER_RESULT,
+                                                .result = result });
+    } else {
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_RESULT,
+                                                    .result = result });
+    }
+}
+
+/* --- beginning and ending ------------------------------------------------- */
+
+static uint64_t random_number(void)
+{
+    uint64_t number = 0; // one that repeats only costs a little time
+    (void) !getrandom(&number, sizeof number, GRND_NONBLOCK);
+    return number;
+}
+
+/* A node that takes over, or has, follows nobody (CL3). */
+static bool is_to_follow(const struct cluster *c)
+{
+    return !c->engine_active &&
+           (c->role == MEMBER_STARTING || c->role == MEMBER_LEARNER ||
+            c->role == MEMBER_STANDBY);
+}
+
+void cluster_follow_settle(struct cluster *c)
+{
+    bool wanted = is_to_follow(c);
+    if (c->follows && !wanted) {
+        c->follows = false;
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_END });
+    } else if (!c->follows && wanted && c->under_way == 0) {
+        struct member_view view;
+        member_view(c->member, ts_clocks_now(), &view);
+        c->follows = true;
+        cluster_follow(c,
+                       &(struct follower_event){ .type = FOLLOWER_BEGIN,
+                                                 .epoch = (int64_t) view.epoch,
+                                                 .nonce = random_number(),
+                                                 .position = c->position,
+                                                 .wrote = c->wrote });
+        if (c->link_up) {
+            cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_LINK,
+                                                        .up = true });
+        }
+    }
+}
+
+/* --- time ------------------------------------------------------------------
+ */
+
+void cluster_follow_tick(struct cluster *c, struct ts_time now)
+{
+    if (ts_time_reached(now, leader_deadline(c->leader))) {
+        cluster_lead(c, &(struct leader_event){ .type = LEADER_TICK });
+    }
+    if (ts_time_reached(now, follower_deadline(c->follower))) {
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_TICK });
+    }
+}
+
+struct ts_time cluster_follow_deadline(const struct cluster *c)
+{
+    struct ts_time leader = leader_deadline(c->leader);
+    struct ts_time follower = follower_deadline(c->follower);
+    return leader.ms < follower.ms ? leader : follower;
+}
+
+enum ts_code cluster_follow_start(struct cluster *c, const char *state_path,
+                                  struct ts_err *err)
+{
+    c->leader = leader_new();
+    c->follower = follower_new();
+    if (c->leader == NULL || c->follower == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not start replication");
+    }
+    c->schema = state_schema();
+    c->ship_options = (struct ship_options){
+        .directory = c->config->state_directory,
+        .tables = state_tables(),
+        .schema = &c->schema,
+    };
+    const struct cluster_ship_options options = { .ship = &c->ship_options,
+                                                  .post = c->post,
+                                                  .done = cluster_on_ship,
+                                                  .context = c };
+    enum ts_code code = cluster_ship_new(&options, &c->ship, err);
+    if (code == TS_OK && cluster_ship_open(c->ship, state_path) != TS_OK) {
+        code = ts_fail(err, TS_E_IO, 0, "could not start replication");
+    }
+    return code;
+}

@@ -1,0 +1,211 @@
+/*
+ * cluster_private -- what the files of the cluster share; see cluster.h.
+ *
+ *   cluster.c          life, and the reactor's parts
+ *   cluster_member.c   the member: events in, effects performed
+ *   cluster_store.c    calls to the engine, and their answers
+ *   cluster_follow.c   the leader, the follower and their work
+ *   cluster_peer.c     messages of the link
+ *   cluster_view.c     what is shown of all that
+ *   cluster_command.c  what operators ask
+ */
+#ifndef NODE_DAEMON_CLUSTER_PRIVATE_H
+#define NODE_DAEMON_CLUSTER_PRIVATE_H
+
+#include "node/cluster/member.h"
+#include "node/daemon/cluster.h"
+#include "node/daemon/cluster_fence.h"
+#include "node/daemon/cluster_gate.h"
+#include "node/daemon/cluster_register.h"
+#include "node/daemon/cluster_ship.h"
+#include "node/register/configured.h"
+#include "replication/follower.h"
+#include "replication/generation.h"
+#include "replication/leader.h"
+
+#define CLUSTER_COMMANDS_MAX 8 /* of operators, unanswered */
+
+/* An operator's command that the member has not answered. */
+struct cluster_pending {
+    uint64_t id; /* 0: free */
+    enum member_command command;
+    struct control_reply *reply;
+};
+
+/* Answers that the member is owed because a thread did not take the call. */
+struct cluster_owed {
+    bool read, swap, persist, mint, fence, probe, activate, deactivate;
+    uint64_t persist_number;
+    char text[MEMBER_TEXT_SIZE];
+};
+
+/* What two probes found, joined. */
+struct cluster_probe {
+    int outstanding;
+    bool ok[MEMBER_PROBES];
+    char texts[MEMBER_PROBES][MEMBER_TEXT_SIZE];
+};
+
+struct cluster {
+    struct cluster_options options;
+    const struct config *config;
+    const struct config_member *peer; /* of the configuration; NULL: alone */
+    struct ts_hash config_hash;
+    struct engine_pair port;
+    struct engine *engine;
+    struct reactor *reactor;
+    struct post *post;
+    struct cluster_gate *gate;
+    struct register_configured register_options;
+    struct cluster_register *reg;
+    char server[REGISTER_IDENTITY_SIZE]; /* that answered last; "": none */
+    struct cluster_fence *fence;
+    struct cluster_ship *ship;
+    struct cluster_link *link;
+    bool closed;
+
+    /* The member. */
+    struct member *member;
+    struct member_effects effects;
+    bool stepping;
+    struct cluster_owed owed;
+    struct cluster_probe probe;
+    bool unmint_wanted;
+    struct {
+        bool wanted;
+        uint64_t number;
+        struct ts_hash hash;
+    } token;
+    enum member_role role; /* as it was published last */
+    uint8_t boot[REGISTER_ID_SIZE];
+    char boot_text[2 * REGISTER_ID_SIZE + 1];
+
+    /* The epoch below the present one, and who held it. */
+    struct leader_predecessor holder, before;
+
+    /* Replication. */
+    struct leader *leader;
+    struct leader_actions leader_actions;
+    struct follower *follower;
+    struct follower_actions follower_actions;
+    struct journal_position position; /* of the selected state */
+    struct follower_wrote wrote;
+    bool leads, follows;
+    bool engine_active; /* from the call that activates to the answer of the
+                           one that deactivates */
+    int under_way;      /* apply and install, unanswered */
+    bool link_up, equal;
+    bool batch_waits; /* for the standby, since its last acknowledgement */
+    struct db_schema schema;
+    struct ship_options ship_options;
+    struct journal_position acked;
+
+    /* The peer, as it said last. */
+    bool peer_heard;
+    struct ts_hash peer_config_hash;
+    struct ts_time admit_from; /* not before */
+
+    /* Operators. */
+    struct cluster_pending pending[CLUSTER_COMMANDS_MAX];
+    uint64_t last_id, release_id;
+    struct ts_time release_by;
+    char fence_evidence[MEMBER_TEXT_SIZE];
+    bool fence_pending;
+};
+
+/* --- cluster.c ------------------------------------------------------------ */
+
+/* The pair's key is there from now on, and with it the fence.
+ * Blocks   on the disk, once in the life of a pair. Errors: of the parts. */
+TS_MUSTUSE enum ts_code cluster_make_key(struct cluster *c, struct ts_err *err);
+
+/* --- cluster_member.c ---------------------------------------------------- */
+
+/* Step the member, publish, perform, and pay what is owed. */
+void cluster_feed(struct cluster *c, const struct member_event *event);
+void cluster_tick(struct cluster *c);
+struct ts_time cluster_member_deadline(const struct cluster *c);
+/* What came of calls, as the options of the threads' adapters want it. */
+void cluster_on_register(void *context,
+                         const struct cluster_register_answer *answer);
+void cluster_on_fence(void *context, const struct cluster_fence_answer *answer);
+void cluster_on_token(void *context, const struct cluster_token *token);
+
+/* --- cluster_store.c ----------------------------------------------------- */
+
+/* The answer of the engine, on the reactor's thread. */
+struct cluster_store_answer {
+    enum ts_code code;
+    struct ts_err err;
+    struct journal_position position;
+    bool has_gates;
+    struct engine_gate_result gates[ENGINE_GATES];
+    char state_path[GENERATION_PATH_SIZE]; /* "": there is none */
+};
+typedef void cluster_store_fn(struct cluster *c,
+                              const struct cluster_store_answer *answer,
+                              uint64_t number);
+/* False: out of memory, nothing is to be called. `number` comes back. */
+bool cluster_store_call(struct cluster *c, cluster_store_fn *answered,
+                        uint64_t number, struct engine_done *ret_done);
+/* Nobody waits for what comes of it. */
+struct engine_done cluster_store_forget(void);
+void cluster_store_port(struct cluster *c);
+/* Tell the machines what other threads have told the gate. */
+void cluster_store_signs(struct cluster *c);
+/* The selected state is there now: tell the member. */
+void cluster_moved(struct cluster *c, const struct journal_position *position);
+
+/* --- cluster_follow.c ---------------------------------------------------- */
+
+TS_MUSTUSE enum ts_code cluster_follow_start(struct cluster *c,
+                                             const char *state_path,
+                                             struct ts_err *err);
+/* The state is another file now. */
+void cluster_selected(struct cluster *c, const char *path);
+/* After a change of role, link or engine: begin and end what has to. */
+void cluster_follow_settle(struct cluster *c);
+void cluster_lead(struct cluster *c, const struct leader_event *event);
+void cluster_follow(struct cluster *c, const struct follower_event *event);
+void cluster_on_ship(void *context, const struct ship_result *result);
+void cluster_follow_tick(struct cluster *c, struct ts_time now);
+struct ts_time cluster_follow_deadline(const struct cluster *c);
+
+/* --- cluster_peer.c ------------------------------------------------------ */
+
+TS_MUSTUSE enum ts_code cluster_peer_start(struct cluster *c,
+                                           struct ts_err *err);
+TS_MUSTUSE enum ts_code cluster_peer_attach(struct cluster *c,
+                                            struct ts_err *err);
+void cluster_peer_send(struct cluster *c, const struct member_message *message);
+void cluster_peer_frame(struct cluster *c, const struct frame *frame);
+void cluster_peer_close(struct cluster *c);
+
+struct cluster_peer_view {
+    bool connected;
+    int64_t silent_ms; /* -1: never heard */
+    int64_t round_trip_us;
+    uint64_t strangers; /* refused */
+};
+void cluster_peer_view(const struct cluster *c,
+                       struct cluster_peer_view *ret_view);
+
+/* --- cluster_view.c ------------------------------------------------------ */
+
+/* Give the engine what `status` shows of the pair. */
+void cluster_publish_status(struct cluster *c);
+json_t *cluster_explain(struct cluster *c);
+json_t *cluster_register_document(struct cluster *c);
+
+/* --- cluster_command.c --------------------------------------------------- */
+
+void cluster_answer(struct cluster *c, uint64_t id, int status,
+                    const char *text);
+void cluster_forget_commands(struct cluster *c);
+
+/* --- small conversions ---------------------------------------------------- */
+
+struct register_position
+cluster_register_position(const struct journal_position *position);
+
+#endif

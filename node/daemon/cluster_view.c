@@ -1,0 +1,332 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "node/daemon/cluster_private.h"
+
+static const char *register_name(const struct cluster *c)
+{
+    static const enum register_driver_kind of[] = {
+        [CONFIG_REGISTER_PEER] = REGISTER_PEER,
+        [CONFIG_REGISTER_ETCD] = REGISTER_ETCD,
+        [CONFIG_REGISTER_LDAP] = REGISTER_LDAP,
+        [CONFIG_REGISTER_MANUAL] = REGISTER_MANUAL,
+    };
+    return register_kind_text(of[c->config->reg->type]);
+}
+
+/* Which role a node is on its way to. */
+static const char *assigned_role(enum member_role role)
+{
+    return role == MEMBER_FENCING    ? "active"
+           : role == MEMBER_STARTING ? "standby"
+           : role == MEMBER_DRAINING ? "standby"
+                                     : member_role_name(role);
+}
+
+/* How much of the lease is left: by the holder's own count, or, elsewhere, what
+ * the last change of the register leaves of it. */
+static int64_t remaining_ms(const struct cluster *c,
+                            const struct member_view *view)
+{
+    if (!view->has_value || view->value->released) {
+        return 0;
+    }
+    if (view->remaining_ms > 0) {
+        return view->remaining_ms;
+    }
+    int64_t left = (int64_t) c->config->lease.ttl_ms - view->value_age_ms;
+    return left > 0 ? left : 0;
+}
+
+static json_t *lease_document(const struct cluster *c,
+                              const struct member_view *view)
+{
+    const char *holder =
+        view->has_value && !view->value->released ? view->value->holder : "";
+    return json_pack(
+        "{s:s?, s:I, s:I, s:s, s:b, s:s?, s:b, s:b}", "holder",
+        holder[0] == 0 ? NULL : holder, "remaining_ms",
+        (json_int_t) remaining_ms(c, view), "ttl_ms",
+        (json_int_t) c->config->lease.ttl_ms, "register", register_name(c),
+        "register_ok", view->register_ok, "register_text",
+        view->register_text[0] == 0 ? NULL : view->register_text, "promised",
+        view->is_promised, "in_doubt", view->swap_in_doubt);
+}
+
+static json_t *fence_document(const struct cluster *c,
+                              const struct member_view *view)
+{
+    const char *state = "none";
+    if (c->config->target.fence == CONFIG_FENCE_NONE) {
+        state = "unsupported";
+    } else if (view->has_value && view->value->epoch > 0) {
+        state = view->value->fenced ? "confirmed" : "pending";
+    }
+    return json_pack("{s:I, s:s, s:s?}", "below_epoch",
+                     (json_int_t) view->epoch, "state", state, "evidence",
+                     c->fence_evidence[0] == 0 ? NULL : c->fence_evidence);
+}
+
+static json_t *peer_document(const struct cluster *c,
+                             const struct member_view *view)
+{
+    struct cluster_peer_view link;
+    cluster_peer_view(c, &link);
+    return json_pack(
+        "{s:s?, s:b, s:I, s:s?, s:I, s:b, s:I}", "node",
+        c->peer == NULL ? NULL : c->peer->name, "connected", link.connected,
+        "silent_ms", (json_int_t) link.silent_ms, "role",
+        view->peer == NULL ? NULL : member_role_name(view->peer->role),
+        "round_trip_us", (json_int_t) link.round_trip_us, "fit",
+        view->peer != NULL && view->peer->fit, "strangers",
+        (json_int_t) link.strangers);
+}
+
+static json_t *replication_document(const struct cluster *c,
+                                    const struct member_view *view)
+{
+    bool is_protected = view->has_value && !view->value->is_unprotected;
+    struct ts_time now = ts_time_now();
+    if (c->leads) {
+        struct leader_figures found;
+        leader_figures(c->leader, now, &found);
+        return json_pack("{s:I, s:I, s:b, s:b, s:s, s:n}", "acked",
+                         (json_int_t) found.acked.seq, "lag_ms",
+                         (json_int_t) found.behind_ms, "equal", found.equal,
+                         "protected", is_protected, "phase",
+                         leader_phase_name(found.phase), "why");
+    }
+    struct follower_figures found;
+    follower_figures(c->follower, now, &found);
+    return json_pack("{s:I, s:I, s:b, s:b, s:s, s:s?}", "acked",
+                     (json_int_t) found.applied.seq, "lag_ms",
+                     (json_int_t) (found.equal ? 0 : found.silent_ms), "equal",
+                     found.equal, "protected", is_protected, "phase",
+                     follower_phase_name(found.phase), "why",
+                     found.why[0] == 0 ? NULL : found.why);
+}
+
+/* --- problems ------------------------------------------------------------- */
+
+struct problem {
+    const char *code, *severity, *text, *fix;
+};
+
+static void add(json_t *list, const struct problem *problem)
+{
+    (void) json_array_append_new(
+        list, json_pack("{s:s, s:s, s:s, s:s}", "code", problem->code,
+                        "severity", problem->severity, "text", problem->text,
+                        "fix", problem->fix));
+}
+
+static bool configs_differ(const struct cluster *c)
+{
+    return c->peer_heard && !ts_hash_equal(c->peer_config_hash, c->config_hash);
+}
+
+static void add_register(const struct member_view *view, json_t *list)
+{
+    char text[MEMBER_TEXT_SIZE + 64];
+    if (view->register_ok || view->register_text[0] == 0) {
+        return;
+    }
+    (void) snprintf(text, sizeof text, "the register does not answer: %s",
+                    view->register_text);
+    add(list,
+        &(struct problem){ .code = "register",
+                           .severity = view->is_promised ? "warning" : "error",
+                           .text = text,
+                           .fix = "twinsync register status tells more; "
+                                  "without it no node can take over" });
+}
+
+static void add_pair(const struct cluster *c, const struct member_view *view,
+                     json_t *list)
+{
+    struct cluster_peer_view link;
+    cluster_peer_view(c, &link);
+    char text[160];
+    if (c->peer != NULL && !link.connected) {
+        (void) snprintf(text, sizeof text, "node %.60s is not heard",
+                        c->peer->name);
+        add(list, &(struct problem){ .code = "peer-silent",
+                                     .severity = "warning",
+                                     .text = text,
+                                     .fix = "start it, or look at the network "
+                                            "between the two; until then "
+                                            "nobody could take over" });
+    }
+    if (configs_differ(c)) {
+        add(list, &(struct problem){
+                      .code = "configurations-differ",
+                      .severity = "error",
+                      .text = "the two nodes have different configurations: "
+                              "neither takes over from the other",
+                      .fix = "make the files equal but for this-node and "
+                             "state-directory, and restart the node that was "
+                             "changed last" });
+    }
+    if (view->has_value && view->value->is_unprotected) {
+        add(list, &(struct problem){
+                      .code = "unprotected",
+                      .severity = "warning",
+                      .text = "what is written is on one computer only since "
+                              "the other was lost",
+                      .fix = "bring the other node back: it catches up by "
+                             "itself" });
+    }
+}
+
+static void add_fence(const struct cluster *c, const struct member_view *view,
+                      json_t *list)
+{
+    char text[MEMBER_TEXT_SIZE + 80];
+    if (c->config->target.fence == CONFIG_FENCE_NONE) {
+        add(list, &(struct problem){
+                      .code = "unfenced",
+                      .severity = "warning",
+                      .text = "the target cannot take a lost node's credential "
+                              "away: that only one node writes is not "
+                              "guaranteed there",
+                      .fix = "use target.fence: registration, or exec, where "
+                             "the target's operator offers it" });
+    } else if (view->role == MEMBER_FENCING && c->fence_pending) {
+        (void) snprintf(text, sizeof text,
+                        "nothing is exported until the old credential is "
+                        "proved to be gone: %s",
+                        c->fence_evidence);
+        add(list, &(struct problem){ .code = "fence-pending",
+                                     .severity = "error",
+                                     .text = text,
+                                     .fix = "bring the authorization server "
+                                            "and the target into reach; it "
+                                            "goes on by itself" });
+    }
+}
+
+static void add_replication(const struct cluster *c, json_t *list)
+{
+    struct follower_figures found;
+    follower_figures(c->follower, ts_time_now(), &found);
+    if (c->follows && found.phase == FOLLOWER_STUCK && found.why[0] != 0) {
+        add(list, &(struct problem){ .code = "replication-stuck",
+                                     .severity = "error",
+                                     .text = found.why,
+                                     .fix = "see the text; it is tried again "
+                                            "by itself" });
+    }
+}
+
+static json_t *problems_document(const struct cluster *c,
+                                 const struct member_view *view)
+{
+    json_t *list = json_array();
+    add_register(view, list);
+    add_fence(c, view, list);
+    add_pair(c, view, list);
+    add_replication(c, list);
+    return list;
+}
+
+/* --- documents ------------------------------------------------------------ */
+
+void cluster_publish_status(struct cluster *c)
+{
+    struct member_view view;
+    member_view(c->member, ts_clocks_now(), &view);
+    json_t *fields = json_object();
+    (void) json_object_set_new(fields, "assigned",
+                               json_string(assigned_role(view.role)));
+    (void) json_object_set_new(fields, "epoch",
+                               json_integer((json_int_t) view.epoch));
+    (void) json_object_set_new(fields, "lease", lease_document(c, &view));
+    (void) json_object_set_new(fields, "fence", fence_document(c, &view));
+    (void) json_object_set_new(fields, "peer", peer_document(c, &view));
+    (void) json_object_set_new(fields, "replication",
+                               replication_document(c, &view));
+    (void) json_object_set_new(fields, "problems", problems_document(c, &view));
+    engine_publish(c->engine, member_role_name(view.role),
+                   view.has_value && !view.value->released ? view.value->holder
+                                                           : "",
+                   fields);
+}
+
+json_t *cluster_explain(struct cluster *c)
+{
+    struct member_gate_row rows[MEMBER_GATES_MAX];
+    struct member_view view;
+    struct ts_clocks now = ts_clocks_now();
+    member_view(c->member, now, &view);
+    size_t count = member_explain(c->member, now, rows);
+    json_t *gates = json_array();
+    for (size_t i = 0; i < count; i++) {
+        (void) json_array_append_new(
+            gates,
+            json_pack("{s:s, s:b, s:s, s:s?, s:s?}", "name", rows[i].name, "ok",
+                      rows[i].ok, "value", rows[i].value, "threshold",
+                      rows[i].threshold[0] == 0 ? NULL : rows[i].threshold,
+                      "fix", rows[i].fix[0] == 0 ? NULL : rows[i].fix));
+    }
+    return json_pack(
+        "{s:s, s:s, s:s, s:s?, s:I, s:b, s:o}", "node", c->config->this_node,
+        "role", member_role_name(view.role), "text", view.sentence, "step",
+        view.step[0] == 0 ? NULL : view.step, "epoch", (json_int_t) view.epoch,
+        "exports",
+        view.role == MEMBER_ACTIVE && view.remaining_ms > 0 && !view.paused,
+        "gates", gates);
+}
+
+static json_t *names_document(const struct register_value *value)
+{
+    json_t *names = json_array();
+    for (size_t i = 0; i < value->voter_count; i++) {
+        (void) json_array_append_new(names, json_string(value->voters[i]));
+    }
+    return names;
+}
+
+static json_t *principals_document(const struct register_value *value)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < value->principal_count; i++) {
+        const struct register_principal *row = &value->principals[i];
+        (void) json_array_append_new(
+            list, json_pack("{s:I, s:s, s:s}", "epoch", (json_int_t) row->epoch,
+                            "node", row->node, "id", row->id));
+    }
+    return list;
+}
+
+static json_t *value_document(const struct register_value *value,
+                              int64_t age_ms)
+{
+    char id[2 * REGISTER_ID_SIZE + 1];
+    for (size_t i = 0; i < REGISTER_ID_SIZE; i++) {
+        (void) snprintf(id + 2 * i, 3, "%02x", value->id[i]);
+    }
+    return json_pack(
+        "{s:s, s:I, s:I, s:o, s:s?, s:I, s:s?, s:b, s:b, s:b, s:I, s:I, s:o, "
+        "s:I}",
+        "id", id, "serial", (json_int_t) value->serial, "membership",
+        (json_int_t) value->membership, "voters", names_document(value),
+        "learner", value->learner[0] == 0 ? NULL : value->learner, "epoch",
+        (json_int_t) value->epoch, "holder",
+        value->holder[0] == 0 ? NULL : value->holder, "released",
+        value->released, "fenced", value->fenced, "protected",
+        !value->is_unprotected, "level", (json_int_t) value->level,
+        "generation", (json_int_t) value->data_generation, "principals",
+        principals_document(value), "age_ms", (json_int_t) age_ms);
+}
+
+json_t *cluster_register_document(struct cluster *c)
+{
+    struct member_view view;
+    member_view(c->member, ts_clocks_now(), &view);
+    return json_pack(
+        "{s:s, s:b, s:s?, s:o}", "type", register_name(c), "ok",
+        view.register_ok, "text",
+        view.register_text[0] == 0 ? NULL : view.register_text, "value",
+        view.has_value ? value_document(view.value, view.value_age_ms)
+                       : json_null());
+}

@@ -1,0 +1,132 @@
+#include "node/daemon/release.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/base/log.h"
+#include "node/config/loader.h"
+#include "node/control/control.h"
+#include "node/register/configured.h"
+#include "node/register/register.h"
+#include "proto/register_codec.h"
+
+struct release {
+    uint64_t epoch;
+    uint8_t boot[REGISTER_ID_SIZE];
+    const char *node;
+    struct register_client *client;
+    struct ts_arena arena;
+    struct ts_slice bytes; /* as they were read */
+    struct register_value value;
+};
+
+/* "EPOCH:BOOT", both as the supervisor prints them. */
+static enum ts_code parse(struct release *self, const char *text,
+                          struct ts_err *err)
+{
+    char boot[2 * REGISTER_ID_SIZE + 1] = "";
+    int end = 0;
+    if (sscanf(text, "%" SCNu64 ":%32[0-9a-f]%n", &self->epoch, boot, &end) !=
+            2 ||
+        text[end] != 0 || strlen(boot) != 2 * (size_t) REGISTER_ID_SIZE) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot release \"%.80s\": EPOCH:BOOT is expected",
+                       text);
+    }
+    for (size_t i = 0; i < REGISTER_ID_SIZE; i++) {
+        char digits[3] = { boot[2 * i], boot[2 * i + 1], 0 };
+        self->boot[i] = (uint8_t) strtoul(digits, NULL, 16);
+    }
+    return TS_OK;
+}
+
+static enum ts_code read_value(struct release *self, struct ts_err *err)
+{
+    enum ts_code code =
+        register_read(self->client, &self->arena, &self->bytes, err);
+    if (code != TS_OK || self->bytes.size == 0) {
+        return code;
+    }
+    return register_unpack(self->bytes, &self->arena, &self->value, err);
+}
+
+static bool is_that_lease(const struct release *self)
+{
+    const struct register_value *value = &self->value;
+    return self->bytes.size > 0 && value->epoch == self->epoch &&
+           !value->released && strcmp(value->holder, self->node) == 0 &&
+           memcmp(value->boot, self->boot, sizeof self->boot) == 0;
+}
+
+static enum ts_code give_back(struct release *self, struct ts_err *err)
+{
+    struct ts_slice bytes;
+    enum register_outcome outcome = REGISTER_SWAP_UNKNOWN;
+    self->value.released = true;
+    self->value.serial++;
+    enum ts_code code = register_pack(&self->value, &self->arena, &bytes, err);
+    if (code == TS_OK) {
+        code = register_swap(self->client, self->bytes, bytes, &outcome, err);
+    }
+    if (code == TS_OK && outcome == REGISTER_SWAP_UNKNOWN) {
+        return ts_fail(err, TS_E_TIMEOUT, 0,
+                       "could not learn whether epoch %" PRIu64
+                       " was released: the other node waits for the lease",
+                       self->epoch);
+    }
+    return code;
+}
+
+static enum ts_code run(struct release *self, const struct config *config,
+                        struct ts_err *err)
+{
+    struct register_configured configured;
+    enum ts_code code = register_options_of(config, &configured, err);
+    if (code == TS_OK) {
+        code = register_open(&configured.options, &self->client, err);
+    }
+    if (code == TS_OK) {
+        code = read_value(self, err);
+    }
+    if (code == TS_OK && is_that_lease(self)) {
+        code = give_back(self, err);
+        if (code == TS_OK) {
+            ts_log(TS_LOG_INFO, "lease-released", "epoch=%" PRIu64,
+                   self->epoch);
+        }
+    }
+    register_close(self->client);
+    register_configured_done(&configured);
+    return code;
+}
+
+int release_run(const char *config_path, const char *text)
+{
+    struct release *self = calloc(1, sizeof *self);
+    struct config *config = NULL;
+    struct ts_err err;
+    enum ts_code code = TS_E_NOMEM;
+    if (self != NULL) {
+        ts_arena_init(&self->arena, 4 * REGISTER_ARENA_SIZE);
+        code = parse(self, text, &err);
+    }
+    if (code == TS_OK) {
+        code = config_load(config_path, &config, NULL, &err);
+    }
+    if (code == TS_OK && config->reg != NULL) {
+        self->node = config->this_node;
+        code = run(self, config, &err);
+    }
+    if (code != TS_OK) {
+        ts_log(TS_LOG_WARNING, "lease-not-released", "reason=\"%s\"",
+               self == NULL ? ts_code_text(code) : err.text);
+    }
+    config_free(config);
+    if (self != NULL) {
+        ts_arena_done(&self->arena);
+    }
+    free(self);
+    return (int) control_exit_of(code);
+}

@@ -1,0 +1,259 @@
+"""pair -- two nodes, a register and a lab, paired as an operator would.
+
+    with Pair(people=50) as pair:
+        active = pair.active()
+        active.kill()
+        pair.wait_role(pair.other(active), "active")
+        self.assertEqual({}, pair.judge()["faults"])
+
+Everything runs on loopback with a short lease, so that a takeover takes a second
+or two. The register is twinsync-witness.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+
+from lab import BUILD, DEADLINE_SECONDS, ROOT, Lab, Node, wait_until
+from labkit.layout import free_ports
+
+TTL_SECONDS = 2
+LEASE = "lease: {ttl-seconds: 2, renew-seconds: 0.3, margin-seconds: 0.2}\n"
+NAMES = ("alpha", "beta")
+
+
+class Witness:
+    """The third process."""
+
+    def __init__(self, folder, port):
+        self.folder, self.endpoint = os.path.join(folder, "witness"), f"tcp://127.0.0.1:{port}"
+        self.certificate = os.path.join(folder, "witness.cert")
+        self.log_file = os.path.join(folder, "witness.log")
+        self.process = None
+        os.makedirs(self.folder, mode=0o700)
+        with open(self.certificate, "w", encoding="utf-8") as file:
+            file.write(self.task("--certificate"))
+
+    def task(self, *words):
+        done = subprocess.run([os.path.join(BUILD, "twinsync-witness"), "-s", self.folder, *words],
+                              capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
+        if done.returncode != 0:
+            raise AssertionError(f"twinsync-witness {' '.join(words)} failed: {done.stderr}")
+        return done.stdout
+
+    def admit(self, certificate, cluster="demo"):
+        self.task("--admit", certificate, "--cluster", cluster)
+
+    def start(self):
+        with open(self.log_file, "ab") as log:
+            self.process = subprocess.Popen(
+                [os.path.join(BUILD, "twinsync-witness"), "-s", self.folder, "-e", self.endpoint],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def stop(self, how=signal.SIGKILL):
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(DEADLINE_SECONDS)
+            self.process = None
+
+
+class PairNode(Node):
+    """A Node that knows its worker, so that it can be frozen and killed apart."""
+
+    def worker(self):
+        """The pid of the process that works, or None."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, AttributeError):
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="utf-8") as file:
+                children = file.read().split()
+            return int(children[0]) if children else None
+        return None
+
+    def kill(self):
+        """Power off: parent and worker at once, nothing is given back."""
+        if self.process is None:
+            return
+        # The parent first: its death kills the worker before anything is told.
+        super().kill()
+
+    def kill_worker(self):
+        """A crash: the parent sees it, and gives the lease back."""
+        pid = self.worker()
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Parent and worker stand still, as a suspended machine does."""
+        pids = [self.process.pid, self.worker()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def role(self):
+        with contextlib.suppress(AssertionError, ValueError, subprocess.TimeoutExpired):
+            return self.status()["role"]
+        return None
+
+
+class Pair:
+    """A lab and a pair in it; keyword arguments are those of Lab."""
+
+    def __init__(self, edit=None, environment=None, start=True, fence="registration", **options):
+        self.lab = Lab(**options)
+        self.edit, self.fence = edit, fence
+        try:
+            ports = free_ports([*NAMES, "witness"])
+            self.endpoints = {name: f"tcp://127.0.0.1:{ports[name]}" for name in NAMES}
+            self.witness = Witness(self.lab.parent, ports["witness"])
+            self.nodes = {name: self._node(name, environment) for name in NAMES}
+            self.alpha, self.beta = self.nodes["alpha"], self.nodes["beta"]
+            if start:
+                self.begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for node in getattr(self, "nodes", {}).values():
+            node.kill()
+        if hasattr(self, "witness"):
+            self.witness.stop()
+        self.lab.close()
+
+    # ---- pairing ----
+
+    def config(self, name):
+        """What `edit` gets besides the lab's configuration."""
+        env = self.lab.env
+
+        def edit(text):
+            members = "".join(f"  - {{name: {each}, endpoint: \"{self.endpoints[each]}\"}}\n" for each in NAMES)
+            text = text.replace("this-node: alpha", f"this-node: {name}")
+            text += (f"nodes:\n{members}{LEASE}"
+                     f"register: {{type: peer, endpoint: \"{self.witness.endpoint}\", "
+                     f"certificate: \"{self.witness.certificate}\", timeout-seconds: 0.5}}\n")
+            if self.fence == "registration":
+                registration = (f"registration: {{url: \"{env['registration_url']}\", "
+                                f"token-file: {env['registration_token_file']}, "
+                                f"revocation-url: \"{env['revocation_url']}\", "
+                                f"introspection-url: \"{env['introspection_url']}\"}}")
+                text, count = re.subn(r"(client-secret-file: [^}]+)\}", rf"\1, {registration}}}", text)
+                assert count == 1, text
+            text = text.replace("  type: scim\n", f"  type: scim\n  fence: {self.fence}\n  quiesce-seconds: 1\n")
+            text = text.replace("every-seconds: 120", "every-seconds: 1")
+            return self.edit(text) if self.edit else text
+        return edit
+
+    def _node(self, name, environment):
+        node = PairNode(self.lab, os.path.join(self.lab.parent, name), edit=self.config(name),
+                        environment=environment)
+        self.lab.nodes.append(node)
+        return node
+
+    def certificate(self, node):
+        return os.path.join(node.state, "pair", "node.cert")
+
+    def begin(self):
+        """The first node alone, then the second joins; until both are in step."""
+        self.witness.start()
+        self.alpha.start()
+        self.witness.admit(self.certificate(self.alpha))
+        wait_until(lambda: "empty" in (self.alpha.status()["lease"]["register_text"] or ""), "the register is read")
+        self.must(self.alpha, "register", "init", "--reason", "a new pair")
+        self.wait_role(self.alpha, "active")
+        self.join()
+        self.wait_equal()
+
+    def join(self):
+        token = self.must(self.alpha, "token", "create").strip().splitlines()[-1].split()[-1]
+        self.must(self.beta, "join", "--token", token)
+        self.witness.admit(self.certificate(self.beta))
+        self.beta.start()
+        self.wait_role(self.beta, "standby")
+
+    def must(self, node, *words):
+        """A command that has to succeed; its output."""
+        done = node.twinsync(*words)
+        if done.returncode != 0:
+            raise AssertionError(f"twinsync {' '.join(words)} ended with {done.returncode}: {done.stdout}{done.stderr}"
+                                 f"\n{node.log()[-3000:]}")
+        return done.stdout
+
+    # ---- who is what ----
+
+    def other(self, node):
+        return self.beta if node is self.alpha else self.alpha
+
+    def active(self):
+        """The node that exports; waits until there is one."""
+        return wait_until(lambda: next((node for node in self.nodes.values()
+                                        if node.process and node.role() == "active"), None), "a node is active")
+
+    def standby(self):
+        return self.other(self.active())
+
+    def wait_role(self, node, role, seconds=DEADLINE_SECONDS):
+        try:
+            wait_until(lambda: node.role() == role, f"the node is {role}", seconds)
+        except AssertionError as error:
+            told = node.twinsync("explain")
+            raise AssertionError(f"{error}\n{told.stdout}{told.stderr}\n{node.log()[-4000:]}") from None
+
+    def checksums(self):
+        """{name: (generation, seq, checksum)} of both."""
+        found = {}
+        for name, node in self.nodes.items():
+            row = node.status()["replication"]
+            found[name] = (row["generation"], row["seq"], row["checksum"])
+        return found
+
+    def equal(self):
+        """Do both hold the same, by their own sums?"""
+        found = self.checksums()
+        return found["alpha"] == found["beta"] and found["alpha"][2] is not None
+
+    def wait_equal(self, seconds=DEADLINE_SECONDS):
+        try:
+            wait_until(self.equal, "both nodes hold the same", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.checksums()}\n{self.alpha.log()[-2500:]}\n---\n"
+                                 f"{self.beta.log()[-2500:]}") from None
+
+    # ---- what came of it ----
+
+    def in_step(self):
+        """The provider is what the directory says."""
+        return self.lab.compare()["mismatches"] == 0
+
+    def wait_in_step(self, seconds=DEADLINE_SECONDS):
+        try:
+            wait_until(self.in_step, "the provider is in step", seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.lab.compare()['details'][:3]}\n"
+                                 f"{self.active().log()[-3000:]}") from None
+
+    def judge(self, *options):
+        """The independent judge's verdict on the provider's log."""
+        done = subprocess.run([os.path.join(ROOT, "tests", "lib", "oracle", "judge"), self.lab.folder, *options],
+                              capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
+        if done.returncode not in (0, 1):
+            raise AssertionError(f"the judge failed: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def epochs(self):
+        """Epochs of the provider's log, in the order of their admission."""
+        return [takeover["epoch"] for takeover in self.judge()["takeovers"]]
