@@ -24,6 +24,8 @@ FAILPOINTS = [point for point in subprocess.run([PROGRAM, "--failpoints"], check
 
 
 class Witness:
+    launcher = []  # before the program, such as ip netns exec NAME
+
     def __init__(self):
         self.folder = tempfile.mkdtemp(prefix="twinsync-witness-")
         self.state = self.path("state")
@@ -71,7 +73,7 @@ class Witness:
 
     def start(self, failpoint=None):
         environment = ["env", f"TWINSYNC_FAILPOINT={failpoint}"] if failpoint else []
-        processes.start("witness", [*environment, PROGRAM, "--state", self.state, "--endpoint", self.endpoint],
+        processes.start("witness", [*self.launcher, *environment, PROGRAM, "--state", self.state, "--endpoint", self.endpoint],
                         self.path("pid"), self.path("log"), self.serves)
 
     def stop(self):
