@@ -127,6 +127,15 @@ static void rest(void *owner, int64_t ms)
     take_commands(engine, ts_time_after(ts_time_now(), ms));
 }
 
+/* While the target is read: whoever does not need an idle engine. */
+static void look_around(void *owner)
+{
+    struct engine *engine = owner;
+    if (!atomic_load(&engine->ending)) {
+        take_commands(engine, (struct ts_time){ .ms = 0 });
+    }
+}
+
 static bool may_export(void *context, struct ts_time deadline)
 {
     /* One node alone: it may, until it stops. A pair asks its lease. */
@@ -343,6 +352,7 @@ enum ts_code engine_open_target(struct engine *engine,
         forget_principal(engine);
         return code;
     }
+    exporter_set_idle(exporter, look_around, engine);
     engine_lock(engine);
     engine->context.exporter = exporter;
     engine_unlock(engine);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "node/base/queue.h"
@@ -13,6 +14,8 @@
 /* A batch of enumerated objects on its way to the store. */
 #define BATCH_OBJECTS 256
 #define BATCH_MEMORY  ((size_t) 128 * 1024 * 1024)
+/* How long the store's thread waits, at most, before it looks around. */
+#define IDLE_MS 50
 
 struct object_batch {
     struct ts_arena arena;
@@ -42,6 +45,8 @@ struct exporter {
     pthread_t thread;
     atomic_size_t pending;
     atomic_bool stopping;
+    void (*idle)(void *owner); /* the store's */
+    void *owner;
     pthread_mutex_t lock;
     pthread_cond_t called;
     struct call call; /* under `lock` */
@@ -260,11 +265,15 @@ enum ts_code exporter_new(const struct target_options *options,
                           struct exporter **ret_exporter, struct ts_err *err)
 {
     struct exporter *exporter = calloc(1, sizeof *exporter);
+    pthread_condattr_t clock;
     if (exporter == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not start the exporter");
     }
     (void) pthread_mutex_init(&exporter->lock, NULL);
-    (void) pthread_cond_init(&exporter->called, NULL);
+    (void) pthread_condattr_init(&clock);
+    (void) pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    (void) pthread_cond_init(&exporter->called, &clock);
+    (void) pthread_condattr_destroy(&clock);
     exporter->gate = options->gate;
     exporter->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     exporter->jobs = ts_queue_new(TS_QUEUE_EXPORT_DEPTH, destroy_op);
@@ -333,6 +342,20 @@ size_t exporter_pending(const struct exporter *exporter)
     return atomic_load(&exporter->pending);
 }
 
+void exporter_set_idle(struct exporter *exporter, void (*idle)(void *owner),
+                       void *owner)
+{
+    exporter->idle = idle;
+    exporter->owner = owner;
+}
+
+static void look_around(const struct exporter *exporter)
+{
+    if (exporter->idle != NULL) {
+        exporter->idle(exporter->owner);
+    }
+}
+
 static void post_call(struct exporter *exporter, struct call call)
 {
     (void) pthread_mutex_lock(&exporter->lock);
@@ -346,7 +369,16 @@ static struct call await_call(struct exporter *exporter)
 {
     (void) pthread_mutex_lock(&exporter->lock);
     while (exporter->call.what != CALL_NONE) {
-        (void) pthread_cond_wait(&exporter->called, &exporter->lock);
+        struct timespec until;
+        (void) clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += IDLE_MS * 1000000L;
+        until.tv_sec += until.tv_nsec / 1000000000L;
+        until.tv_nsec %= 1000000000L;
+        (void) pthread_cond_timedwait(&exporter->called, &exporter->lock,
+                                      &until);
+        (void) pthread_mutex_unlock(&exporter->lock);
+        look_around(exporter);
+        (void) pthread_mutex_lock(&exporter->lock);
     }
     struct call answer = exporter->call;
     (void) pthread_mutex_unlock(&exporter->lock);
@@ -382,7 +414,12 @@ enum ts_code exporter_enumerate(struct exporter *exporter,
 
     enum ts_code code = TS_OK;
     struct object_batch *batch;
-    while ((batch = ts_queue_pop(batches, TS_NEVER)) != NULL) {
+    while (!ts_queue_finished(batches)) {
+        batch = ts_queue_pop(batches, ts_time_after(ts_time_now(), IDLE_MS));
+        if (batch == NULL) {
+            look_around(exporter);
+            continue;
+        }
         for (size_t i = 0; code == TS_OK && i < batch->count; i++) {
             code = sink(context, &batch->objects[i], err);
         }

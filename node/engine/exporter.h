@@ -70,6 +70,11 @@ size_t exporter_pending(const struct exporter *exporter);
 /* How many may be pending without _submit blocking. */
 #define EXPORTER_WINDOW 1024
 
+/* While the two calls below wait, `idle` is called now and then, on the
+ * caller's thread: the store has others to answer. NULL: nobody is. */
+void exporter_set_idle(struct exporter *exporter, void (*idle)(void *owner),
+                       void *owner);
+
 /* See target_discover. Blocks. */
 TS_MUSTUSE enum ts_code exporter_discover(struct exporter *exporter,
                                           struct target_limits *ret_limits,
