@@ -325,6 +325,9 @@ bool cluster_request(struct cluster *c, const char *name, const json_t *args,
         note_pause(c, name[0] == 'p', args);
         return false;
     }
+    if (strcmp(name, "token-create") == 0) {
+        return cluster_peer_token(c, args, reply);
+    }
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, name) == 0 && is_ours(c, name, args)) {
             run(c, &commands[i], args, reply);

@@ -4,6 +4,7 @@
 #include "node/base/log.h"
 #include "node/daemon/cluster_private.h"
 #include "node/engine/state.h"
+#include "node/engine/tail_tables.h"
 
 /* --- what the leader asks for --------------------------------------------- */
 
@@ -68,19 +69,21 @@ static void perform_leader(struct cluster *c,
     }
 }
 
-/* Whoever waits for the standby's disk may go on. */
+/* Whoever waits for the standby's disk may go on; and the member is told with
+ * every acknowledgement whether anything is missing there. */
 static void note_figures(struct cluster *c, struct ts_time now)
 {
     struct leader_figures figures;
     leader_figures(c->leader, now, &figures);
-    if (memcmp(&figures.acked, &c->acked, sizeof c->acked) != 0) {
+    bool acked = memcmp(&figures.acked, &c->acked, sizeof c->acked) != 0;
+    bool equal = c->leads && figures.equal;
+    if (acked) {
         c->acked = figures.acked;
         c->batch_waits = false;
         cluster_gate_acked(c->gate, &c->acked);
         engine_nudge(c->engine);
     }
-    bool equal = c->leads && figures.equal;
-    if (equal != c->equal && !c->stepping) {
+    if ((acked || equal != c->equal) && !c->stepping) {
         c->equal = equal;
         cluster_feed(
             c, &(struct member_event){ .kind = MEMBER_EQUAL, .equal = equal });
@@ -268,6 +271,8 @@ enum ts_code cluster_follow_start(struct cluster *c, const char *state_path,
         .directory = c->config->state_directory,
         .tables = state_tables(),
         .schema = &c->schema,
+        .tail_tables = tail_tables,
+        .tail_table_count = TAIL_TABLE_COUNT,
     };
     const struct cluster_ship_options options = { .ship = &c->ship_options,
                                                   .post = c->post,

@@ -526,8 +526,7 @@ static void publish(struct cluster *c)
     member_view(c->member, ts_clocks_now(), &view);
     struct member_gate gate = member_gate(c->member);
     const struct cluster_lease lease = {
-        .held = view.role == MEMBER_FENCING || view.role == MEMBER_ACTIVE ||
-                view.role == MEMBER_DRAINING,
+        .held = gate.held,
         .open = gate.open,
         .epoch = gate.epoch,
         .from = gate.from,

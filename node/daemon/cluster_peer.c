@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/base/log.h"
+#include "node/daemon/cluster_pairing.h"
 #include "node/daemon/cluster_private.h"
 #include "replication/frame_wire.h"
 #include "replication/link.h"
@@ -15,6 +16,7 @@
 struct cluster_link {
     struct zap *zap;
     struct link *link;
+    struct cluster_pairing *pairing;
     struct ts_arena arena; /* of the frame that is being heard or sent */
 };
 
@@ -294,6 +296,57 @@ static void on_refused(void *context, const char *address, const char *key,
                   cluster_store_forget());
 }
 
+/* --- pairing ----------------------------------------------------------- */
+
+static void on_guest(void *context, const struct link_guest_message *message)
+{
+    struct cluster *c = context;
+    cluster_pairing_guest(c->link->pairing, message);
+}
+
+static void on_met(void *context)
+{
+    struct cluster *c = context;
+    cluster_pairing_met(c->link->pairing);
+}
+
+/* The pair's key is there: whoever exports can seal. */
+static void on_prepared(void *context)
+{
+    struct cluster *c = context;
+    struct ts_err err;
+    if (cluster_make_key(c, &err) != TS_OK) {
+        ts_log(TS_LOG_ERROR, "fence-not-started", "reason=\"%s\"", err.text);
+    }
+}
+
+static void on_record(void *context, const char *event, json_t *fields)
+{
+    struct cluster *c = context;
+    engine_record(c->engine, event, "daemon", fields, cluster_store_forget());
+}
+
+static enum ts_code start_pairing(struct cluster *c, struct ts_err *err)
+{
+    const struct cluster_pairing_options options = { .config = c->config,
+                                                     .post = c->post,
+                                                     .link = c->link->link,
+                                                     .prepared = on_prepared,
+                                                     .record = on_record,
+                                                     .context = c };
+    return cluster_pairing_new(&options, &c->link->pairing, err);
+}
+
+bool cluster_peer_token(struct cluster *c, const json_t *args,
+                        struct control_reply *reply)
+{
+    if (c->link == NULL) {
+        return false;
+    }
+    cluster_pairing_command(c->link->pairing, args, reply);
+    return true;
+}
+
 /* --- life ------------------------------------------------------------------
  */
 
@@ -336,6 +389,8 @@ static enum ts_code open_link(struct cluster *c, struct ts_err *err)
         .events = { .heard = on_heard,
                     .changed = on_changed,
                     .refused = on_refused,
+                    .guest = on_guest,
+                    .met = on_met,
                     .context = c },
     };
     memcpy(options.boot.bytes, c->boot, sizeof options.boot.bytes);
@@ -356,16 +411,8 @@ enum ts_code cluster_peer_start(struct cluster *c, struct ts_err *err)
     }
     ts_arena_init(&c->link->arena, PEER_ARENA_SIZE);
     enum ts_code code = zap_new(&c->link->zap, err);
-    return code == TS_OK ? open_link(c, err) : code;
-}
-
-static void on_zap(void *context, struct ts_time now)
-{
-    struct cluster *c = context;
-    (void) now;
-    if (!c->closed) {
-        (void) zap_step(c->link->zap);
-    }
+    code = code == TS_OK ? open_link(c, err) : code;
+    return code == TS_OK ? start_pairing(c, err) : code;
 }
 
 static void on_link(void *context, struct ts_time now)
@@ -388,7 +435,6 @@ enum ts_code cluster_peer_attach(struct cluster *c, struct ts_err *err)
         return TS_OK;
     }
     const struct reactor_part parts[] = {
-        { "zap", zap_fd(c->link->zap), on_zap, NULL, c },
         { "link", link_fd(c->link->link), on_link, link_deadline_of, c },
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -420,6 +466,7 @@ void cluster_peer_close(struct cluster *c)
     if (c->link == NULL) {
         return;
     }
+    cluster_pairing_free(c->link->pairing);
     link_close(c->link->link);
     zap_free(c->link->zap);
     ts_arena_done(&c->link->arena);

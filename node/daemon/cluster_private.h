@@ -179,6 +179,9 @@ TS_MUSTUSE enum ts_code cluster_peer_attach(struct cluster *c,
                                             struct ts_err *err);
 void cluster_peer_send(struct cluster *c, const struct member_message *message);
 void cluster_peer_frame(struct cluster *c, const struct frame *frame);
+/* The command token-create; false: this node has no peer. */
+bool cluster_peer_token(struct cluster *c, const json_t *args,
+                        struct control_reply *reply);
 void cluster_peer_close(struct cluster *c);
 
 struct cluster_peer_view {

@@ -272,6 +272,7 @@ class Node:
         self.log_file = os.path.join(folder, "log")
         self.environment = {**os.environ, **(environment or {})}
         self.process = None
+        self.launcher = []  # before the daemon's argv: "ip netns exec ..."
         os.makedirs(self.state, mode=0o700)
         self.approve_first = approve_first
         self.text = lab.config(self.state) + (LAX_GUARD if guard == "lax" else "")  # as it was before `edit`
@@ -292,7 +293,7 @@ class Node:
         """Start the daemon; with `wait`, until it answers `status`."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "twinsyncd"), "-c", self.config_file,
+                [*self.launcher, os.path.join(BUILD, "twinsyncd"), "-c", self.config_file,
                  *(["--approve-first"] if self.approve_first else [])], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, env={**self.environment, **environment}, start_new_session=True)
         if wait:

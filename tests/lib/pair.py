@@ -28,6 +28,8 @@ NAMES = ("alpha", "beta")
 class Witness:
     """The third process."""
 
+    launcher = ()  # before its argv: "ip netns exec ..."
+
     def __init__(self, folder, port):
         self.folder, self.endpoint = os.path.join(folder, "witness"), f"tcp://127.0.0.1:{port}"
         self.certificate = os.path.join(folder, "witness.cert")
@@ -50,7 +52,7 @@ class Witness:
     def start(self):
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "twinsync-witness"), "-s", self.folder, "-e", self.endpoint],
+                [*self.launcher, os.path.join(BUILD, "twinsync-witness"), "-s", self.folder, "-e", self.endpoint],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
     def stop(self, how=signal.SIGKILL):
