@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +13,8 @@ static const char *const names[TS_FAILPOINTS_COUNT] = {
 #define TS_FAILPOINT_NAME(id, name) [TS_FAILPOINT_##id] = name,
     TS_FAILPOINT_LIST(TS_FAILPOINT_NAME)
         TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_NAME)
-            TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_NAME)
+            TS_FAILPOINT_PAIR_LIST(TS_FAILPOINT_NAME)
+                TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_NAME)
 #undef TS_FAILPOINT_NAME
 };
 
@@ -29,10 +31,12 @@ void ts_failpoint_pass(enum ts_failpoint point)
         strncmp(wanted, names[point], length) != 0) {
         return;
     }
+    char *end = NULL;
     long nth =
-        wanted[length] == ':' ? strtol(wanted + length + 1, NULL, 10) : 1;
+        wanted[length] == ':' ? strtol(wanted + length + 1, &end, 10) : 1;
     if (atomic_fetch_add(&passed, 1) + 1 == nth) {
-        (void) kill(getpid(), SIGKILL);
+        bool stop = end != NULL && strcmp(end, ":stop") == 0;
+        (void) kill(getpid(), stop ? SIGSTOP : SIGKILL);
     }
 }
 
@@ -41,6 +45,12 @@ void ts_failpoint_pass(enum ts_failpoint point)
 int ts_failpoint_print(FILE *out)
 {
     TS_FAILPOINT_LIST(TS_FAILPOINT_PRINT)
+    return 1;
+}
+
+int ts_failpoint_print_pair(FILE *out)
+{
+    TS_FAILPOINT_PAIR_LIST(TS_FAILPOINT_PRINT)
     return 1;
 }
 
@@ -53,6 +63,12 @@ int ts_failpoint_print_witness(FILE *out)
 #else
 
 int ts_failpoint_print(FILE *out)
+{
+    (void) out;
+    return 0;
+}
+
+int ts_failpoint_print_pair(FILE *out)
 {
     (void) out;
     return 0;

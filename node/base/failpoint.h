@@ -5,8 +5,9 @@
  * can print all of them and a test can walk through every one. A point does
  * nothing unless TWINSYNC_FAILPOINT names it ("NAME" or "NAME:k", the k-th time
  * it is passed); then the process kills itself with SIGKILL, as a power cut
- * would. Compiled out unless TS_FAILPOINTS is defined: the release build has
- * neither the calls nor the names.
+ * would, or, for "NAME:k:stop", stops until it gets SIGCONT, as a suspended
+ * machine does. Compiled out unless TS_FAILPOINTS is defined: the release build
+ * has neither the calls nor the names.
  *
  * The witness's points are in a list of their own (`twinsync-witness
  * --failpoints`): a cycle of the daemon does not pass them.
@@ -28,6 +29,7 @@
     X(INTENTS_DURABLE, "intents-durable")             \
     X(GUARD_CHUNK, "guard-chunk-committed")           \
     X(EXPORT_BEFORE_SEND, "export-before-send")       \
+    X(SEND_CHECKED, "send-checked")                   \
     X(EXPORT_AFTER_SEND, "export-after-answer")       \
     X(RESULT_BEFORE_COMMIT, "result-before-commit")   \
     X(RESULT_COMMITTED, "result-committed")           \
@@ -42,6 +44,17 @@
     X(CELL_DURABLE, "cell-durable")         \
     X(WITNESS_ANSWERED, "witness-answered")
 
+/* On either node of a pair, in the order of a takeover, then as a standby. */
+#define TS_FAILPOINT_PAIR_LIST(X)           \
+    X(PRINCIPAL_MINTED, "principal-minted") \
+    X(SWAP_BEFORE_SEND, "swap-before-send") \
+    X(SWAP_ANSWERED, "swap-answered")       \
+    X(FACTS_PERSISTED, "facts-persisted")   \
+    X(FENCE_ROUND, "fence-round")           \
+    X(ACTIVATED, "activated")               \
+    X(ROWS_APPLIED, "rows-applied")         \
+    X(SNAPSHOT_INSTALLED, "snapshot-installed")
+
 /* In the order in which a second computer's joining passes them, on both. */
 #define TS_FAILPOINT_JOIN_LIST(X)       \
     X(JOIN_OWN_MADE, "join-own-made")   \
@@ -55,9 +68,10 @@ enum ts_failpoint {
 #define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
     TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
     TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_ENUM)
-        TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_ENUM)
+        TS_FAILPOINT_PAIR_LIST(TS_FAILPOINT_ENUM)
+            TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_ENUM)
 #undef TS_FAILPOINT_ENUM
-            TS_FAILPOINTS_COUNT
+                TS_FAILPOINTS_COUNT
 };
 
 #ifdef TS_FAILPOINTS
@@ -69,6 +83,7 @@ void ts_failpoint_pass(enum ts_failpoint point);
 
 /* Print the names, one a line; false when this build has none. */
 int ts_failpoint_print(FILE *out);
+int ts_failpoint_print_pair(FILE *out);
 int ts_failpoint_print_witness(FILE *out);
 
 #endif

@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "node/base/failpoint.h"
 #include "node/base/rule.h"
+
 /* A slot keeps a body buffer of this size; larger ones go back. */
 #define BODY_KEPT ((size_t) 256 * 1024)
 /* Longest sleep of one poll: libcurl's own timers are honoured within it. */
@@ -80,6 +82,9 @@ static int before_request(void *context, char *remote, char *local,
     if (!may_leave(slot)) {
         slot->stopped = true;
         return CURL_PREREQFUNC_ABORT;
+    }
+    if (slot->request->gated) {
+        TS_FAILPOINT(SEND_CHECKED);
     }
     slot->hook_passes++;
     slot->body_size = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/failpoint.h"
 #include "node/daemon/errands.h"
 
 struct cluster_fence {
@@ -41,6 +42,7 @@ static enum ts_code mint(struct call *call)
     if (code != TS_OK) {
         return code;
     }
+    TS_FAILPOINT(PRINCIPAL_MINTED);
     code = principal_seal(&self->key, &call->own, &call->row, &call->err);
     if (code != TS_OK) { // what cannot be published must not exist
         struct ts_err ignored;
@@ -64,6 +66,7 @@ static void work(struct errand *errand)
     case CLUSTER_FENCE_DESTROY:
         answer->code = principal_fence(keeper, &call->own, call->fencings,
                                        answer->count, &call->err);
+        TS_FAILPOINT(FENCE_ROUND);
         break;
     case CLUSTER_FENCE_PROBE:
         answer->code = principal_probe(keeper, &call->err);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/failpoint.h"
 #include "node/daemon/errands.h"
 
 struct cluster_register {
@@ -43,11 +44,15 @@ static void work(struct errand *errand)
     if (call->pins) {
         register_pin(client, call->pin);
     }
-    answer->code =
-        answer->was_swap
-            ? register_swap(client, call->expected, call->value,
-                            &answer->outcome, &call->err)
-            : register_read(client, &call->arena, &answer->value, &call->err);
+    if (!answer->was_swap) {
+        answer->code =
+            register_read(client, &call->arena, &answer->value, &call->err);
+        return;
+    }
+    TS_FAILPOINT(SWAP_BEFORE_SEND);
+    answer->code = register_swap(client, call->expected, call->value,
+                                 &answer->outcome, &call->err);
+    TS_FAILPOINT(SWAP_ANSWERED);
 }
 
 static void deliver(struct post_letter *letter)

@@ -11,6 +11,7 @@ enum {
     EXIT_USAGE = 2,
     OPTION_APPROVE_FIRST = 256,
     OPTION_FAILPOINTS,
+    OPTION_PAIR_FAILPOINTS,
     OPTION_FOREGROUND,
     OPTION_RELEASE,
     OPTION_VERSION,
@@ -32,7 +33,8 @@ static const char help[] =
     "                     give a dead worker's lease back and end: what the "
     "daemon\n"
     "                     itself runs when a worker died\n"
-    "      --failpoints   print the places where a test may kill this build\n"
+    "      --failpoints, --pair-failpoints\n"
+    "                     print the places where a test may kill this build\n"
     "      --version      print the version\n"
     "  -h, --help         print this\n"
     "\n"
@@ -46,9 +48,9 @@ static const char help[] =
     "error,\n3 refused for safety. It logs one line per event to standard "
     "error.\n";
 
-static int print_failpoints(void)
+static int print_failpoints(int (*print)(FILE *out))
 {
-    if (ts_failpoint_print(stdout)) {
+    if (print(stdout)) {
         return EXIT_DONE;
     }
     (void) fprintf(stderr, "twinsyncd: cannot print fail-points because this "
@@ -64,6 +66,7 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
         { "foreground", no_argument, NULL, OPTION_FOREGROUND },
         { "release", required_argument, NULL, OPTION_RELEASE },
         { "failpoints", no_argument, NULL, OPTION_FAILPOINTS },
+        { "pair-failpoints", no_argument, NULL, OPTION_PAIR_FAILPOINTS },
         { "version", no_argument, NULL, OPTION_VERSION },
         { "help", no_argument, NULL, OPTION_HELP },
         { NULL, 0, NULL, 0 },
@@ -84,7 +87,9 @@ int daemon_options_parse(int argc, char **argv, struct daemon_options *ret)
             ret->release = optarg;
             break;
         case OPTION_FAILPOINTS:
-            return print_failpoints();
+            return print_failpoints(ts_failpoint_print);
+        case OPTION_PAIR_FAILPOINTS:
+            return print_failpoints(ts_failpoint_print_pair);
         case OPTION_VERSION:
             (void) printf("twinsyncd %s\n", TS_VERSION);
             return EXIT_DONE;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "node/base/failpoint.h"
 #include "node/engine/inherit.h"
 #include "node/engine/role.h"
 #include "node/engine/touch.h"
@@ -230,8 +231,10 @@ static enum ts_code run_persist(struct engine *engine, struct job *job,
                                 struct ts_err *err)
 {
     const struct persist_job *p = (const struct persist_job *) job;
-    return local_set_facts(engine->local, ts_slice(p->facts, p->size), p->epoch,
-                           err);
+    enum ts_code code = local_set_facts(
+        engine->local, ts_slice(p->facts, p->size), p->epoch, err);
+    TS_FAILPOINT(FACTS_PERSISTED);
+    return code;
 }
 
 void engine_persist(struct engine *engine, struct ts_slice facts, int64_t epoch,

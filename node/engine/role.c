@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "node/base/failpoint.h"
 #include "node/base/log.h"
 #include "node/engine/inherit.h"
 #include "node/engine/plan.h"
@@ -59,7 +60,11 @@ static enum ts_code lead(struct engine *engine,
     if (code == TS_OK) {
         code = staging_recall(context, err);
     }
-    return code == TS_OK ? note_writer(engine, activation->epoch, err) : code;
+    if (code == TS_OK) {
+        code = note_writer(engine, activation->epoch, err);
+    }
+    TS_FAILPOINT(ACTIVATED);
+    return code;
 }
 
 enum ts_code role_activate(struct engine *engine,
@@ -146,6 +151,7 @@ enum ts_code role_apply(struct engine *engine, const struct batch *batch,
     }
     if (code == TS_OK) {
         code = journal_apply(state->journal, batch->items, batch->count, err);
+        TS_FAILPOINT(ROWS_APPLIED);
     }
     if (code == TS_OK) {
         state->epoch = journal_position(state->journal).epoch;
@@ -161,6 +167,7 @@ enum ts_code role_install(struct engine *engine, int64_t number, bool keep,
     enum ts_code code = only_as_standby(engine, "install a snapshot", err);
     if (code == TS_OK) {
         code = state_install(state, number, keep, err);
+        TS_FAILPOINT(SNAPSHOT_INSTALLED);
     }
     if (state->mv != NULL && code == TS_OK) {
         code = local_raise_generation(engine->local, state->generation, err);
