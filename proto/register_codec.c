@@ -154,6 +154,9 @@ static void fill_lists(struct packing *p, Twinsync__V1__RegisterValue *to,
     if (p->code != TS_OK) {
         return;
     }
+    if (from->learner[0] != '\0' && register_has_voter(from, from->learner)) {
+        fail(p, TS_E_PROTOCOL, "its learner is a voter too");
+    }
     for (size_t i = 0; i < from->voter_count; i++) {
         to->voters[i] = text_of(p, from->voters[i], REGISTER_NAME_SIZE);
     }
@@ -318,6 +321,9 @@ static const char *get_lists(const Twinsync__V1__RegisterValue *from,
             (i > 0 && strcmp(to->voters[0], to->voters[i]) == 0)) {
             return "a voter without a proper name of its own";
         }
+    }
+    if (to->learner[0] != '\0' && register_has_voter(to, to->learner)) {
+        return "a learner that is a voter too";
     }
     for (size_t i = 0; i < to->principal_count; i++) {
         if (!get_principal(from->principals[i], &to->principals[i])) {

@@ -129,7 +129,8 @@ static void confirm(struct member *member)
         }
     } else if (member->takeover.step == TAKEOVER_CLAIMING &&
                member->takeover.epoch == value->epoch) {
-        if (promise_binds(member)) {
+        if (promise_binds(member) || member->stopping ||
+            member->role != MEMBER_STANDBY) {
             takeover_forget(member);
             return;
         }

@@ -320,7 +320,7 @@ void role_run(struct member *member)
         member->role = found->told.to;
         member->heartbeat_due = true;
     }
-    assert(!"roles go in a circle");
+    assert(false); /* roles go in a circle */
 }
 
 /* ---- shown -------------------------------------------------------------- */

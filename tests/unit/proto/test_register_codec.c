@@ -152,6 +152,10 @@ static void what_no_member_writes_is_refused(void **state)
     message.n_voters = 2;
     refuses(&message, "cannot unpack the register's value: it has a voter "
                       "without a proper name of its own");
+    message.n_voters = 1;
+    message.learner = a;
+    refuses(&message, "cannot unpack the register's value: it has a learner "
+                      "that is a voter too");
     message.n_voters = 0;
     message.holder = lines;
     refuses(&message, "cannot unpack the register's value: it has a node's "
