@@ -49,7 +49,8 @@ static enum ts_code take_offer(struct snapshot_install *install,
                                struct ts_err *err)
 {
     uint64_t chunks = (offer->size + FRAME_CHUNK_SIZE - 1) / FRAME_CHUNK_SIZE;
-    if (offer->size == 0 || chunks > FRAME_CHUNKS_MAX ||
+    if (offer->size == 0 ||
+        offer->size > (uint64_t) FRAME_CHUNKS_MAX * FRAME_CHUNK_SIZE ||
         offer->hashes.size != chunks * TS_HASH_SIZE ||
         offer->at.generation <= 0) {
         return ts_fail(err, TS_E_PROTOCOL, 0,
