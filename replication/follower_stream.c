@@ -91,7 +91,8 @@ static bool follows(const struct follower *follower,
     bool row = item->kind == JOURNAL_ROW;
     size_t size = item->changeset.size;
     if (piece->total > CAPTURE_SIZE_MAX || piece->offset > piece->total ||
-        size > piece->total - piece->offset || (size > 0) != row) {
+        size > piece->total - piece->offset || (size > 0) != row ||
+        (piece->total > 0) != row) {
         return false;
     }
     return item->generation == follower->taken.generation &&

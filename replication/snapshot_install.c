@@ -192,12 +192,19 @@ static enum ts_code check_file(struct snapshot_install *install,
     return code;
 }
 
+enum ts_code snapshot_install_sync(struct snapshot_install *install,
+                                   struct ts_err *err)
+{
+    return fsync(install->fd) == 0 ? TS_OK : failed(install, "sync", err);
+}
+
 enum ts_code snapshot_install_finish(struct snapshot_install *install,
                                      struct journal_position *ret_at,
                                      struct ts_err *err)
 {
-    if (fsync(install->fd) != 0) {
-        return failed(install, "sync", err);
+    enum ts_code code = snapshot_install_sync(install, err);
+    if (code != TS_OK) {
+        return code;
     }
     (void) close(install->fd);
     install->fd = -1;

@@ -46,6 +46,12 @@ TS_MUSTUSE enum ts_code snapshot_install_write(struct snapshot_install *install,
                                                const struct frame_chunk *chunk,
                                                struct ts_err *err);
 
+/* All chunks are in: bring them to the disk. Part of _finish; earlier it only
+ * spares _finish the wait.
+ * Errors   TS_E_IO. */
+TS_MUSTUSE enum ts_code snapshot_install_sync(struct snapshot_install *install,
+                                              struct ts_err *err);
+
 /* All chunks are in.
  * Errors   TS_E_CORRUPT (not what was offered), TS_E_VERSION (of a newer
  *          program), TS_E_IO. Blocks: reads the file twice. */

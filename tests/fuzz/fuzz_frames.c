@@ -154,35 +154,58 @@ static struct frame frame(struct input *in)
     return f;
 }
 
+struct world {
+    struct input in;
+    struct journal_position own; /* of the leader's store: only grows */
+    struct leader *leader;
+    struct follower *follower;
+    struct ts_time now;
+    struct ship_job jobs[2]; /* the last one of each, if any */
+    bool has_job[2];
+    bool applying, installing;
+    struct journal_position at;
+};
+
 /* What ship_run() may answer to `job`. */
-static struct ship_result answer(struct input *in, const struct ship_job *job)
+static void answer_read(struct world *w, const struct ship_job *job,
+                        uint8_t how, struct ship_result *r)
+{
+    pieces[0] = (struct frame_piece){
+        .item = { .kind = JOURNAL_ROW,
+                  .seq = job->at.seq + 1,
+                  .generation = job->at.generation,
+                  .epoch = w->own.epoch },
+        .offset = job->offset,
+    };
+    pieces[0].item.changeset =
+        ts_slice(hashes, job->size_max < 8 ? job->size_max : 8);
+    pieces[0].total =
+        pieces[0].offset + pieces[0].item.changeset.size + how % 4;
+    r->pieces = pieces;
+    r->count = job->at.seq < w->own.seq ? how % 2 : 0;
+}
+
+static bool has(const struct world *w, const struct journal_position *at)
+{
+    return at->generation == w->own.generation && at->seq <= w->own.seq &&
+           at->epoch <= w->own.epoch;
+}
+
+static struct ship_result answer(struct world *w, const struct ship_job *job)
 {
     struct ship_result r = { .type = job->type, .ticket = job->ticket };
-    uint8_t how = byte(in);
+    uint8_t how = byte(&w->in);
     if (how % 8 == 7) {
-        (void) ts_fail(&r.err, how % 16 == 15 ? TS_E_PROTOCOL : TS_E_CONFLICT,
-                       0, "could not");
+        r.err.code = how % 16 == 15 ? TS_E_PROTOCOL : TS_E_CONFLICT;
     }
-    r.answer.found = (enum lineage_found)(how % 3);
-    r.answer.fork = position(in);
+    r.answer.found =
+        has(w, &job->at) ? (enum lineage_found)(how % 3) : LINEAGE_NOT_OURS;
+    r.answer.fork_known = how % 5 == 0;
+    r.answer.fork = position(&w->in);
     r.index = job->index;
     r.folder = 7;
     if (job->type == SHIP_READ) {
-        /* In order, within what was asked for. */
-        pieces[0] = (struct frame_piece){
-            .item = { .kind = JOURNAL_ROW,
-                      .seq = job->at.seq == INT64_MAX ? 1 : job->at.seq + 1,
-                      .generation = job->at.generation,
-                      .epoch = job->at.epoch },
-            .total = job->offset + job->size_max + how % 4,
-            .offset = job->offset,
-        };
-        pieces[0].item.changeset =
-            ts_slice(hashes, job->size_max < 8 ? job->size_max : 8);
-        pieces[0].total =
-            pieces[0].offset + pieces[0].item.changeset.size + how % 4;
-        r.pieces = pieces;
-        r.count = how % 2;
+        answer_read(w, job, how, &r);
     } else if (job->type == SHIP_BUILD) {
         r.offer = (struct frame_offer){ .id = { { 1 } },
                                         .size = 900000,
@@ -194,17 +217,6 @@ static struct ship_result answer(struct input *in, const struct ship_job *job)
     }
     return r;
 }
-
-struct world {
-    struct input in;
-    struct leader *leader;
-    struct follower *follower;
-    struct ts_time now;
-    struct ship_job jobs[2]; /* the last one of each, if any */
-    bool has_job[2];
-    bool applying, installing;
-    struct journal_position at;
-};
 
 static void lead(struct world *w, const struct leader_event *event)
 {
@@ -260,12 +272,15 @@ static void leader_turn(struct world *w, uint8_t what)
         if (!w->has_job[0]) {
             return;
         }
-        r = answer(&w->in, &w->jobs[0]);
+        r = answer(w, &w->jobs[0]);
         e.result = &r;
         w->has_job[0] = false;
     } else if (e.type == LEADER_BEGIN || e.type == LEADER_COMMITTED) {
-        e.epoch = number(&w->in);
-        e.position = position(&w->in);
+        w->own.generation = 1;
+        w->own.seq += byte(&w->in) % 8;
+        w->own.epoch += e.type == LEADER_BEGIN ? 1 : 0;
+        e.epoch = w->own.epoch;
+        e.position = w->own;
         e.before.epoch = number(&w->in);
         e.before.boot = id(&w->in);
     } else if (e.type == LEADER_HINTED) {
@@ -292,7 +307,7 @@ static void follower_turn(struct world *w, uint8_t what)
         if (!w->has_job[1]) {
             return;
         }
-        r = answer(&w->in, &w->jobs[1]);
+        r = answer(w, &w->jobs[1]);
         e.result = &r;
         w->has_job[1] = false;
     } else if (e.type == FOLLOWER_BEGIN) {
