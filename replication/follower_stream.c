@@ -97,7 +97,7 @@ static bool follows(const struct follower *follower,
     }
     return item->generation == follower->taken.generation &&
            item->epoch >= follower->taken.epoch &&
-           item->seq == follower->taken.seq + (row ? 1 : 0) &&
+           item->seq - (row ? 1 : 0) == follower->taken.seq &&
            piece->offset == follower->partial;
 }
 

@@ -16,6 +16,7 @@ struct snapshot_install {
     int64_t folder;
     char path[GENERATION_PATH_SIZE];
     int fd;
+    ZSTD_DCtx *unpacker;
     uint8_t raw[FRAME_CHUNK_SIZE];
 };
 
@@ -35,6 +36,7 @@ void snapshot_install_free(struct snapshot_install *install)
             (void) close(install->fd);
         }
         free(install->hashes);
+        (void) ZSTD_freeDCtx(install->unpacker);
         free(install);
     }
 }
@@ -59,7 +61,8 @@ static enum ts_code take_offer(struct snapshot_install *install,
                        (unsigned long long) offer->size, offer->hashes.size);
     }
     install->hashes = malloc(offer->hashes.size);
-    if (install->hashes == NULL) {
+    install->unpacker = ZSTD_createDCtx();
+    if (install->hashes == NULL || install->unpacker == NULL) {
         return ts_fail(err, TS_E_NOMEM, 0, "could not take a snapshot");
     }
     memcpy(install->hashes, offer->hashes.data, offer->hashes.size);
@@ -116,9 +119,11 @@ static enum ts_code unpack(struct snapshot_install *install,
 {
     bool ours = chunk->index < install->chunks &&
                 chunk->raw_size == chunk_size(install, chunk->index);
-    size_t size = ours ? ZSTD_decompress(install->raw, chunk->raw_size,
-                                         chunk->packed.data, chunk->packed.size)
-                       : 0;
+    size_t size = ours
+                      ? ZSTD_decompressDCtx(install->unpacker, install->raw,
+                                            chunk->raw_size, chunk->packed.data,
+                                            chunk->packed.size)
+                      : 0;
     struct ts_hash hash = { { 0 } };
     if (ours && ZSTD_isError(size) == 0 && size == chunk->raw_size) {
         hash = ts_hash_of(ts_slice(install->raw, size));
