@@ -169,14 +169,19 @@ static void tell_deletion(struct fence *fence, enum fence_answer answer,
     }
 }
 
+static void end_at(struct fence *fence, struct ts_clocks when)
+{
+    fence->gone = true;
+    fence->gone_at = when;
+    fence->span_ms =
+        fence->admitted ? ts_elapsed_most(fence->admitted_at, when) : 0;
+}
+
 static void tell_end(struct fence *fence, enum fence_answer answer,
                      struct ts_clocks now)
 {
     if (answer == FENCE_NO) {
-        fence->gone = true;
-        fence->gone_at = now;
-        fence->span_ms =
-            fence->admitted ? ts_elapsed_most(fence->admitted_at, now) : 0;
+        end_at(fence, now);
         go(fence, verify(fence, now));
     } else {
         fence->next = answer == FENCE_YES ? FENCE_DELETE : fence->next;
@@ -271,6 +276,39 @@ void fence_tell(struct fence *fence, enum fence_answer answer,
     }
     assert(fence->evidence == FENCE_BY_NOTHING || fence->gone ||
            !TS_RULE(FENCE_VERIFIED)); /* F1 */
+}
+
+/* -- memory --------------------------------------------------------------- */
+
+void fence_remember(const struct fence *fence, struct fence_memory *ret_memory)
+{
+    *ret_memory = (struct fence_memory){
+        .canary = fence->canary,
+        .admitted = fence->admitted,
+        .seen = fence->seen,
+        .gone = fence->gone,
+        .canary_from = fence->canary_from,
+        .admitted_at = fence->admitted_at,
+        .gone_at = fence->gone_at,
+        .canary_life_ms = fence->canary_life_ms,
+    };
+}
+
+void fence_resume(struct fence *fence, const struct fence_memory *memory,
+                  struct ts_clocks now)
+{
+    fence->canary = memory->canary;
+    fence->admitted = memory->admitted;
+    fence->seen = memory->seen;
+    fence->canary_from = memory->canary_from;
+    fence->admitted_at = memory->admitted_at;
+    fence->canary_life_ms = memory->canary_life_ms;
+    if (memory->gone) {
+        end_at(fence, memory->gone_at);
+        go(fence, verify(fence, now));
+    } else if (memory->admitted || memory->seen) {
+        go(fence, FENCE_DELETE);
+    }
 }
 
 /* -- for people ---------------------------------------------------------------

@@ -38,7 +38,8 @@
  *   F3  a principal that never received a token, by the register's row, has
  *       none to wait for: a token is recorded there before its first use.
  *   F4  every state can be entered again from the beginning: what was deleted
- *       already is found so, and then only expiry is left as evidence.
+ *       already is found so. What is lost then is the canary, so that only
+ *       expiry is left as evidence; unless this host remembers (fence_memory).
  */
 #ifndef NODE_TARGET_FENCE_H
 #define NODE_TARGET_FENCE_H
@@ -126,6 +127,18 @@ int64_t fence_wait_ms(const struct fence *fence, struct ts_clocks now);
  * was granted, else ignored. */
 void fence_tell(struct fence *fence, enum fence_answer answer,
                 int64_t lifetime_s, struct ts_clocks now);
+
+/* What a fence has come to that cannot be had twice. Its clocks are those of
+ * one boot of one host, and mean nothing after the next. */
+struct fence_memory {
+    bool canary, admitted, seen, gone;
+    struct ts_clocks canary_from, admitted_at, gone_at;
+    int64_t canary_life_ms;
+};
+void fence_remember(const struct fence *fence, struct fence_memory *ret_memory);
+/* Go on from there: a fence that was initialised and not begun. */
+void fence_resume(struct fence *fence, const struct fence_memory *memory,
+                  struct ts_clocks now);
 
 enum fence_evidence fence_evidence(const struct fence *fence);
 /* DONE: the evidence; else what it waits for. Half a sentence. */

@@ -66,6 +66,9 @@ struct principal_options {
     const char *cluster, *node, *boot_id;
     const struct seal_key *key;   /* the pair's; copied */
     uint32_t clock_error_percent; /* lease.clock-error-percent */
+    /* Where a fence that a crash cuts off is remembered, sealed; node-private.
+     * NULL: nowhere, it then waits for the old tokens' end. */
+    const char *memory_file;
     /* Asked before a token of our own is used; see target_options. */
     struct target_token_hook token;
 };

@@ -1,5 +1,7 @@
 /* Fencing a client: what fence.h says to do, done over HTTP. */
+#include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "node/target/principal_exchange.h"
@@ -18,7 +20,10 @@ static enum ts_code no_memory(struct ts_err *err)
 
 static void slot_free(struct principal_slot *slot)
 {
-    oauth_free(slot->canary);
+    if (slot->canary != NULL) {
+        OPENSSL_cleanse(slot->canary, strlen(slot->canary));
+    }
+    free(slot->canary);
     principal_done(&slot->old);
     *slot = (struct principal_slot){ .epoch = 0 };
 }
@@ -144,17 +149,18 @@ struct scene {
 
 static enum ts_code ask_canary(struct scene *scene, struct ts_err *err)
 {
-    struct principal_slot *slot = scene->slot;
     const struct target_token_hook none = { NULL, NULL };
-    if (slot->canary == NULL) {
-        slot->canary = new_token(scene->keeper, &slot->who, none);
-    }
-    if (slot->canary == NULL) {
+    struct oauth *token = new_token(scene->keeper, &scene->slot->who, none);
+    if (token == NULL) {
         return no_memory(err);
     }
-    enum ts_code rc =
-        take_token(scene->keeper, slot->canary, &scene->answer, err);
-    scene->lifetime_s = oauth_lifetime_s(slot->canary);
+    enum ts_code rc = take_token(scene->keeper, token, &scene->answer, err);
+    if (rc == TS_OK && scene->answer == FENCE_YES) {
+        scene->lifetime_s = oauth_lifetime_s(token);
+        scene->slot->canary = strdup(oauth_header(token));
+        rc = scene->slot->canary == NULL ? no_memory(err) : TS_OK;
+    }
+    oauth_free(token);
     return rc;
 }
 
@@ -176,7 +182,7 @@ static enum ts_code ask_again(struct scene *scene, struct ts_err *err)
 
 /* A read at the target on a connection of its own. Ours says who we are; the
  * canary's does not: it is nobody's export. */
-static enum ts_code try_token(struct scene *scene, const struct oauth *token,
+static enum ts_code try_token(struct scene *scene, const char *header,
                               bool ours, struct ts_err *err)
 {
     const struct principal_options *options = &scene->keeper->options;
@@ -190,7 +196,7 @@ static enum ts_code try_token(struct scene *scene, const struct oauth *token,
     request->url = exchange_text(&exchange, "%.*s" READ_PATH, (int) length,
                                  options->target->url);
     request->headers[0] = ACCEPT_SCIM;
-    request->headers[1] = exchange_text(&exchange, "%s", oauth_header(token));
+    request->headers[1] = exchange_text(&exchange, "%s", header);
     request->headers[2] =
         ours ? exchange_text(&exchange, "Twinsync-Op: %s/%s/%llu/%s/0",
                              options->cluster, options->node,
@@ -209,7 +215,7 @@ static enum ts_code try_token(struct scene *scene, const struct oauth *token,
     return rc;
 }
 
-static enum ts_code see_token(struct scene *scene, const struct oauth *token,
+static enum ts_code see_token(struct scene *scene, const char *header,
                               struct ts_err *err)
 {
     const struct principal *own = scene->own;
@@ -217,9 +223,8 @@ static enum ts_code see_token(struct scene *scene, const struct oauth *token,
     exchange_init(
         &exchange, scene->keeper, TS_HTTP_POST,
         scene->keeper->options.target->oauth->registration->introspection_url);
-    const char *text =
-        ts_http_escape(&exchange.arena, ts_slice_str(oauth_header(token) +
-                                                     strlen(PRINCIPAL_BEARER)));
+    const char *text = ts_http_escape(
+        &exchange.arena, ts_slice_str(header + strlen(PRINCIPAL_BEARER)));
     const char *form = text == NULL ? NULL
                                     : exchange_text(&exchange,
                                                     "token=%s&token_type_hint="
@@ -251,8 +256,9 @@ static enum ts_code control(struct scene *scene, enum fence_act act,
         return rc;
     }
     struct oauth *token = scene->keeper->self_token;
-    rc = act == FENCE_SEE_OWN ? see_token(scene, token, err)
-                              : try_token(scene, token, true, err);
+    rc = act == FENCE_SEE_OWN
+             ? see_token(scene, oauth_header(token), err)
+             : try_token(scene, oauth_header(token), true, err);
     if (rc == TS_OK && scene->answer == FENCE_NO) {
         oauth_refused(token, oauth_generation(token));
     }
@@ -262,7 +268,7 @@ static enum ts_code control(struct scene *scene, enum fence_act act,
 static enum ts_code perform(struct scene *scene, enum fence_act act,
                             struct ts_err *err)
 {
-    struct oauth *canary = scene->slot->canary;
+    const char *canary = scene->slot->canary;
     switch (act) {
     case FENCE_ASK_CANARY:
         return ask_canary(scene, err);
@@ -327,9 +333,21 @@ static enum ts_code slot_of(struct principal_keeper *keeper,
         memcpy(slot->id, row->id, sizeof slot->id);
         slot->who = (struct target_principal){ slot->old.id, slot->old.secret };
         fence_init(&slot->fence, &options);
+        principal_memory_load(keeper, slot);
         *ret_slot = slot;
     }
     return rc;
+}
+
+/* What cannot be had twice is kept before the next act. */
+static void tell(struct scene *scene, struct ts_clocks now)
+{
+    struct fence *fence = &scene->slot->fence;
+    bool had = fence->admitted || fence->seen, gone = fence->gone;
+    fence_tell(fence, scene->answer, scene->lifetime_s, now);
+    if (had != (fence->admitted || fence->seen) || gone != fence->gone) {
+        principal_memory_save(scene->keeper);
+    }
 }
 
 enum ts_code principal_oauth_fence(struct principal_keeper *keeper,
@@ -355,7 +373,7 @@ enum ts_code principal_oauth_fence(struct principal_keeper *keeper,
         if (rc != TS_OK) {
             return rc; /* told nothing: the act is due again */
         }
-        fence_tell(fence, scene.answer, scene.lifetime_s, ts_clocks_now());
+        tell(&scene, ts_clocks_now());
     }
     struct ts_clocks now = ts_clocks_now();
     fence_text(fence, now, text, sizeof text);

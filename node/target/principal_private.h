@@ -31,7 +31,7 @@ struct principal_slot {
     struct fence fence;
     struct principal old;
     struct target_principal who; /* points into `old` */
-    struct oauth *canary;        /* its token, once it has one */
+    char *canary;                /* its token's header field, once it has one */
 };
 
 struct principal_keeper {
@@ -66,6 +66,17 @@ enum ts_code principal_oauth_fence(struct principal_keeper *keeper,
                                    const struct principal *own,
                                    struct principal_fencing *fencing,
                                    struct ts_err *err);
+
+/* -- principal_memory.c -----------------------------------------------------
+ */
+
+/* Keep what the slots have come to in options.memory_file, sealed, for the next
+ * process of this boot. A failure costs time at the next crash, nothing else.
+ */
+void principal_memory_save(const struct principal_keeper *keeper);
+/* What was kept for the slot's principal, if anything was. */
+void principal_memory_load(const struct principal_keeper *keeper,
+                           struct principal_slot *slot);
 
 /* Tell a row that it waits. */
 void principal_pending(struct principal_fencing *fencing, int64_t again_ms,

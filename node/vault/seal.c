@@ -1,99 +1,21 @@
 #include "node/vault/seal.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <string.h>
 
-#include "node/base/cleanup.h"
-#include "node/base/secret.h"
-
-#define VERSION      1
-#define NONCE_SIZE   12
-#define TAG_SIZE     16
-#define HEAD_SIZE    (1 + NONCE_SIZE)
-#define CONTEXT_MAX  ((size_t) 64 * 1024)
-#define PRIVATE_MODE 0600
-
-/* -- the key ----------------------------------------------------------------
- */
-
-enum ts_code seal_key_make(struct seal_key *ret_key, struct ts_err *err)
-{
-    return RAND_bytes(ret_key->bytes, sizeof ret_key->bytes) == 1
-               ? TS_OK
-               : ts_fail(err, TS_E_IO, 0,
-                         "could not make a key: no random bytes");
-}
+#define VERSION     1
+#define NONCE_SIZE  12
+#define TAG_SIZE    16
+#define HEAD_SIZE   (1 + NONCE_SIZE)
+#define CONTEXT_MAX ((size_t) 64 * 1024)
 
 void seal_key_done(struct seal_key *key)
 {
     if (key != NULL) {
         OPENSSL_cleanse(key, sizeof *key);
     }
-}
-
-enum ts_code seal_key_read(const char *path, struct seal_key *ret_key,
-                           struct ts_err *err)
-{
-    TS_AUTOCLOSE int fd = -1;
-    enum ts_code rc = ts_secret_open(path, &fd, err);
-    if (rc != TS_OK) {
-        return rc;
-    }
-    uint8_t bytes[SEAL_KEY_SIZE + 1]; /* one more, to see a longer file */
-    ssize_t got = read(fd, bytes, sizeof bytes);
-    if (got < 0) {
-        rc =
-            ts_fail(err, TS_E_IO, errno, "could not read the key \"%s\"", path);
-    } else if (got != SEAL_KEY_SIZE) {
-        rc = ts_fail(err, TS_E_CORRUPT, 0,
-                     "cannot use the key \"%s\": it has %s than %d bytes; pair "
-                     "the computers anew",
-                     path, got < SEAL_KEY_SIZE ? "fewer" : "more",
-                     SEAL_KEY_SIZE);
-    } else {
-        memcpy(ret_key->bytes, bytes, sizeof ret_key->bytes);
-    }
-    OPENSSL_cleanse(bytes, sizeof bytes);
-    return rc;
-}
-
-static enum ts_code sync_folder(const char *path, struct ts_err *err)
-{
-    TS_AUTOFREE char *copy = strdup(path);
-    if (copy == NULL) {
-        return ts_fail(err, TS_E_NOMEM, 0,
-                       "could not write the key \"%s\": out of memory", path);
-    }
-    TS_AUTOCLOSE int fd = open(dirname(copy), O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0
-               ? TS_OK
-               : ts_fail(err, TS_E_IO, errno, "could not write the key \"%s\"",
-                         path);
-}
-
-enum ts_code seal_key_write(const char *path, const struct seal_key *key,
-                            struct ts_err *err)
-{
-    TS_AUTOCLOSE int fd =
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, PRIVATE_MODE);
-    if (fd < 0) {
-        return ts_fail(err, errno == EEXIST ? TS_E_CONFLICT : TS_E_IO, errno,
-                       "could not write the key \"%s\"", path);
-    }
-    ssize_t put = write(fd, key->bytes, sizeof key->bytes);
-    if (put != (ssize_t) sizeof key->bytes || fsync(fd) != 0) {
-        enum ts_code rc =
-            ts_fail(err, TS_E_IO, put < 0 || put == SEAL_KEY_SIZE ? errno : 0,
-                    "could not write the key \"%s\"", path);
-        (void) unlink(path);
-        return rc;
-    }
-    return sync_folder(path, err);
 }
 
 /* -- sealing ----------------------------------------------------------------

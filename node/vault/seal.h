@@ -32,22 +32,6 @@ struct seal_key {
     uint8_t bytes[SEAL_KEY_SIZE];
 };
 
-/* A fresh key.
- * Errors   TS_E_IO: no random bytes. */
-TS_MUSTUSE enum ts_code seal_key_make(struct seal_key *ret_key,
-                                      struct ts_err *err);
-/* From a file of exactly 32 bytes that nobody but its owner (root or us) can
- * read.
- * Errors   as ts_secret_open; TS_E_CORRUPT (another size), TS_E_IO.
- * Blocks   on the disk. */
-TS_MUSTUSE enum ts_code
-seal_key_read(const char *path, struct seal_key *ret_key, struct ts_err *err);
-/* Into a new file with mode 0600, durable when it returns.
- * Errors   TS_E_CONFLICT (there is one already), TS_E_IO.
- * Blocks   on the disk. */
-TS_MUSTUSE enum ts_code seal_key_write(const char *path,
-                                       const struct seal_key *key,
-                                       struct ts_err *err);
 /* Wipe; NULL is fine. */
 void seal_key_done(struct seal_key *key);
 

@@ -32,7 +32,8 @@ class Principals:
                 "url": env["scim_url"], "ca_file": env["ca_file"], "token_url": env["token_url"],
                 "registration_url": env["registration_url"],
                 "registration_token_file": env["registration_token_file"],
-                "revocation_url": env["token_url"] + "/revocation", **more}, file)
+                "revocation_url": env["token_url"] + "/revocation",
+                "memory_file": os.path.join(self.folder.name, "fence"), **more}, file)
         self.process = subprocess.Popen([PROGRAM, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -68,6 +69,12 @@ class Principals:
         if answer.get("code", "success") != "success":
             raise AssertionError(f"{command}: {answer}")
         return answer
+
+    def restart(self, forget=False):
+        """As by a crash; with `forget`, of the whole computer."""
+        if forget:
+            os.unlink(os.path.join(self.folder.name, "fence"))
+        self.must(restart=True)
 
     def mint(self, name, epoch):
         """The principal: id, secret, uri, token."""
@@ -108,10 +115,10 @@ class PrincipalTestCase(LabTestCase):
     def pair(self, lifetime_s=600, **more):
         """(driver, the old principal with a token in use, the new one)"""
         driver = self.driver(**more)
-        old = driver.mint("old", 1)
+        old = driver.mint("old", 2)
         old["access"] = self.token_of(old).body["access_token"]
         driver.ask(recorded="old", lifetime_s=lifetime_s)
-        new = driver.mint("new", 2)
+        new = driver.mint("new", 3)
         return driver, old, new
 
     def until_confirmed(self, driver, seconds=30):

@@ -96,7 +96,7 @@ class Fence(PrincipalTestCase):
         self.assertGreaterEqual(len(refused), 5)
         self.assertEqual(len(refused), len(ours))
         self.assertEqual({row["status"] for row in ours}, {200})
-        self.assertEqual({row["op"] for row in ours}, {"test/alpha/2/b0/0"})
+        self.assertEqual({row["op"] for row in ours}, {"test/alpha/3/b0/0"})
         self.assertEqual(len({row["connection"] for row in reads}), len(reads))
         self.assertEqual([row["method"] for row in self.served(old)], ["GET"])
 
@@ -129,7 +129,7 @@ class Fence(PrincipalTestCase):
 
     def test_several_are_fenced_in_one_round(self):
         driver, old, _ = self.pair()
-        driver.mint("older", 0)
+        driver.mint("older", 1)
         rows = driver.fence("new", "old", "older")
         self.assertEqual([row["state"] for row in rows], ["confirmed", "confirmed"])
         self.assertEqual(self.admitted(old["access"]), 401)
@@ -142,15 +142,51 @@ class Fence(PrincipalTestCase):
         self.assertStatus(self.token_of(new), 200)
         self.assertEqual(self.admitted(old["access"]), 200)
 
-    def test_a_fence_that_was_cut_off_ends_in_another_process(self):
-        driver, old, _ = self.pair(lifetime_s=1)
-        self.lab.fault("close", REG, times=1, server="oauth", when="after")
+    def test_a_fence_that_a_crash_cut_off_goes_on_with_its_evidence(self):
+        for status in (None, 503):  # cut off after, or before the deletion
+            driver, old, _ = self.pair()
+            if status:
+                number = self.lab.fault("status", REG, server="oauth", status=status)
+                self.assertEqual(driver.fence("new", "old")[0]["state"], "pending")
+                self.lab.control("DELETE", f"/faults/{number}", server="oauth")
+            else:
+                self.assertEqual(driver.fence("new", "old")[0]["state"], "confirmed")
+            driver.restart()
+            row = self.until_confirmed(driver)
+            self.assertIn("refused (401)", row["text"])
+            self.assertEqual(self.admitted(old["access"]), 401)
+
+    def test_what_is_remembered_of_a_fence_is_sealed(self):
+        driver, old, new = self.pair()
         driver.fence("new", "old")
-        driver.ask(restart=True)  # the canary is lost with the keeper
+        path = os.path.join(driver.folder.name, "fence")
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with open(path, "rb") as file:
+            content = file.read()
+        for secret in (b"Bearer", old["id"].encode(), new["id"].encode(), old["secret"].encode()):
+            self.assertNotIn(secret, content)
+
+    def test_a_fence_whose_canary_is_lost_waits_for_the_tokens_end(self):
+        driver, old, _ = self.pair(lifetime_s=1)
+        driver.fence("new", "old")
+        driver.restart(forget=True)
         [row] = driver.fence("new", "old")
         self.assertPending(row, "no token of it could be judged; confirmed in")
         row = self.until_confirmed(driver)
         self.assertIn("longest life", row["text"])
+        self.assertEqual(self.admitted(old["access"]), 401)
+
+    def test_the_wait_for_the_tokens_end_goes_on_across_a_crash(self):
+        self.lab.set_options("oauth", token_lag_seconds=600, token_seconds=4)
+        driver, old, _ = self.pair(lifetime_s=4)
+        began = time.monotonic()
+        self.assertPending(driver.fence("new", "old")[0], "still admitted; confirmed in 6 s")
+        wait_until(lambda: time.monotonic() - began > 3, "some of it has passed")
+        driver.restart()
+        left = int(driver.fence("new", "old")[0]["text"].split("confirmed in ")[1].split()[0])
+        self.assertLessEqual(left, 3)
+        self.assertIn("longest life", self.until_confirmed(driver)["text"])
+        self.assertGreater(time.monotonic() - began, 4 * 1.1 + 1)
         self.assertEqual(self.admitted(old["access"]), 401)
 
     def test_a_cancelled_fence_ends_at_once_and_goes_on_later(self):

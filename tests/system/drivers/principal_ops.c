@@ -195,7 +195,6 @@ static json_t *handle(const json_t *json)
 
 static void set_up(const json_t *json)
 {
-    struct ts_err err;
     registration = (struct config_registration){
         .url = copy(text(json, "registration_url")),
         .token_file = copy(text(json, "registration_token_file")),
@@ -223,11 +222,10 @@ static void set_up(const json_t *json)
         .boot_id = "b0",
         .key = &key,
         .clock_error_percent = 10,
+        .memory_file = copy(text(json, "memory_file")),
         .token = { .record = record },
     };
-    if (seal_key_make(&key, &err) != TS_OK) {
-        abort();
-    }
+    memset(&key, 42, sizeof key);
 }
 
 int main(int argc, char **argv)

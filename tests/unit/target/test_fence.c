@@ -307,6 +307,64 @@ static void an_outage_does_not_cost_the_canary(void **state)
     does(FENCE_DELETE, FENCE_YES);
 }
 
+/* As a new process would: everything but the memory is lost. */
+static void crash(int64_t lifetime_s)
+{
+    struct fence_memory memory;
+    struct ts_clocks then = now;
+    fence_remember(&fence, &memory);
+    begin(lifetime_s, false);
+    now = then;
+    fence_resume(&fence, &memory, now);
+}
+
+static void a_remembered_canary_goes_on_as_evidence(void **state)
+{
+    (void) state;
+    begin(100000, false);
+    does(FENCE_ASK_CANARY, FENCE_YES);
+    does(FENCE_TRY_CANARY, FENCE_YES);
+    crash(100000);
+    does(FENCE_DELETE, FENCE_NO); /* the crash came after it */
+    does(FENCE_ASK_AGAIN, FENCE_NO);
+    crash(100000);
+    for (int i = 0; i < FENCE_REFUSALS; i++) {
+        pending();
+        does(FENCE_TRY_CANARY, FENCE_NO);
+        does(FENCE_TRY_OWN, FENCE_YES);
+    }
+    confirmed(FENCE_BY_REFUSALS);
+    crash(100000);
+    pending(); /* what was shown is shown again */
+    pass(3600 * 1000);
+    assert_int_equal(next(), FENCE_WAIT);
+}
+
+static void a_crash_does_not_start_the_wait_for_expiry_anew(void **state)
+{
+    (void) state;
+    begin(600, false);
+    does(FENCE_ASK_CANARY, FENCE_NO);
+    does(FENCE_DELETE, FENCE_YES);
+    does(FENCE_ASK_AGAIN, FENCE_NO);
+    pass(600 * 1000);
+    crash(600);
+    pending();
+    pass(60 * 1000);
+    pending();
+    pass(2000);
+    confirmed(FENCE_BY_EXPIRY);
+}
+
+static void nothing_remembered_is_a_fence_from_the_start(void **state)
+{
+    (void) state;
+    begin(600, false);
+    crash(600);
+    delete_with_canary();
+    assert_int_equal(next(), FENCE_TRY_CANARY);
+}
+
 static void each_wait_says_what_for(void **state)
 {
     (void) state;
@@ -343,6 +401,9 @@ int main(void)
         cmocka_unit_test(
             introspection_confirms_only_what_it_once_called_active),
         cmocka_unit_test(an_outage_does_not_cost_the_canary),
+        cmocka_unit_test(a_remembered_canary_goes_on_as_evidence),
+        cmocka_unit_test(a_crash_does_not_start_the_wait_for_expiry_anew),
+        cmocka_unit_test(nothing_remembered_is_a_fence_from_the_start),
         cmocka_unit_test(each_wait_says_what_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ static int open_keeper(void **state)
         .boot_id = "b",
         .key = &key,
     };
-    assert_int_equal(seal_key_make(&key, &err), TS_OK);
+    memset(&key, 42, sizeof key);
     assert_int_equal(principal_open(&options, &keeper, &err), TS_OK);
     own = (struct principal){ .epoch = 5,
                               .kind = principal_kind(&target),

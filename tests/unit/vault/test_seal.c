@@ -1,13 +1,12 @@
 /* seal: what is sealed opens only here, unaltered, and under the pair's key. */
 #include "tests/lib/test.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "node/vault/seal.h"
+#include "node/vault/seal_file.h"
 #include "tests/lib/folder.h"
 
 #define SECRET "the token that may delete it"
@@ -26,7 +25,7 @@ static int make(void **state)
     (void) state;
     struct ts_err err;
     struct seal_room room = { sealed, sizeof sealed };
-    assert_int_equal(seal_key_make(&key, &err), TS_OK);
+    memset(&key, 42, sizeof key);
     assert_int_equal(seal_close(&key, text("row 7"), text(SECRET), &room, &err),
                      TS_OK);
     assert_int_equal(room.size, strlen(SECRET) + SEAL_OVERHEAD);
@@ -63,9 +62,8 @@ static void nothing_opens_elsewhere_or_under_another_key(void **state)
 {
     (void) state;
     struct ts_slice plain;
-    struct ts_err err;
-    struct seal_key other;
-    assert_int_equal(seal_key_make(&other, &err), TS_OK);
+    struct seal_key other = key;
+    other.bytes[31] ^= 1;
     assert_int_equal(opens(&key, "row 8", box, &plain), TS_E_CORRUPT);
     assert_int_equal(opens(&other, "row 7", box, &plain), TS_E_CORRUPT);
 }
@@ -121,45 +119,63 @@ static void what_does_not_fit_is_refused(void **state)
         TS_E_LIMIT);
 }
 
-static void a_key_survives_its_file(void **state)
-{
-    (void) state;
-    char folder[FOLDER_SIZE], path[FOLDER_SIZE + 16];
-    struct seal_key back;
-    struct stat about;
-    struct ts_err err;
-    folder_make(folder);
-    (void) snprintf(path, sizeof path, "%s/pair.key", folder);
+static char folder[FOLDER_SIZE], path[FOLDER_SIZE + 16];
 
-    assert_int_equal(seal_key_write(path, &key, &err), TS_OK);
-    assert_int_equal(stat(path, &about), 0);
-    assert_int_equal(about.st_mode & ALLPERMS, 0600);
-    assert_int_equal(seal_key_read(path, &back, &err), TS_OK);
-    assert_memory_equal(&back, &key, sizeof key);
-    assert_int_equal(seal_key_write(path, &key, &err), TS_E_CONFLICT);
-    folder_remove(folder);
+static int make_folder(void **state)
+{
+    folder_make(folder);
+    (void) snprintf(path, sizeof path, "%s/sealed", folder);
+    return make(state);
 }
 
-static void a_key_that_others_can_read_is_refused(void **state)
+static int remove_folder(void **state)
 {
     (void) state;
-    char folder[FOLDER_SIZE], path[FOLDER_SIZE + 16];
-    struct seal_key back;
-    struct ts_err err;
-    folder_make(folder);
-    (void) snprintf(path, sizeof path, "%s/pair.key", folder);
-
-    assert_int_equal(seal_key_write(path, &key, &err), TS_OK);
-    assert_int_equal(chmod(path, 0640), 0);
-    assert_int_equal(seal_key_read(path, &back, &err), TS_E_REFUSED);
-    assert_int_equal(chmod(path, 0600), 0);
-    assert_int_equal(truncate(path, SEAL_KEY_SIZE - 1), 0);
-    assert_int_equal(seal_key_read(path, &back, &err), TS_E_CORRUPT);
-    assert_int_equal(truncate(path, SEAL_KEY_SIZE + 1), 0);
-    assert_int_equal(seal_key_read(path, &back, &err), TS_E_CORRUPT);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(seal_key_read(path, &back, &err), TS_E_NOT_FOUND);
     folder_remove(folder);
+    return 0;
+}
+
+static enum ts_code get(const char *context, const char *expected)
+{
+    uint8_t plain[64];
+    struct seal_room room = { plain, sizeof plain };
+    struct ts_err err;
+    enum ts_code rc = seal_file_get(path, &key, text(context), &room, &err);
+    if (rc == TS_OK) {
+        assert_true(ts_slice_equal(ts_slice(plain, room.size), text(expected)));
+    }
+    return rc;
+}
+
+static void a_file_holds_what_was_put_last_for_its_owner_alone(void **state)
+{
+    (void) state;
+    struct stat about;
+    struct ts_err err;
+    assert_int_equal(get("c", ""), TS_E_NOT_FOUND);
+    assert_int_equal(seal_file_put(path, &key, text("c"), text("one"), &err),
+                     TS_OK);
+    assert_int_equal(seal_file_put(path, &key, text("c"), text("two"), &err),
+                     TS_OK);
+    assert_int_equal(get("c", "two"), TS_OK);
+    assert_int_equal(get("d", ""), TS_E_CORRUPT);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(about.st_mode & ALLPERMS, 0600);
+}
+
+static void a_file_that_others_can_read_or_that_was_cut_is_refused(void **state)
+{
+    (void) state;
+    struct ts_err err;
+    assert_int_equal(seal_file_put(path, &key, text("c"), text("one"), &err),
+                     TS_OK);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(get("c", ""), TS_E_REFUSED);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(truncate(path, SEAL_OVERHEAD), 0);
+    assert_int_equal(get("c", ""), TS_E_CORRUPT);
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(get("c", ""), TS_E_CORRUPT);
 }
 
 int main(void)
@@ -172,8 +188,12 @@ int main(void)
         cmocka_unit_test_setup(each_cut_is_refused, make),
         cmocka_unit_test_setup(one_text_is_sealed_differently_each_time, make),
         cmocka_unit_test_setup(what_does_not_fit_is_refused, make),
-        cmocka_unit_test_setup(a_key_survives_its_file, make),
-        cmocka_unit_test_setup(a_key_that_others_can_read_is_refused, make),
+        cmocka_unit_test_setup_teardown(
+            a_file_holds_what_was_put_last_for_its_owner_alone, make_folder,
+            remove_folder),
+        cmocka_unit_test_setup_teardown(
+            a_file_that_others_can_read_or_that_was_cut_is_refused, make_folder,
+            remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
