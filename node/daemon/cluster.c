@@ -133,8 +133,11 @@ static enum ts_code start_fence(struct cluster *c, struct ts_err *err)
                        .node = c->config->this_node,
                        .boot_id = c->boot_text,
                        .key = &key,
+                       .clock_error_percent =
+                           c->config->lease.clock_error_percent,
                        .token = { .record = record_token,
                                   .context = c->gate } },
+        .state_directory = c->config->state_directory,
         .post = c->post,
         .answered = cluster_on_fence,
         .context = c,

@@ -1,6 +1,8 @@
 #include "node/daemon/cluster_fence.h"
 
 #include <assert.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +12,7 @@
 struct cluster_fence {
     struct cluster_fence_options options;
     struct seal_key key;
+    char memory_file[PATH_MAX];
     struct principal_keeper *keeper;
     struct errands *errands;
     bool busy;
@@ -121,6 +124,9 @@ enum ts_code cluster_fence_new(const struct cluster_fence_options *options,
     self->options = *options;
     self->key = *options->principal.key;
     self->options.principal.key = &self->key;
+    (void) snprintf(self->memory_file, sizeof self->memory_file,
+                    "%s/pair/fence", options->state_directory);
+    self->options.principal.memory_file = self->memory_file;
     enum ts_code code =
         principal_open(&self->options.principal, &self->keeper, err);
     if (code == TS_OK) {

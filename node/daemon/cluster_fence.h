@@ -40,7 +40,8 @@ struct cluster_fence_answer {
 
 struct cluster_fence_options {
     struct principal_options principal; /* what it borrows: until _free */
-    struct post *post;                  /* the same */
+    const char *state_directory; /* a fence is remembered in its pair folder */
+    struct post *post;           /* the same */
     void (*answered)(void *context, const struct cluster_fence_answer *answer);
     void *context;
 };
