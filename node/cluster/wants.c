@@ -55,13 +55,18 @@ static bool leads(const struct member *member)
            member->role == MEMBER_ACTIVE && member->engine == ENGINE_ACTIVE;
 }
 
+/* A learner gets its vote when it has said that it is one: it has then read the
+ * register, and knows which epochs it has seen. One that is listed as a voter
+ * before that would take itself for a node that has lost its past. */
 bool wants_swap_in(const struct member *member)
 {
     const struct register_value *value = &member->seen.value;
-    return leads(member) && value->learner[0] != '\0' && member->equal &&
-           member->peer.link_up && member->seen.ok &&
-           !member->claims.in_doubt && !member->lease.is_promised &&
-           value->handover_size == 0 && !member->op.admit.open;
+    return leads(member) && member->peer.heard &&
+           member->peer.last.role == MEMBER_LEARNER &&
+           value->learner[0] != '\0' && member->equal && member->peer.link_up &&
+           member->seen.ok && !member->claims.in_doubt &&
+           !member->lease.is_promised && value->handover_size == 0 &&
+           !member->op.admit.open;
 }
 
 /* Before the register says "protected" again, the engine has waited for

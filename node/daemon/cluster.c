@@ -168,6 +168,7 @@ enum ts_code cluster_start(struct cluster *c, struct engine *engine,
     c->position = facts.position;
     (void) snprintf(c->boot_text, sizeof c->boot_text, "%s", facts.boot);
     read_boot(facts.boot, c->boot);
+    c->epoch_told = facts.epoch;
     c->wrote.epoch = facts.wrote_epoch;
     if (facts.wrote_boot[0] != 0) {
         read_boot(facts.wrote_boot, c->wrote.boot.bytes);

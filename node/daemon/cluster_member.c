@@ -5,18 +5,12 @@
 #include "node/base/log.h"
 #include "node/daemon/cluster_private.h"
 
-/* A sentence, cut where it is longer than the member keeps. */
-static void say(char text[static MEMBER_TEXT_SIZE], const char *what)
-{
-    (void) snprintf(text, MEMBER_TEXT_SIZE, "%.*s", MEMBER_TEXT_SIZE - 1, what);
-}
-
 /* --- what is owed -------------------------------------------------------- */
 
 static void owe(struct cluster *c, bool *what, enum ts_code code)
 {
     *what = true;
-    say(c->owed.text, ts_code_text(code));
+    cluster_say(c->owed.text, ts_code_text(code));
 }
 
 /* One answer that a thread could not give; false: none is owed. */
@@ -152,11 +146,6 @@ static void do_persist(struct cluster *c, const struct member_effect *effect)
 
 /* --- principals ---------------------------------------------------------- */
 
-/* Without the pair's key nothing can be sealed, so nothing is made. */
-static const char no_key[] =
-    "this node has no key of the pair: run twinsync register init on the first "
-    "node, twinsync join on the second";
-
 static const struct principal *own_principal(const struct cluster *c,
                                              uint64_t epoch)
 {
@@ -212,21 +201,19 @@ static void on_fenced(struct cluster *c,
             answer->code != TS_OK || found->state == PRINCIPAL_PENDING;
         rows[i] = (struct member_fencing){ .epoch = found->row->epoch,
                                            .confirmed = !pending };
-        say(rows[i].text,
-            answer->code == TS_OK ? found->text : answer->err->text);
+        cluster_say(rows[i].text,
+                    answer->code == TS_OK ? found->text : answer->err->text);
         if (pending && (event.fenced.again_ms == 0 ||
                         found->again_ms < event.fenced.again_ms)) {
             event.fenced.again_ms =
                 found->again_ms > 0 ? found->again_ms : 1000;
         }
         c->fence_pending = c->fence_pending || pending;
-        say(c->fence_evidence, rows[i].text);
+        cluster_say(c->fence_evidence, rows[i].text);
     }
     event.fenced.count = answer->count;
     cluster_feed(c, &event);
 }
-
-static void probe_answered(struct cluster *c);
 
 void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
 {
@@ -250,10 +237,7 @@ void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
         on_fenced(c, answer);
         break;
     case CLUSTER_FENCE_PROBE:
-        c->probe.ok[MEMBER_PROBE_REGISTRATION] = done;
-        say(c->probe.texts[MEMBER_PROBE_REGISTRATION],
-            done ? "a credential can be made" : answer->err->text);
-        probe_answered(c);
+        cluster_probe_registration(c, done, answer->err->text);
         break;
     }
     if (c->unmint_wanted && !cluster_fence_busy(c->fence)) {
@@ -261,88 +245,22 @@ void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
     }
 }
 
-/* --- probes -------------------------------------------------------------- */
-
-/* Two nodes that were told different things must not take over from each
- * other; one that was never heard cannot be asked. */
-static void probe_configuration(struct cluster *c)
-{
-    bool same =
-        !c->peer_heard || ts_hash_equal(c->peer_config_hash, c->config_hash);
-    c->probe.ok[MEMBER_PROBE_CONFIG] = same;
-    say(c->probe.texts[MEMBER_PROBE_CONFIG],
-        !c->peer_heard ? "the other node has not told its own"
-        : same         ? "the same on both nodes"
-                       : "the other node has another one: make the files equal "
-                         "but for this-node and state-directory");
-}
-
-static void probe_answered(struct cluster *c)
-{
-    if (--c->probe.outstanding > 0) {
-        return;
-    }
-    probe_configuration(c);
-    struct member_event event = { .kind = MEMBER_PROBED };
-    for (int i = 0; i < MEMBER_PROBES; i++) {
-        event.probed.ok[i] = c->probe.ok[i];
-        event.probed.texts[i] = c->probe.texts[i];
-    }
-    cluster_feed(c, &event);
-}
-
-static void probed(struct cluster *c, const struct cluster_store_answer *answer,
-                   uint64_t number)
-{
-    static const enum member_probe of[ENGINE_GATES] = {
-        [ENGINE_GATE_SOURCE] = MEMBER_PROBE_SOURCE,
-        [ENGINE_GATE_TARGET] = MEMBER_PROBE_TARGET,
-        [ENGINE_GATE_DISK] = MEMBER_PROBE_DISK,
-        [ENGINE_GATE_STATE] = MEMBER_PROBE_STATE,
-    };
-    (void) number;
-    // Whether there has to be a state is a gate of the member's own.
-    bool none_yet = answer->position.generation == 0;
-    for (int i = 0; i < ENGINE_GATES; i++) {
-        const struct engine_gate_result *gate = &answer->gates[i];
-        c->probe.ok[of[i]] = answer->has_gates &&
-                             (gate->ok || (i == ENGINE_GATE_STATE && none_yet));
-        say(c->probe.texts[of[i]],
-            answer->has_gates ? gate->text : answer->err.text);
-    }
-    probe_answered(c);
-}
-
-/* Busy means that it is being used just now: it answers. */
-static void probe_registration(struct cluster *c)
-{
-    char *text = c->probe.texts[MEMBER_PROBE_REGISTRATION];
-    enum ts_code code =
-        c->fence == NULL ? TS_E_NOT_FOUND : cluster_fence_probe(c->fence);
-    if (code == TS_OK) {
-        return;
-    }
-    c->probe.outstanding = 1;
-    c->probe.ok[MEMBER_PROBE_REGISTRATION] = code == TS_E_LIMIT;
-    say(text, c->fence == NULL     ? no_key
-              : code == TS_E_LIMIT ? "it is in use just now"
-                                   : ts_code_text(code));
-}
-
-static void do_probe(struct cluster *c, const struct member_effect *effect)
-{
-    (void) effect;
-    struct engine_done done;
-    c->probe = (struct cluster_probe){ .outstanding = 2 };
-    if (!cluster_store_call(c, probed, 0, &done)) {
-        owe(c, &c->owed.probe, TS_E_NOMEM);
-        return;
-    }
-    probe_registration(c);
-    engine_probe(c->engine, done);
-}
-
 /* --- the engine ---------------------------------------------------------- */
+
+/* What `history` lists: who held an epoch, by whose decision and why. */
+static void tell_epoch(struct cluster *c, int64_t epoch, const char *node)
+{
+    bool ours = strcmp(node, c->config->this_node) == 0;
+    const char *evidence = ours ? c->fence_evidence : "";
+    c->epoch_told = epoch;
+    engine_record(
+        c->engine, "epoch", ours ? c->takeover_actor : "daemon",
+        json_pack("{s:I, s:s, s:s, s:s?}", "epoch", (json_int_t) epoch, "node",
+                  node, "reason",
+                  ours ? c->takeover_reason : "as the register shows it",
+                  "evidence", evidence[0] == 0 ? NULL : evidence),
+        cluster_store_forget());
+}
 
 static void activated(struct cluster *c,
                       const struct cluster_store_answer *answer, uint64_t epoch)
@@ -351,6 +269,7 @@ static void activated(struct cluster *c,
     c->engine_active = done;
     c->position = answer->position;
     if (done) {
+        tell_epoch(c, (int64_t) epoch, c->config->this_node);
         c->leads = true;
         c->wrote.epoch = (int64_t) epoch;
         memcpy(c->wrote.boot.bytes, c->boot, sizeof c->wrote.boot.bytes);
@@ -472,6 +391,12 @@ static void do_record(struct cluster *c, const struct member_effect *effect)
     const char *actor = strcmp(effect->record.actor, "automatic") == 0
                             ? "daemon"
                             : effect->record.actor;
+    if (strcmp(name, "takeover") == 0) {
+        cluster_say(c->takeover_reason, effect->text);
+        (void) snprintf(c->takeover_actor, sizeof c->takeover_actor, "%.*s",
+                        (int) sizeof c->takeover_actor - 1, actor);
+        c->fence_evidence[0] = 0;
+    }
     ts_log(TS_LOG_INFO, name, "epoch=%llu actor=\"%s\" text=\"%s\"",
            (unsigned long long) effect->record.epoch, actor, effect->text);
     engine_record(c->engine, name, actor,
@@ -494,7 +419,7 @@ static perform_fn *const performers[MEMBER_EFFECT_KINDS] = {
     [MEMBER_DO_MINT] = do_mint,
     [MEMBER_DO_UNMINT] = do_unmint,
     [MEMBER_DO_FENCE] = do_fence,
-    [MEMBER_DO_PROBE] = do_probe,
+    [MEMBER_DO_PROBE] = cluster_probe,
     [MEMBER_DO_SEND] = do_send,
     [MEMBER_DO_ACTIVATE] = do_activate,
     [MEMBER_DO_DEACTIVATE] = do_deactivate,
@@ -512,8 +437,13 @@ static perform_fn *const performers[MEMBER_EFFECT_KINDS] = {
 /* Who held the epoch before the one that the register shows. */
 static void note_holder(struct cluster *c, const struct register_value *value)
 {
-    if ((int64_t) value->epoch > c->holder.epoch) {
+    int64_t epoch = (int64_t) value->epoch;
+    if (epoch > c->holder.epoch) {
         c->before = c->holder;
+    }
+    if (epoch > c->epoch_told && value->holder[0] != 0 &&
+        strcmp(value->holder, c->config->this_node) != 0) {
+        tell_epoch(c, epoch, value->holder);
     }
     c->holder.epoch = (int64_t) value->epoch;
     memcpy(c->holder.boot.bytes, value->boot, sizeof c->holder.boot.bytes);

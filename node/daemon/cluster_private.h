@@ -3,6 +3,7 @@
  *
  *   cluster.c          life, and the reactor's parts
  *   cluster_member.c   the member: events in, effects performed
+ *   cluster_probe.c    whether this node is fit to export
  *   cluster_store.c    calls to the engine, and their answers
  *   cluster_follow.c   the leader, the follower and their work
  *   cluster_peer.c     messages of the link
@@ -82,6 +83,9 @@ struct cluster {
 
     /* The epoch below the present one, and who held it. */
     struct leader_predecessor holder, before;
+    int64_t epoch_told; /* the highest that the history has */
+    char takeover_actor[REGISTER_NAME_SIZE];
+    char takeover_reason[MEMBER_TEXT_SIZE];
 
     /* Replication. */
     struct leader *leader;
@@ -130,6 +134,15 @@ void cluster_on_register(void *context,
                          const struct cluster_register_answer *answer);
 void cluster_on_fence(void *context, const struct cluster_fence_answer *answer);
 void cluster_on_token(void *context, const struct cluster_token *token);
+
+/* A sentence, cut where it is longer than the member keeps. */
+void cluster_say(char text[static MEMBER_TEXT_SIZE], const char *what);
+
+/* --- cluster_probe.c ------------------------------------------------------ */
+
+void cluster_probe(struct cluster *c, const struct member_effect *effect);
+/* The fence's part of the answer. */
+void cluster_probe_registration(struct cluster *c, bool ok, const char *text);
 
 /* --- cluster_store.c ----------------------------------------------------- */
 

@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+"""A pair as its operators meet it: failover on purpose, a register that is away,
+both computers restarted, strangers at the door, configurations that differ."""
+
+import os
+import re
+import socket
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+
+from lab import wait_until  # noqa: E402
+from pair import Pair  # noqa: E402
+
+PEOPLE = 40
+
+
+class PairTestCase(unittest.TestCase):
+    def setUp(self):
+        self.pair = Pair(people=PEOPLE, groups=3)
+        self.addCleanup(self.pair.close)
+        self.pair.wait_in_step()
+
+    def assertExclusive(self):
+        verdict = self.pair.judge()
+        self.assertEqual({}, verdict["faults"])
+        return verdict
+
+    def problems(self, node):
+        return [problem["code"] for problem in node.status()["problems"]]
+
+    def gates(self, node):
+        return {gate["name"]: gate["ok"] for gate in node.json("explain")["gates"]}
+
+
+class Deciding(PairTestCase):
+    def test_failover_moves_the_lease_and_history_keeps_reason_and_actor(self):
+        wait_until(lambda: all(ok for name, ok in self.gates(self.pair.beta).items() if name != "lease"),
+                   "the standby's gates are open")
+        done = self.pair.beta.twinsync("failover", "--reason", "a drill")
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.pair.wait_role(self.pair.beta, "active")
+        self.pair.wait_role(self.pair.alpha, "standby")
+        self.pair.lab.change(seed=4, count=10)
+        self.pair.wait_in_step()
+        self.pair.wait_equal()
+        epochs = self.pair.beta.json("history")["epochs"]
+        self.assertEqual("beta", epochs[0]["node"])
+        self.assertIn("a drill", epochs[0]["reason"])
+        self.assertNotEqual("daemon", epochs[0]["actor"])
+        self.assertTrue(epochs[0]["evidence"])
+        seen = wait_until(lambda: [each for each in self.pair.alpha.json("history")["epochs"]
+                                   if each["epoch"] == epochs[0]["epoch"]], "the other node has it too")
+        self.assertEqual("beta", seen[0]["node"])
+        self.assertExclusive()
+
+    def test_failover_without_a_reason_is_exit_2(self):
+        self.assertEqual(2, self.pair.beta.twinsync("failover").returncode)
+
+    def test_explain_names_each_gate_and_what_opens_it(self):
+        report = self.pair.alpha.json("explain")
+        self.assertEqual(("active", True), (report["role"], report["exports"]))
+        self.assertTrue(all(gate["ok"] for gate in report["gates"]), report["gates"])
+        report = self.pair.beta.json("explain")
+        closed = [gate for gate in report["gates"] if not gate["ok"]]
+        self.assertIn("lease", [gate["name"] for gate in closed])
+        self.assertTrue(all(gate["fix"] for gate in closed), closed)
+
+
+class Losing(PairTestCase):
+    def test_without_the_register_the_active_goes_on_by_its_peers_promise(self):
+        self.pair.witness.stop()
+        wait_until(lambda: self.pair.alpha.status()["lease"]["promised"], "the peer has promised")
+        self.pair.lab.change(seed=4, count=10)
+        self.pair.wait_in_step()
+        self.assertEqual("standby", self.pair.beta.role())
+        self.assertIn("register", self.problems(self.pair.alpha))
+        self.pair.witness.start()
+        wait_until(lambda: self.pair.alpha.status()["lease"]["register_ok"], "the register is back")
+        self.assertEqual([1], self.assertExclusive()["epochs"])
+
+    def test_without_register_and_peer_nothing_is_exported(self):
+        self.pair.witness.stop()
+        self.pair.beta.kill()
+        wait_until(lambda: self.pair.alpha.role() not in (None, "active"), "the lease is given up")
+        self.pair.lab.change(seed=4, count=5)
+        before = len(self.pair.lab.writes())
+        self.assertEqual(3, self.pair.alpha.twinsync("sync", "--wait").returncode)
+        self.assertEqual(before, len(self.pair.lab.writes()))
+        self.pair.witness.start()
+        self.pair.wait_in_step()
+        self.assertExclusive()
+
+    def test_both_restarted_one_takes_the_lease_in_a_new_epoch(self):
+        self.pair.alpha.kill()
+        self.pair.beta.kill()
+        self.pair.alpha.start()
+        self.pair.beta.start()
+        self.pair.active()
+        self.pair.lab.change(seed=4, count=10)
+        self.pair.wait_in_step()
+        self.pair.wait_equal()
+        self.assertGreater(self.pair.active().status()["epoch"], 1)
+        self.assertExclusive()
+
+
+class Meeting(PairTestCase):
+    def test_a_stranger_is_refused_and_the_pair_goes_on(self):
+        host, port = re.fullmatch(r"tcp://(.*):(\d+)", self.pair.endpoints["alpha"]).groups()
+        for said in (b"", b"GET / HTTP/1.1\r\n\r\n", b"\xff" + bytes(8) + b"\x7f" + bytes(60)):
+            with socket.create_connection((host, int(port)), timeout=5) as stranger:
+                stranger.sendall(said)
+        self.pair.lab.change(seed=4, count=10)
+        self.pair.wait_in_step()
+        self.pair.wait_equal()
+        self.assertEqual("active", self.pair.alpha.role())
+
+    def test_nodes_with_different_configurations_say_so_and_do_not_fail_over(self):
+        with open(self.pair.beta.config_file, encoding="utf-8") as file:
+            text = file.read()
+        self.pair.beta.stop()
+        self.pair.beta.write_config(text.replace("nested: send", "nested: omit"))
+        self.pair.beta.start()
+        for node in (self.pair.alpha, self.pair.beta):
+            wait_until(lambda: "configurations-differ" in self.problems(node), "it says so")
+        wait_until(lambda: self.gates(self.pair.beta)["configuration"] is False, "the gate is closed")
+        self.pair.alpha.kill()
+        wait_until(lambda: self.gates(self.pair.beta)["lease"], "the lease has run out")
+        self.assertEqual("standby", self.pair.beta.role())
+
+
+if __name__ == "__main__":
+    unittest.main()
