@@ -94,7 +94,7 @@ static void send_position(struct leader_step *step)
 /* The shipper may have seen a commit that we were not told of yet. */
 static void note_own(struct leader *leader, const struct journal_position *at)
 {
-    if (behind(&leader->own, at)) {
+    if (at->generation == leader->own.generation && behind(&leader->own, at)) {
         leader->own = *at;
     }
 }
@@ -215,17 +215,25 @@ static void take_follow(struct leader_step *step)
 
 static void part(struct leader_step *step, enum frame_divergence why)
 {
-    const struct lineage_answer *answer = &step->event->result->answer;
+    const struct ship_result *result = step->event->result;
     struct frame *frame = leader_say(step, FRAME_DIVERGED);
     frame->diverged.why = why;
-    frame->diverged.fork_known = why == FRAME_UNKNOWN && answer->fork_known;
-    frame->diverged.fork = answer->fork;
+    if (why == FRAME_UNKNOWN && result->answer.fork_known) {
+        frame->diverged.fork_known = true;
+        frame->diverged.fork = result->answer.fork;
+    }
     step->leader->phase = LEADER_PARTED;
 }
 
 static void take_found(struct leader_step *step)
 {
     struct leader *leader = step->leader;
+    if (leader->asked.generation != leader->own.generation) {
+        /* The shipper may still have looked into the generation before. */
+        part(step,
+             leader->asked.generation == 0 ? FRAME_NO_STATE : FRAME_UNKNOWN);
+        return;
+    }
     switch (step->event->result->answer.found) {
     case LINEAGE_HELD:
         leader->phase = LEADER_STREAMING;
@@ -310,10 +318,31 @@ static void on_frame(struct leader_step *step)
     }
 }
 
+/* A new first load is the state now: what the follower has is of the one
+ * before, and not wrong; it needs a snapshot. */
+static void change_generation(struct leader_step *step)
+{
+    struct leader *leader = step->leader;
+    bool told = leader->phase == LEADER_STREAMING;
+    leader_drop_offer(step);
+    leader->own = step->event->position;
+    leader->acked = (struct journal_position){ .seq = 0 };
+    leader->commit_count = 0;
+    leader->ticket = 0;
+    leader->phase = LEADER_OPEN;
+    if (told) {
+        part(step, FRAME_NO_STATE);
+    }
+}
+
 static void on_committed(struct leader_step *step)
 {
     struct leader *leader = step->leader;
     if (leader->phase == LEADER_RESTING) {
+        return;
+    }
+    if (step->event->position.generation != leader->own.generation) {
+        change_generation(step);
         return;
     }
     note_own(leader, &step->event->position);

@@ -42,7 +42,8 @@ enum leader_event_type {
     LEADER_END,       /* we do not */
     LEADER_CUT,       /* the link to the follower is down */
     LEADER_FRAME,     /* `frame` came from it */
-    LEADER_COMMITTED, /* `position` is durable here */
+    LEADER_COMMITTED, /* `position` is durable here; of a new generation: that
+                         is the state now, and ship_open() knows it */
     LEADER_RESULT,    /* `result` of a job */
     LEADER_HINTED,    /* the hints of the last LEADER_HINTS are durable, or
                          `failed`: then the follower hands them over again */

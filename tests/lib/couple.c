@@ -67,11 +67,12 @@ static void start(struct couple_node *node)
     open_state(node);
 }
 
-static void first_load(struct couple_node *node)
+static void first_load(struct couple_node *node, int64_t generation,
+                       int64_t epoch)
 {
     struct journal_options options = { .tables = &sample_tables };
-    const struct journal_position from = { .generation = 1,
-                                           .epoch = 1,
+    const struct journal_position from = { .generation = generation,
+                                           .epoch = epoch,
                                            .level = 2 };
     int64_t number = 0;
     must(generation_build_begin(node->folder, 0, &number, &err));
@@ -115,7 +116,7 @@ void couple_make(struct couple *couple)
         node->boot.bytes[0] = (uint8_t) (i + 1);
         node->schema = couple->schema[i];
         if (i == 0) {
-            first_load(node);
+            first_load(node, 1, 1);
         }
         start(node);
     }
@@ -504,6 +505,18 @@ void couple_exec(struct couple *couple, size_t number, const char *sql)
     must(journal_begin(node->journal, &err));
     sample_exec(&node->db, sql);
     commit(couple, node);
+}
+
+void couple_reload(struct couple *couple, size_t number, int64_t generation)
+{
+    struct couple_node *node = &couple->nodes[number];
+    int64_t epoch = journal_position(node->journal).epoch;
+    close_state(node);
+    first_load(node, generation, epoch);
+    open_state(node);
+    lead(couple, node,
+         &(struct leader_event){ .type = LEADER_COMMITTED,
+                                 .position = journal_position(node->journal) });
 }
 
 void couple_finalize(struct couple *couple, size_t number, int64_t level)

@@ -77,6 +77,8 @@ void couple_cut(struct couple *couple, bool cut);
 void couple_change(struct couple *couple, size_t node);
 void couple_exec(struct couple *couple, size_t node, const char *sql);
 
+/* A first load at `node`, in a new generation. */
+void couple_reload(struct couple *couple, size_t node, int64_t generation);
 /* As journal_finalize() at `node`. */
 void couple_finalize(struct couple *couple, size_t node, int64_t level);
 

@@ -316,6 +316,25 @@ static void rows_that_are_no_longer_kept_are_replaced_by_a_snapshot(void **s)
     assert_null(strstr(couple.nodes[1].told, "diverged"));
 }
 
+static void a_new_generation_reaches_the_follower_as_a_snapshot(void **s)
+{
+    (void) s;
+    begin();
+    couple_change(&couple, 0);
+    assert_true(couple_settle(&couple, 60000));
+    struct journal_position before = couple_at(&couple, 0);
+    couple_reload(&couple, 0, 2);
+    assert_false(leader_has_acked(couple.nodes[0].leader, &before));
+    assert_true(couple_settle(&couple, 60000));
+    couple_assert_equal(&couple);
+    assert_int_equal(couple_at(&couple, 1).generation, 2);
+    assert_int_equal(couple.sent[FRAME_OFFER], 2);
+    assert_null(strstr(couple.nodes[1].told, "diverged"));
+    couple_change(&couple, 0);
+    assert_true(couple_settle(&couple, 60000));
+    couple_assert_equal(&couple);
+}
+
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -341,6 +360,7 @@ int main(void)
         WITH(a_slow_store_bounds_what_is_on_the_way),
         WITH(a_row_larger_than_the_credit_comes_in_pieces),
         WITH(rows_that_are_no_longer_kept_are_replaced_by_a_snapshot),
+        WITH(a_new_generation_reaches_the_follower_as_a_snapshot),
     };
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
 }
