@@ -300,7 +300,6 @@ static void fill_hint(PB(Hint) * to, const struct wire_hint *hint)
     twinsync__v1__hint__init(to);
     to->kind = hint->kind;
     to->anchor = put_slice(hint->anchor);
-    to->verb = (uint32_t) (hint->verb + 1);
 }
 
 static bool put_tail(struct frame *f, const struct wire_tail *m)

@@ -203,7 +203,6 @@ struct wire_snapshot_chunk {
 struct wire_hint {
     uint32_t kind;
     struct ts_slice anchor;
-    int64_t verb; /* -1: none */
 };
 
 struct wire_tail {

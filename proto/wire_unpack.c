@@ -261,7 +261,6 @@ static void get_tail(struct reader *r, const PB(Tail) * from,
         to->hints[i] = (struct wire_hint){
             .kind = hint->kind,
             .anchor = get_slice(hint->anchor),
-            .verb = (int64_t) hint->verb - 1,
         };
     }
 }

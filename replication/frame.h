@@ -65,7 +65,6 @@ struct frame_id {
 struct frame_hint {
     int64_t kind; /* as the metaverse numbers them */
     struct ts_slice anchor;
-    int64_t verb; /* of an intent in doubt; -1: none is */
 };
 
 enum frame_divergence {

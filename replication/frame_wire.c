@@ -104,8 +104,7 @@ static enum ts_code tail_out(const struct frame_tail *from,
     for (size_t i = 0; i < from->count; i++) {
         to->hints[i] =
             (struct wire_hint){ .kind = (uint32_t) from->hints[i].kind,
-                                .anchor = from->hints[i].anchor,
-                                .verb = from->hints[i].verb };
+                                .anchor = from->hints[i].anchor };
     }
     return TS_OK;
 }
@@ -288,8 +287,7 @@ static enum ts_code tail_in(const struct wire_tail *from,
     }
     for (size_t i = 0; i < from->count; i++) {
         hints[i] = (struct frame_hint){ .kind = from->hints[i].kind,
-                                        .anchor = from->hints[i].anchor,
-                                        .verb = from->hints[i].verb };
+                                        .anchor = from->hints[i].anchor };
     }
     *to = (struct frame_tail){ .epoch = from->epoch,
                                .boot = id_in(&from->boot),

@@ -28,9 +28,7 @@ static int compare(const void *a, const void *b)
     if (order == 0) {
         order = ts_slice_compare(one->anchor, other->anchor);
     }
-    /* The highest verb first: it is the one that stays. */
-    return order != 0 ? order
-                      : (one->verb < other->verb) - (one->verb > other->verb);
+    return order;
 }
 
 static void sort_out(struct gathering *gathering)
@@ -57,8 +55,7 @@ static void sort_out(struct gathering *gathering)
 }
 
 static enum ts_code keep(struct gathering *gathering, int64_t kind,
-                         struct ts_slice anchor, int64_t verb,
-                         struct ts_err *err)
+                         struct ts_slice anchor, struct ts_err *err)
 {
     if (anchor.size == 0 || anchor.size > FRAME_HINT_SIZE_MAX) {
         return TS_OK; /* of no object */
@@ -72,7 +69,7 @@ static enum ts_code keep(struct gathering *gathering, int64_t kind,
                        gathering->db->path);
     }
     gathering->hints[gathering->count++] =
-        (struct frame_hint){ .kind = kind, .anchor = copy, .verb = verb };
+        (struct frame_hint){ .kind = kind, .anchor = copy };
     return TS_OK;
 }
 
@@ -116,8 +113,7 @@ static enum ts_code look_up(struct gathering *gathering, size_t table,
     }
     enum ts_code code = db_step(gathering->db, stmt, ret_found, err);
     if (code == TS_OK && *ret_found) {
-        code = keep(gathering, db_column_int(stmt, 0), db_column(stmt, 1),
-                    db_column_int(stmt, 2), err);
+        code = keep(gathering, db_column_int(stmt, 0), db_column(stmt, 1), err);
         db_reset(stmt);
     }
     return code;
@@ -150,7 +146,7 @@ static enum ts_code gather_change(struct gathering *gathering,
     }
     const void *data = sqlite3_value_blob(anchor);
     return keep(gathering, sqlite3_value_int64(kind),
-                ts_slice(data, (size_t) sqlite3_value_bytes(anchor)), -1, err);
+                ts_slice(data, (size_t) sqlite3_value_bytes(anchor)), err);
 }
 
 static enum ts_code gather_row(struct gathering *gathering,

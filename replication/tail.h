@@ -18,8 +18,7 @@
 #define TAIL_HINTS_MAX 10000
 
 /* A row of `table` is about the object that `by_key` answers for its key
- * columns, as (kind, anchor, verb); when that row is gone, its last columns
- * tell. verb is that of an intent in doubt, or -1. */
+ * columns, as (kind, anchor); when that row is gone, its last columns tell. */
 struct tail_table {
     const char *table;
     const char *by_key;

@@ -14,7 +14,7 @@
 static struct ts_err err;
 
 static const struct tail_table tail_tables[] = {
-    { "people", "SELECT 1,name,-1 FROM people WHERE id=?1", 0, 1 },
+    { "people", "SELECT 1,name FROM people WHERE id=?1", 0, 1 },
 };
 
 static void must(enum ts_code code)

@@ -66,7 +66,7 @@ static struct wire_row rows[2] = {
       3 },
 };
 static struct wire_hint hints[1] = {
-    { 1, { (const uint8_t *) "\0anchor", 7 }, 5 },
+    { 1, { (const uint8_t *) "\0anchor", 7 } },
 };
 static const struct ts_hash chunks[2] = { { { 1 } }, { { 2 } } };
 
@@ -184,7 +184,7 @@ static void fields_arrive_as_they_were_sent(void **state)
     m = sample(WIRE_TAIL);
     struct wire_message tail = unpack(pack(&m));
     assert_int_equal(tail.tail.hints[0].anchor.size, 7);
-    assert_int_equal(tail.tail.hints[0].verb, 5);
+    assert_int_equal(tail.tail.hints[0].kind, 1);
 
     m = sample(WIRE_REFUSED);
     struct wire_message refused = unpack(pack(&m));

@@ -257,6 +257,37 @@ static void a_leader_of_a_lower_epoch_is_refused_and_yields(void **s)
     assert_int_equal(figures.phase, LEADER_RESTING);
 }
 
+/* F1. */
+static void a_row_that_leaves_a_gap_is_asked_for_again(void **s)
+{
+    (void) s;
+    begin();
+    static const uint8_t bytes[] = "T";
+    struct follower_actions actions;
+    struct journal_position at = couple_at(&couple, 1);
+    struct follower_event again = {
+        .type = FOLLOWER_BEGIN, .epoch = 2, .nonce = 77, .position = at
+    };
+    follower_step(couple.nodes[1].follower, &again, couple.now, &actions);
+    struct frame_piece piece = {
+        .item = { .seq = at.seq + 2,
+                  .generation = at.generation,
+                  .epoch = at.epoch,
+                  .changeset = ts_slice(bytes, 1) },
+        .total = 1,
+    };
+    struct frame frame = { .type = FRAME_ROWS,
+                           .epoch = 2,
+                           .stream = actions.items[0].frame.stream,
+                           .rows = {
+                               .leader = at, .count = 1, .pieces = &piece } };
+    struct follower_event event = { .type = FOLLOWER_FRAME, .frame = &frame };
+    follower_step(couple.nodes[1].follower, &event, couple.now, &actions);
+    assert_int_equal(actions.count, 1);
+    assert_int_equal(actions.items[0].type, FOLLOWER_SEND);
+    assert_int_equal(actions.items[0].frame.type, FRAME_FOLLOW);
+}
+
 static void a_frame_of_a_lower_epoch_is_refused(void **s)
 {
     (void) s;
@@ -356,6 +387,7 @@ int main(void)
         WITH(an_old_primary_that_wrote_nothing_more_needs_no_snapshot),
         WITH(a_follower_that_drifted_is_found_and_replaced),
         WITH(a_leader_of_a_lower_epoch_is_refused_and_yields),
+        WITH(a_row_that_leaves_a_gap_is_asked_for_again),
         WITH(a_frame_of_a_lower_epoch_is_refused),
         WITH(a_slow_store_bounds_what_is_on_the_way),
         WITH(a_row_larger_than_the_credit_comes_in_pieces),
