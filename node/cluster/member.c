@@ -164,6 +164,7 @@ void member_pump_facts(struct member *member)
     }
     member->facts_changed = false;
     member->facts_asked = true;
+    member->facts_with_id = member->facts.known;
     struct member_effect *effect = member_emit(member, MEMBER_DO_PERSIST);
     effect->persist.number = ++member->facts_number;
     effect->persist.epoch = TS_RULE(EPOCH_PERSISTED) ? epoch : 0;
@@ -179,6 +180,7 @@ static void persisted(struct member *member, const struct member_event *event)
     member->facts_asked = false;
     if (event->persisted.ok) {
         member->facts_durable = event->persisted.number;
+        member->is_id_durable |= member->facts_with_id;
     } else {
         member->facts_changed = true;
     }
@@ -236,6 +238,7 @@ enum ts_code member_new(const struct member_options *options,
     member->position = options->position;
     member->has_state = options->has_state;
     member->started = member->now = options->now;
+    member->is_id_durable = member->facts.known;
     member->sentence = "starting: the register was not read yet";
     if (member->facts.epoch < options->epoch && TS_RULE(EPOCH_PERSISTED)) {
         member->facts.epoch = options->epoch;

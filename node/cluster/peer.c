@@ -10,7 +10,7 @@ void peer_message(const struct member *member, struct member_message *message,
     message->kind = kind;
     memcpy(message->from, member->name, sizeof message->from);
     memcpy(message->boot, member->boot, sizeof message->boot);
-    if (member->facts.known) {
+    if (member->facts.known && member->is_id_durable) {
         memcpy(message->cluster, member->facts.id, sizeof message->cluster);
     }
     message->epoch = member_epoch_known(member);

@@ -239,7 +239,8 @@ struct member {
     struct facts facts;
     bool facts_changed, facts_asked;
     uint64_t facts_number, facts_durable; /* numbers asked for and confirmed */
-    struct ts_slice facts_bytes;
+    bool facts_with_id; /* those asked for say which register it is */
+    bool is_id_durable; /* and so do those that are durable */
 
     struct register_position position;
     bool has_state;

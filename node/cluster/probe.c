@@ -24,7 +24,8 @@ static bool is_near(const struct member *member)
     const struct observed *seen = &member->seen;
     return member->role == MEMBER_STANDBY && seen->has_value &&
            (seen->value.released || !member->peer.link_up ||
-            member->op.failover.open || observe_expired(member));
+            peer_is_silent(member) || member->op.failover.open ||
+            observe_expired(member));
 }
 
 static int64_t period_ms(const struct member *member)

@@ -55,18 +55,23 @@ static bool leads(const struct member *member)
            member->role == MEMBER_ACTIVE && member->engine == ENGINE_ACTIVE;
 }
 
-/* A learner gets its vote when it has said that it is one: it has then read the
- * register, and knows which epochs it has seen. One that is listed as a voter
- * before that would take itself for a node that has lost its past. */
+/* It has read the register and made it durable that it belongs to it: else a
+ * crash would leave a voter that knows nothing of its past. */
+static bool is_ready_learner(const struct member *member)
+{
+    const struct peer *peer = &member->peer;
+    return peer->link_up && peer->heard && peer->last.role == MEMBER_LEARNER &&
+           memcmp(peer->cluster, member->seen.value.id, sizeof peer->cluster) ==
+               0;
+}
+
 bool wants_swap_in(const struct member *member)
 {
     const struct register_value *value = &member->seen.value;
-    return leads(member) && member->peer.heard &&
-           member->peer.last.role == MEMBER_LEARNER &&
-           value->learner[0] != '\0' && member->equal && member->peer.link_up &&
-           member->seen.ok && !member->claims.in_doubt &&
-           !member->lease.is_promised && value->handover_size == 0 &&
-           !member->op.admit.open;
+    return leads(member) && value->learner[0] != '\0' && member->equal &&
+           is_ready_learner(member) && member->seen.ok &&
+           !member->claims.in_doubt && !member->lease.is_promised &&
+           value->handover_size == 0 && !member->op.admit.open;
 }
 
 /* Before the register says "protected" again, the engine has waited for

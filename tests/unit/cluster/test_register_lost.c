@@ -235,6 +235,25 @@ static void a_learner_is_swapped_in_only_when_it_has_everything(void **state)
     world_free(world);
 }
 
+static void a_learner_whose_facts_are_not_durable_gets_no_vote(void **state)
+{
+    (void) state;
+    struct world *world = world_new();
+    world->link_up = true;
+    world_start(world, 0);
+    world_command(world, 0, MEMBER_COMMAND_INIT, NULL);
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 2000));
+    world->nodes[1].persist_slow = true;
+    world_start(world, 1);
+    world_command(world, 0, MEMBER_COMMAND_ADMIT, "beta");
+    world_run(world, 30000);
+    world_value(world, &value);
+    assert_int_equal(value.voter_count, 1);
+    world_persist(world, 1);
+    world_told(world, world_until(world, 1, MEMBER_STANDBY, 10000));
+    world_free(world);
+}
+
 static void a_node_that_joins_anew_becomes_a_learner_again(void **state)
 {
     (void) state;
@@ -303,6 +322,7 @@ int main(void)
         cmocka_unit_test(an_epoch_that_is_not_durable_lets_a_restore_pass),
         cmocka_unit_test(who_is_not_listed_retires_and_never_swaps),
         cmocka_unit_test(a_learner_is_swapped_in_only_when_it_has_everything),
+        cmocka_unit_test(a_learner_whose_facts_are_not_durable_gets_no_vote),
         cmocka_unit_test(a_node_that_joins_anew_becomes_a_learner_again),
         cmocka_unit_test(only_the_holder_admits),
         cmocka_unit_test(a_new_server_is_pinned_under_a_promise),
