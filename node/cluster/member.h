@@ -396,9 +396,12 @@ int64_t member_gate_left(const struct member_gate *gate, struct ts_clocks now);
 
 struct member_view {
     enum member_role role;
-    const char *sentence;               /* why it is in this role */
-    const char *step;                   /* of a takeover, or "" */
-    uint64_t epoch;                     /* the highest known */
+    const char *sentence; /* why it is in this role */
+    const char *step;     /* of a takeover, or "" */
+    uint64_t epoch;       /* the highest known */
+    /* The register's id, once it is durable here that this node belongs to it:
+     * what it tells the peer in each message. NULL: none. */
+    const uint8_t *cluster;
     bool has_value;                     /* the register was read */
     const struct register_value *value; /* as seen last */
     int64_t value_age_ms;               /* since it was seen to change */

@@ -85,6 +85,9 @@ void member_view(struct member *member, struct ts_clocks now,
         .sentence = member->sentence,
         .step = takeover_step_name(member->takeover.step),
         .epoch = member_epoch_known(member),
+        .cluster = member->facts.known && member->is_id_durable
+                       ? member->facts.id
+                       : NULL,
         .has_value = seen->has_value,
         .value = &seen->value,
         .value_age_ms =

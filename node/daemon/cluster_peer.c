@@ -29,9 +29,11 @@ static void fill_header(const struct cluster *c, struct wire_header *header)
     member_view(c->member, ts_clocks_now(), &view);
     header->epoch = (int64_t) view.epoch;
     memcpy(header->boot.bytes, c->boot, sizeof header->boot.bytes);
-    if (view.has_value) {
-        memcpy(header->cluster.bytes, view.value->id,
+    if (view.cluster != NULL) {
+        memcpy(header->cluster.bytes, view.cluster,
                sizeof header->cluster.bytes);
+    }
+    if (view.has_value) {
         header->membership = (int64_t) view.value->membership;
     }
 }
