@@ -42,7 +42,7 @@
 #include "replication/zap.h"
 
 #define LINK_QUEUE_MAX      32 /* messages of at most WIRE_FRAME_MAX, each way */
-#define LINK_STEP_MAX       32
+#define LINK_STEP_MAX       16
 #define LINK_STRANGERS_TOLD 10 /* a minute */
 #define LINK_GUESTS_MAX     4
 #define LINK_ENDPOINT_SIZE  128

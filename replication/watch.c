@@ -4,6 +4,11 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
+/* Events that may wait to be read. libzmq's own thread stands still when there
+ * are more, and with it every socket: that is three for each of 33,000
+ * strangers within one turn of the loop. */
+#define EVENTS_MAX 100000
+
 struct connection {
     int fd; /* as a number: it is libzmq's, and may be another one by now */
     bool is_used;
@@ -38,9 +43,11 @@ enum ts_code watch_open(zsock_t *socket, struct watch **ret_watch,
     }
     watch->watched = socket;
     watch->socket = zmq_socket(zsys_init(), ZMQ_PAIR);
-    int no = 0;
+    int no = 0, events_max = EVENTS_MAX;
     if (watch->socket == NULL ||
         zmq_setsockopt(watch->socket, ZMQ_LINGER, &no, sizeof no) != 0 ||
+        zmq_setsockopt(watch->socket, ZMQ_RCVHWM, &events_max,
+                       sizeof events_max) != 0 ||
         zmq_connect(watch->socket, name) != 0) {
         watch_close(watch);
         return ts_fail(err, TS_E_NOMEM, 0, "could not watch a socket");

@@ -108,8 +108,8 @@ static void show(const struct cli_call *call, const struct pairing *pairing,
         return;
     }
     (void) printf("%s and %s of %s %s a pair\n"
-                  "start twinsyncd here now: it takes over a copy of all that "
-                  "%s holds\n",
+                  "start twinsyncd here now (restart it if it runs): it takes "
+                  "over a copy of all that %s holds\n",
                   joined->issuer, pairing->node, pairing->cluster,
                   joined->was_joined ? "are already" : "are", joined->issuer);
 }
