@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "node/daemon/cluster_private.h"
+#include "node/register/document.h"
 
 static const char *register_name(const struct cluster *c)
 {
@@ -277,48 +278,6 @@ json_t *cluster_explain(struct cluster *c)
         "gates", gates);
 }
 
-static json_t *names_document(const struct register_value *value)
-{
-    json_t *names = json_array();
-    for (size_t i = 0; i < value->voter_count; i++) {
-        (void) json_array_append_new(names, json_string(value->voters[i]));
-    }
-    return names;
-}
-
-static json_t *principals_document(const struct register_value *value)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; i < value->principal_count; i++) {
-        const struct register_principal *row = &value->principals[i];
-        (void) json_array_append_new(
-            list, json_pack("{s:I, s:s, s:s}", "epoch", (json_int_t) row->epoch,
-                            "node", row->node, "id", row->id));
-    }
-    return list;
-}
-
-static json_t *value_document(const struct register_value *value,
-                              int64_t age_ms)
-{
-    char id[2 * REGISTER_ID_SIZE + 1];
-    for (size_t i = 0; i < REGISTER_ID_SIZE; i++) {
-        (void) snprintf(id + 2 * i, 3, "%02x", value->id[i]);
-    }
-    return json_pack(
-        "{s:s, s:I, s:I, s:o, s:s?, s:I, s:s?, s:b, s:b, s:b, s:I, s:I, s:o, "
-        "s:I}",
-        "id", id, "serial", (json_int_t) value->serial, "membership",
-        (json_int_t) value->membership, "voters", names_document(value),
-        "learner", value->learner[0] == 0 ? NULL : value->learner, "epoch",
-        (json_int_t) value->epoch, "holder",
-        value->holder[0] == 0 ? NULL : value->holder, "released",
-        value->released, "fenced", value->fenced, "protected",
-        !value->is_unprotected, "level", (json_int_t) value->level,
-        "generation", (json_int_t) value->data_generation, "principals",
-        principals_document(value), "age_ms", (json_int_t) age_ms);
-}
-
 json_t *cluster_register_document(struct cluster *c)
 {
     struct member_view view;
@@ -327,6 +286,6 @@ json_t *cluster_register_document(struct cluster *c)
         "{s:s, s:b, s:s?, s:o}", "type", register_name(c), "ok",
         view.register_ok, "text",
         view.register_text[0] == 0 ? NULL : view.register_text, "value",
-        view.has_value ? value_document(view.value, view.value_age_ms)
+        view.has_value ? register_document(view.value, view.value_age_ms)
                        : json_null());
 }

@@ -54,6 +54,7 @@ ANSWERS = {
     "upgrade-finalize": answer(samples.UPGRADED),
     "reanchor": answer(samples.REANCHOR), "maintenance": answer(samples.MAINTENANCE),
     "token-create": answer(samples.TOKEN),
+    "register-status": answer(samples.REGISTER), "register-init": answer(samples.REGISTERED),
 }
 
 

@@ -100,6 +100,11 @@ EXPLAIN = {
          "fix": "nothing to do while alpha is well"},
         {"name": "target", "ok": True, "value": "it answers", "threshold": None, "fix": None}]}
 FAILOVER = {"role": "active", "epoch": 8, "text": "this node exports in epoch 8"}
+REGISTERED = {"role": "standby", "epoch": 1, "text": "the register is written"}
+REGISTER = {"type": "peer", "ok": True, "text": None, "value": {
+    "id": "5c1b0da4773e4f0b9a6621e87dc013f5", "serial": 4711, "membership": 2, "voters": ["alpha", "beta"],
+    "learner": None, "epoch": 7, "holder": "alpha", "released": False, "fenced": True, "protected": True, "level": 2,
+    "generation": 3, "principals": [{"epoch": 7, "node": "alpha", "id": "client-7"}], "age_ms": 812}}
 UPGRADED = {"role": "active", "epoch": 8, "text": "", "level": 2}
 EPOCHS = [{"epoch": 7, "node": "alpha", "since": "2026-01-02T03:04:05.678Z", "actor": "ada",
            "reason": "beta's disk is broken", "evidence": "5 refusals, each beside a success"}]

@@ -25,7 +25,12 @@ DAEMON_COMMANDS = {
     "maintenance": ["maintenance", "on", "--staging"],
     "token create": ["token", "create", "--for", "15m"], "explain": ["explain"],
     "failover": ["failover", "--reason", "a drill"], "upgrade finalize": ["upgrade", "finalize"],
+    "register status": ["register", "status"], "register init": ["register", "init", "--reason", "the first"],
 }
+
+# These look for themselves when there is no daemon: at its file, at the register,
+# of which a node that is alone has none.
+OWN_EYES = {"events verify": 1, "register status": 2}
 
 WHO = pwd.getpwuid(os.getuid()).pw_name
 
@@ -39,7 +44,7 @@ class Words(Case):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
                     "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join", "explain",
-                    "failover", "upgrade"}
+                    "failover", "upgrade", "register"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):
@@ -61,6 +66,8 @@ class Words(Case):
                       ["token"], ["token", "burn"], ["token", "create", "--for", "soon"], ["join"],
                       ["join", "--token", "x", "--wait", "0"],
                       ["maintenance", "off", "--staging"], ["failover"], ["upgrade"], ["upgrade", "undo"], ["explain", "it"],
+                      ["register"], ["register", "burn"], ["register", "init"], ["register", "repair"],
+                      ["register", "status", "--reason", "curious"],
                       ["hold", "list", "--csv", "--json"], ["approve", samples.HASH, "--only"]):
             with self.subTest(words=words):
                 done = self.run_tool(*words)
@@ -97,7 +104,7 @@ class Words(Case):
 class WithoutDaemon(Case):
     def test_commands_that_need_it_are_exit_4_and_one_sentence(self):
         for name, words in DAEMON_COMMANDS.items():
-            if name == "events verify":  # reads the file itself
+            if name in OWN_EYES:
                 continue
             with self.subTest(command=name):
                 done = self.run_tool(*words)
@@ -110,7 +117,7 @@ class WithoutDaemon(Case):
             with self.subTest(command=name):
                 done = self.run_tool("--json", *words)
                 document = json.loads(done.stdout)
-                self.assertEqual(1 if name == "events verify" else 4, document["exit"])
+                self.assertEqual(OWN_EYES.get(name, 4), document["exit"])
                 self.assert_sentence("twinsync: " + document["error"] + "\n")
 
     def test_version_needs_none(self):
@@ -147,7 +154,8 @@ class WithDaemon(Case):
                     "reject": samples.REJECTED, "retry": samples.RETRIED, "members adopt": samples.ADOPTED,
                     "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE,
                     "token create": samples.TOKEN,
-                    "explain": samples.EXPLAIN, "failover": samples.FAILOVER, "upgrade finalize": samples.UPGRADED}
+                    "explain": samples.EXPLAIN, "failover": samples.FAILOVER, "upgrade finalize": samples.UPGRADED,
+                    "register status": samples.REGISTER, "register init": samples.REGISTERED}
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):
                 done = self.run_tool(*words, "--json")
@@ -172,7 +180,8 @@ class WithDaemon(Case):
             ("maintenance", {"on": True, "staging": True, "who": WHO}),
             ("token-create", {"node": None, "for_seconds": 900, "who": WHO}), ("explain", {}),
             ("failover", {"accept_data_loss": False, "who": WHO, "reason": "a drill"}),
-            ("upgrade-finalize", {"who": WHO}),
+            ("upgrade-finalize", {"who": WHO}), ("register-status", {}),
+            ("register-init", {"who": WHO, "reason": "the first"}),
             ("sync", {"full": False, "wait": False, "accept_missing": True}),
         ], [(request["command"], request["args"]) for request in daemon.requests])
         self.assertEqual({1}, {request["v"] for request in daemon.requests})
@@ -200,6 +209,8 @@ class WithDaemon(Case):
             "token create": [samples.TOKEN["token"] + "\n"],
             "explain": ["beta is standby: another node holds the lease", "wanted: 17.5 s", "while alpha is well"],
             "failover": ["exports in epoch 8"], "upgrade finalize": ["schema level 2"],
+            "register status": ["peer", "7, held by alpha", "alpha and beta", "client-7", "earlier epoch is gone"],
+            "register init": ["the register is written"],
         }
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):

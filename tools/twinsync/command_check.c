@@ -2,6 +2,7 @@
 
 #include "node/config/loader.h"
 #include "node/control/client.h"
+#include "node/register/configured.h"
 #include "node/source/source.h"
 #include "node/target/principal.h"
 #include "tools/twinsync/commands.h"
@@ -165,6 +166,38 @@ static void check_fence(struct report *report, const struct config *config)
     ts_arena_done(&arena);
 }
 
+/* Of a pair: it is read, and asked whether it could be written. */
+static void check_register(struct report *report, const struct config *config)
+{
+    struct register_configured configured;
+    struct register_client *client = NULL;
+    struct ts_err err;
+    enum ts_code code = register_options_of(config, &configured, &err);
+    json_t *findings = begin_part(report, "register",
+                                  register_kind_text(configured.options.kind));
+    if (code == TS_OK) {
+        code = register_open(&configured.options, &client, &err);
+    }
+    if (code != TS_OK) {
+        add_finding(
+            report, findings,
+            &(struct finding){ "configuration", false, err.text, NULL });
+    } else {
+        struct ts_arena arena;
+        struct register_finding found[REGISTER_FINDINGS_MAX];
+        ts_arena_init(&arena, FINDINGS_SIZE_MAX);
+        size_t count = register_check(client, &arena, found);
+        for (size_t i = 0; i < count; i++) {
+            add_finding(report, findings,
+                        &(struct finding){ found[i].name, found[i].ok,
+                                           found[i].value, found[i].fix });
+        }
+        ts_arena_done(&arena);
+        register_close(client);
+    }
+    register_configured_done(&configured);
+}
+
 /* Whether a daemon runs is worth knowing, and nothing that must be so. */
 static void check_daemon(struct report *report, const struct config *config)
 {
@@ -193,6 +226,9 @@ static enum control_exit run(const struct cli_call *call)
     }
     check_target(&report, config);
     check_fence(&report, config);
+    if (config->reg != NULL) {
+        check_register(&report, config);
+    }
     check_daemon(&report, config);
     config_free(config);
 
@@ -216,7 +252,8 @@ static enum control_exit run(const struct cli_call *call)
 const struct cli_command command_check = {
     .name = "check",
     .words = "",
-    .summary = "Ask source and target whether all that is needed is there",
+    .summary = "Ask source, target and register whether all that is needed is "
+               "there",
     .details =
         "Reachability, certificates, credentials, rights and versions, each "
         "with\n"

@@ -20,6 +20,7 @@ extern const struct cli_command command_members;
 extern const struct cli_command command_pause;
 extern const struct cli_command command_preview;
 extern const struct cli_command command_reanchor;
+extern const struct cli_command command_register;
 extern const struct cli_command command_reject;
 extern const struct cli_command command_resume;
 extern const struct cli_command command_retry;
