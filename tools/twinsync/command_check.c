@@ -252,8 +252,7 @@ static enum control_exit run(const struct cli_call *call)
 const struct cli_command command_check = {
     .name = "check",
     .words = "",
-    .summary = "Ask source, target and register whether all that is needed is "
-               "there",
+    .summary = "Ask source, target and register for all that is needed",
     .details =
         "Reachability, certificates, credentials, rights and versions, each "
         "with\n"
