@@ -252,7 +252,7 @@ static enum control_exit run(const struct cli_call *call)
 const struct cli_command command_check = {
     .name = "check",
     .words = "",
-    .summary = "Ask source, target and register for all that is needed",
+    .summary = "Ask whether all that source, target and register need is there",
     .details =
         "Reachability, certificates, credentials, rights and versions, each "
         "with\n"
