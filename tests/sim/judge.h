@@ -81,6 +81,8 @@ void judge_effect(struct world *world, const struct target_request *request,
 /* State was lost and is rebuilt: what was spent in the lost part is not known
  * to anybody, and cannot be. */
 void judge_rebuilding(struct world *world, int64_t spent);
+/* An unfenced target and a broken clock: I1 and I2 are not claimed. */
+bool judge_claims_nothing(const struct world *world);
 /* A journal row is durable on a node: it wrote it, or made it as the other's.
  */
 void judge_row(struct world *world, int node,

@@ -241,7 +241,7 @@ static int parse(int argc, char **argv, struct options *options)
             options->first = strtoull(optarg, NULL, 10);
             break;
         case 'j':
-            options->jobs = atoi(optarg);
+            options->jobs = (int) strtol(optarg, NULL, 10);
             break;
         case 't':
             options->traced = true;

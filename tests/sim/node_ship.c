@@ -124,10 +124,7 @@ static void take_hints(struct sim_node *node, const struct frame_tail *tail)
 {
     int *anchors = sim_alloc((tail->count + 1) * sizeof *anchors);
     for (size_t i = 0; i < tail->count; i++) {
-        char text[16];
-        (void) snprintf(text, sizeof text, "%.*s",
-                        TS_SLICE_ARGS(tail->hints[i].anchor));
-        anchors[i] = atoi(text + (text[0] == 'u'));
+        anchors[i] = store_anchor_of(tail->hints[i].anchor);
     }
     node_after(
         node, 1, on_hinted,

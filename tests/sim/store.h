@@ -90,6 +90,9 @@ bool store_rebuild(struct sim_store *store, int64_t cookie,
 bool store_must_rebuild(struct sim_store *store, bool *ret_must);
 bool store_set_rebuild(struct sim_store *store, bool must);
 
+/* 7 of "u7". */
+int store_anchor_of(struct ts_slice text);
+
 /* For the judge: calls `each` for all of the ledger. */
 typedef void store_ledger_fn(void *context, int anchor, int64_t id,
                              int provenance);

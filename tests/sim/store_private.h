@@ -19,7 +19,6 @@ struct store_anchor {
     char text[STORE_ANCHOR_SIZE];
 };
 struct ts_slice store_anchor_put(struct store_anchor *anchor, int number);
-int store_anchor_of(struct ts_slice text);
 struct ts_slice store_id_put(struct store_anchor *text, int64_t id);
 int64_t store_id_of(struct ts_slice text);
 struct ts_slice store_value_put(uint8_t bytes[static STORE_VALUE_SIZE],

@@ -13,7 +13,7 @@
 struct journey {
     struct target_request request;
     uint32_t life;
-    int64_t until_ms; /* then its sender closes the connection */
+    int64_t number;
 };
 
 /* ---- principals and tokens ---------------------------------------------- */
@@ -247,15 +247,23 @@ static void take_effect(struct world *world, struct occasion *occasion)
     answer_status(world, journey, status, id);
 }
 
+static bool given_up(const struct sim_target *target, int64_t number)
+{
+    for (size_t i = 0; i < TARGET_GIVEN_UP; i++) {
+        if (target->given_up[i] == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void arrive(struct world *world, struct occasion *occasion)
 {
     struct journey *journey = occasion->data;
     const struct target_request *request = &journey->request;
     struct sim_target *target = &world->target;
-    const struct sim_node *sender = world->nodes[request->node];
-    if (world->now_ms > journey->until_ms && sender->life == journey->life &&
-        sender->thaw_ms <= world->now_ms) {
-        return; /* given up, and reset, before it arrived */
+    if (given_up(target, journey->number)) {
+        return; /* its connection was reset before it arrived */
     }
     int busy = target->busy + target->ways[request->node].busy;
     if (random_chance(&world->random, busy)) {
@@ -291,8 +299,10 @@ static void arrive(struct world *world, struct occasion *occasion)
 
 static void on_timeout(struct world *world, struct occasion *occasion)
 {
-    struct target_answer *said = occasion->data;
-    node_on_target(world, occasion->node, said);
+    struct sim_target *target = &world->target;
+    target->given_up[target->given_up_count++ % TARGET_GIVEN_UP] =
+        occasion->number;
+    node_on_target(world, occasion->node, occasion->data);
 }
 
 void target_send(struct world *world, const struct target_request *request)
@@ -313,11 +323,12 @@ void target_send(struct world *world, const struct target_request *request)
     patience_ms =
         clock_stretch(&world->nodes[request->node]->clock, patience_ms);
     int64_t held_ms = faults_sending(world, request->node);
-    journey->until_ms = world->now_ms + held_ms + patience_ms;
-    struct occasion occasion = { .at_ms = journey->until_ms,
+    journey->number = ++world->target.journeys;
+    struct occasion occasion = { .at_ms = world->now_ms + held_ms + patience_ms,
                                  .run = on_timeout,
                                  .node = request->node,
                                  .life = journey->life,
+                                 .number = journey->number,
                                  .data = late,
                                  .size = sizeof *late };
     agenda_note(&world->agenda, &occasion);

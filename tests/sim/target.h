@@ -20,6 +20,7 @@
 #define TARGET_PRINCIPALS_MAX 256
 #define TARGET_TOKENS_MAX     1024
 #define TARGET_OBJECTS_MAX    512
+#define TARGET_GIVEN_UP       256
 #define TARGET_ID_SIZE        24
 
 enum target_verb {
@@ -106,6 +107,8 @@ struct sim_target {
     struct target_object objects[TARGET_OBJECTS_MAX];
     int64_t next_id;
     uint64_t admissions, effects, denials;
+    int64_t journeys, given_up[TARGET_GIVEN_UP]; /* the last ones */
+    size_t given_up_count;
     int under_way; /* admitted, not yet in effect */
 };
 
