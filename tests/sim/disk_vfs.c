@@ -450,6 +450,9 @@ void disk_setup(void)
         .xGetLastError = vfs_last_error,
         .xCurrentTimeInt64 = vfs_time,
     };
+    /* One thread: SQLite needs neither locks nor statistics. */
+    (void) sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
+    (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (sqlite3_vfs_find("sim") == NULL) {
         int code = sqlite3_vfs_register(&vfs, 1);
         assert(code == SQLITE_OK);

@@ -100,6 +100,9 @@ void exporter_activate(struct sim_node *node,
     if (activation->principal != NULL && node->world->target.fences) {
         exporter->principal = target_principal_find(&node->world->target,
                                                     activation->principal->id);
+        if (!TS_RULE(PRINCIPAL_OWN)) {
+            exporter->principal = node->world->target.shared;
+        }
     }
     struct order order = { activation->reconcile_first,
                            (int64_t) activation->epoch };
@@ -149,6 +152,9 @@ void exporter_cancel(struct sim_node *node)
     exporter->waiting_count = 0;
     exporter->reading_target = false;
     exporter->token = exporter->token_asked = 0;
+    if (exporter->leaving) {
+        leave(node); /* nothing is under way any more */
+    }
 }
 
 void exporter_deactivate(struct sim_node *node, enum member_leave how)
@@ -157,7 +163,6 @@ void exporter_deactivate(struct sim_node *node, enum member_leave how)
     exporter->leaving = true;
     if (how == MEMBER_LEAVE_AT_ONCE || exporter->phase != EXPORTER_EXPORTING) {
         exporter_cancel(node);
-        leave(node);
         return;
     }
     if (exporter->waiting_count > 0) {

@@ -26,6 +26,7 @@ struct sim_faults {
     int fenced[FAULTS_FENCES_MAX]; /* principals, for replays */
     size_t fenced_count;
     bool reconciled;    /* once, in the calm */
+    bool rotted;        /* likewise */
     bool register_lost; /* it was put back: an operator has to repair it */
     int64_t idle_ms;    /* since when nobody is active; 0: somebody is */
 };

@@ -205,6 +205,12 @@ void judge_admission(struct world *world, const struct target_request *request)
             world, "I2", "epoch %lld is admitted, all below %lld are fenced",
             (long long) request->epoch, (long long) judge->fenced_below);
     }
+    if (request->epoch > judge->fenced_below) {
+        judge_violated(world, "I2",
+                       "epoch %lld is admitted, and the register does not show "
+                       "that all below it are fenced",
+                       (long long) request->epoch);
+    }
     if (admitted_before(judge, request->op)) {
         judge_violated(world, "I5", "the %s of u%d is admitted twice",
                        target_verb_name(request->verb), request->anchor);

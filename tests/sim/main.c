@@ -3,7 +3,7 @@
  *
  *   simulate --seeds N [--first S] [--jobs J] [--without RULE]
  *   simulate --seed S [--trace] [--without RULE]
- *   simulate --mutations [--seeds N]
+ *   simulate --mutations [--seeds N] [--without RULE]
  *
  * A seed that fails is printed with the command that shows it again.
  */
@@ -198,6 +198,10 @@ static int run_mutations(const struct options *options)
     int missed = 0;
     (void) printf("%-62s %8s  %s\n", "rule", "seeds", "found as");
     for (int rule = 0; rule < TS_RULES_COUNT; rule++) {
+        if (options->without != NULL &&
+            strcmp(options->without, ts_rule_name((enum ts_rule) rule)) != 0) {
+            continue;
+        }
         ts_rules_restore();
         ts_rule_disable((enum ts_rule) rule);
         struct tally *all = run_jobs(options);

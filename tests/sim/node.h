@@ -55,7 +55,7 @@ struct sim_node {
     struct leader *leader;
     struct follower *follower;
     struct ship *ship;
-    bool leading, equal;
+    bool leading, equal, tail_answered;
     struct journal_position equal_at; /* where that was told */
     int64_t ship_tick_ms;
     struct frame_id wrote_boot;

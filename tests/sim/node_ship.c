@@ -37,6 +37,9 @@ void node_hear_frame(struct sim_node *node, const uint8_t *bytes, size_t size)
     struct frame frame;
     uint8_t *copy = sim_copy(bytes + FRAME_HEAD - 1, size - FRAME_HEAD + 1);
     frames_unpack(copy, size - FRAME_HEAD + 1, &frame);
+    node->tail_answered = node->tail_answered ||
+                          frame.type == FRAME_TAIL_TAKEN ||
+                          frame.type == FRAME_REFUSED;
     if (node->leading) {
         lead(node,
              &(struct leader_event){ .type = LEADER_FRAME, .frame = &frame });
@@ -86,6 +89,9 @@ static void run_job(struct sim_node *node, const struct ship_job *job,
     ship_run(node->ship, job, result);
     if (job->type == SHIP_BUILD && result->err.code == TS_OK) {
         node->world->judge.snapshots++;
+    }
+    if (job->type == SHIP_HINTS && result->tail.count == 0) {
+        node->tail_answered = true; /* there is nothing to hand over */
     }
     if (node->disk.dead) {
         ship_result_done(result);
@@ -238,6 +244,7 @@ static void on_install(struct world *world, struct occasion *occasion)
     trace(world, node->index, "installs a snapshot: %s",
           code == TS_OK ? "done" : err.text);
     event.err = code == TS_OK ? NULL : &err;
+    node->wrote_epoch = code == TS_OK ? 0 : node->wrote_epoch;
     judge_installed(world, node->index);
     node_tell_position(node);
     follow(node, &event);
@@ -286,6 +293,12 @@ static void follow(struct sim_node *node, const struct follower_event *event)
             apply(node, action->batch);
             break;
         case FOLLOWER_INSTALL:
+            if (action->keep && !node->tail_answered && node->wrote_epoch > 0 &&
+                node->wrote_epoch >= store_position(&node->store).epoch) {
+                judge_violated(node->world, "I4",
+                               "%s replaces its state, and nobody has its tail",
+                               node->name);
+            }
             install(node, action);
             break;
         case FOLLOWER_TELL:
@@ -409,6 +422,7 @@ void node_follow(struct sim_node *node)
     if (node->leading) {
         lead(node, &(struct leader_event){ .type = LEADER_END });
         node->leading = false;
+        node->tail_answered = false;
     }
     node->ship_tick_ms = 0;
     follow(node, &(struct follower_event){

@@ -74,6 +74,35 @@ static void resume(struct world *world)
     }
 }
 
+/* A row of the standby rots, unseen: when the pair touches that row, the sum
+ * that the standby computes from its own rows must tell. */
+static void rot(struct world *world)
+{
+    static const char sql[] = "UPDATE metaverse SET left_by = 'rot' WHERE "
+                              "id = (SELECT max(id) FROM metaverse "
+                              "WHERE presence = 0)";
+    int anchors[SOURCE_ANCHORS_MAX];
+    struct ts_err err = { .code = TS_OK };
+    char why[256];
+    if (!world->faults.calm || world->faults.rotted || world->seed % 4 != 0 ||
+        !judge_converged(world, why, sizeof why)) {
+        return;
+    }
+    int active = world->nodes[0]->role == MEMBER_ACTIVE ? 0 : 1;
+    struct sim_node *standby = world->nodes[1 - active];
+    world->faults.rotted = true;
+    trace(world, standby->index, "a row rots");
+    if (db_exec(&standby->store.mv->db, sql, &err) != TS_OK) {
+        judge_violated(world, "ERROR", "%s", err.text);
+        return;
+    }
+    for (int i = 0; i < SOURCE_ANCHORS_MAX; i++) {
+        anchors[i] = i + 1;
+    }
+    (void) store_touch(&world->nodes[active]->store, anchors,
+                       SOURCE_ANCHORS_MAX);
+}
+
 /* Where a broken clock let an unfenced node write late, no state knows of it:
  * the next reconcile finds it. */
 static void reconcile(struct world *world)
@@ -117,6 +146,7 @@ void operator_looks(struct world *world)
     approve(world);
     resume(world);
     reconcile(world);
+    rot(world);
     if (look_after_register(world, node)) {
         return;
     }

@@ -31,9 +31,11 @@ static void change_one(struct world *world)
     }
     int choice = (int) random_below(&world->random, 100);
     int anchor = some_present(world);
-    if (anchor == 0 ||
-        (choice < 40 && source->anchor_count < SOURCE_ANCHORS_MAX)) {
+    bool room = source->anchor_count < SOURCE_ANCHORS_MAX;
+    if (room && (anchor == 0 || choice < 40)) {
         append(source, ++source->anchor_count, ++source->next_value);
+    } else if (anchor == 0) {
+        return;
     } else if (choice < 78) {
         append(source, anchor, ++source->next_value);
     } else {

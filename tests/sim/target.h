@@ -100,7 +100,8 @@ struct sim_target {
     int64_t lag_ms;      /* a token outlives its principal */
     int64_t lifetime_ms; /* of a token */
     struct target_way ways[2];
-    int busy; /* everywhere, permille */
+    int busy;   /* everywhere, permille */
+    int shared; /* a principal of both nodes, which no rule allows */
     size_t principal_count, token_count, object_count;
     struct target_principal principals[TARGET_PRINCIPALS_MAX];
     struct target_token tokens[TARGET_TOKENS_MAX];

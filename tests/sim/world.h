@@ -39,6 +39,7 @@ struct sim_settings {
     int deletes_max;     /* the guard's budget */
     bool introspection;  /* the authorization server has it */
     bool stop_unprotected;
+    bool edge;         /* dense traffic, everything as late as it may be */
     bool harsh_clocks; /* rates at the ends of what is allowed */
 };
 
