@@ -48,6 +48,7 @@ static void launch(struct sim_node *node, struct exporter_slot *slot)
     slot->request.token = exporter->token;
     slot->request.ticket = slot->ticket;
     slot->request.left_ms = member_gate_left(&node->gate, node_clocks(node));
+    judge_launch(node->world, &slot->request);
     target_send(node->world, &slot->request);
 }
 

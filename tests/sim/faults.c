@@ -233,7 +233,8 @@ static void begin_link_bad(struct sim_node *node)
         struct network_way *way = &node->world->network.ways[i];
         way->loss = (int) random_below(random, 500);
         way->doubled = (int) random_below(random, 300);
-        way->delay_ms = random_below(random, 400);
+        way->delay_ms =
+            random_below(random, random_chance(random, 300) ? 4000 : 400);
     }
 }
 
@@ -280,6 +281,11 @@ static void begin_cell_back(struct sim_node *node)
         return;
     }
     world->faults.register_lost = true;
+    for (int i = 0; i < 2; i++) {
+        if (random_chance(&world->random, 400)) {
+            begin_kill(world->nodes[i]);
+        }
+    }
     trace(world, AGENDA_NOBODY, "the register is %s",
           cleared ? "made anew" : "put back to an old value");
 }
@@ -388,6 +394,15 @@ static const struct fault faults[FAULT_KINDS] = {
 
 static enum sim_fault some_fault(struct world *world)
 {
+    /* What lets an old holder go on for as long as it may. */
+    static const enum sim_fault edges[] = { FAULT_CELL_CUT, FAULT_CELL_CUT,
+                                            FAULT_CELL_BAD, FAULT_KILL,
+                                            FAULT_POWER,    FAULT_TARGET_BAD,
+                                            FAULT_LINK_BAD, FAULT_MID_SEND };
+    if (world->settings.edge && random_chance(&world->random, 600)) {
+        return edges[random_below(&world->random,
+                                  sizeof edges / sizeof edges[0])];
+    }
     int sum = 0;
     for (int i = 0; i < FAULT_KINDS; i++) {
         sum += faults[i].weight;

@@ -137,7 +137,7 @@ void judge_swap(struct world *world, int node, struct ts_slice bytes, bool late)
 
 /* ---- the target --------------------------------------------------------- */
 
-static bool admitted_before(struct sim_judge *judge, uint64_t op)
+static bool sent_before(struct sim_judge *judge, uint64_t op)
 {
     size_t at = (size_t) (op * 0x9e3779b97f4a7c15u >> 40) % JUDGE_OPS;
     for (size_t i = 0; i < JUDGE_OPS; i++, at = (at + 1) % JUDGE_OPS) {
@@ -180,6 +180,14 @@ static void judge_delete(struct world *world,
     }
 }
 
+void judge_launch(struct world *world, const struct target_request *request)
+{
+    if (request->op != 0 && sent_before(&world->judge, request->op)) {
+        judge_violated(world, "I5", "the %s of u%d is sent twice",
+                       target_verb_name(request->verb), request->anchor);
+    }
+}
+
 void judge_rebuilding(struct world *world, int64_t spent)
 {
     struct sim_judge *judge = &world->judge;
@@ -210,10 +218,6 @@ void judge_admission(struct world *world, const struct target_request *request)
                        "epoch %lld is admitted, and the register does not show "
                        "that all below it are fenced",
                        (long long) request->epoch);
-    }
-    if (admitted_before(judge, request->op)) {
-        judge_violated(world, "I5", "the %s of u%d is admitted twice",
-                       target_verb_name(request->verb), request->anchor);
     }
     if (request->verb == SIM_DELETE) {
         judge_delete(world, request);

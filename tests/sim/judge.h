@@ -11,7 +11,7 @@
  *       nothing below it takes effect
  *   I3  what the target acknowledged is in the survivor's state at the end
  *   I4  no anchor leaves the ledger while its object is there
- *   I5  one object an anchor, and no operation admitted twice
+ *   I5  one object an anchor, and no operation sent twice
  *   I6  each (generation, epoch, seq) has one content on every node
  *   I7  a write is admitted only when its intent is durable on both nodes, or
  *       the register shows an unprotected period
@@ -51,7 +51,7 @@ struct sim_judge {
     int64_t fenced_ms;      /* since when */
     int64_t deletes, deletes_unprotected, approved;
     bool deleted[SOURCE_ANCHORS_MAX + 1];
-    uint64_t *ops; /* those admitted; 0: free */
+    uint64_t *ops; /* those sent; 0: free */
     /* What stands in the register. */
     struct register_value value;
     bool has_value;
@@ -73,6 +73,8 @@ void judge_violated(struct world *world, const char *invariant,
 /* A swap has landed; `late`: after its sender gave it up. */
 void judge_swap(struct world *world, int node, struct ts_slice value,
                 bool late);
+/* A request leaves; an operation does so once. */
+void judge_launch(struct world *world, const struct target_request *request);
 void judge_sending(struct world *world, const struct target_request *request,
                    const struct journal_position *marked);
 void judge_admission(struct world *world, const struct target_request *request);

@@ -168,7 +168,10 @@ static enum target_status change(struct world *world,
 /* Most are quick; some are as late as the way allows. */
 static int64_t arrival(struct world *world, const struct target_way *way)
 {
-    int64_t longest_ms = random_chance(&world->random, 400) ? way->delay_ms : 0;
+    int64_t longest_ms = way->delay_ms > world->target.travel_ms
+                             ? way->delay_ms
+                             : world->target.travel_ms;
+    longest_ms = random_chance(&world->random, 400) ? longest_ms : 0;
     return random_between(&world->random, 1 + longest_ms / 2, 3 + longest_ms);
 }
 

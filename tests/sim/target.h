@@ -97,6 +97,7 @@ struct sim_target {
     bool fences, unique;
     int64_t quiet_ms;    /* Q: the longest from admission to effect */
     int64_t slow_ms;     /* effects take up to this; at most Q */
+    int64_t travel_ms;   /* some requests are on their way for so long */
     int64_t lag_ms;      /* a token outlives its principal */
     int64_t lifetime_ms; /* of a token */
     struct target_way ways[2];

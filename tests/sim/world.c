@@ -53,26 +53,23 @@ static void draw_settings(struct world *world)
 static void draw_edge(struct world *world)
 {
     struct sim_random *random = &world->random;
-    int kind = (int) random_below(random, 10);
-    if (kind > 2) {
+    int kind = (int) random_below(random, 20);
+    if (kind >= 8) {
         return;
     }
     world->settings.edge = true;
     world->settings.change_ms = 1200;
     world->settings.cycle_ms = 150;
-    world->settings.harsh_clocks = true;
-    world->target.fences = kind != 0;
-    if (kind == 0) {
+    world->target.fences = kind > 2;
+    if (!world->target.fences) {
         world->settings.ttl_ms = 15000;
         world->settings.renew_ms = 3000;
         world->settings.margin_ms = 2000;
         world->target.quiet_ms = world->target.slow_ms = 1000;
+        world->target.travel_ms = world->settings.margin_ms - 4;
     } else {
         world->target.lag_ms = random_between(random, 4000, 20000);
-    }
-    for (int i = 0; i < 2; i++) {
-        world->target.ways[i].delay_ms =
-            kind == 0 ? world->settings.margin_ms - 4 : world->settings.ttl_ms;
+        world->target.travel_ms = world->settings.ttl_ms;
     }
 }
 
@@ -121,9 +118,8 @@ static void begin(struct world *world)
         clock_start(&world->nodes[i]->clock, 0, some_rate(world));
     }
     if (world->settings.edge) {
-        bool first = random_chance(&world->random, 500);
-        clock_start(&world->nodes[0]->clock, 0, first ? 901 : 1099);
-        clock_start(&world->nodes[1]->clock, 0, first ? 1099 : 901);
+        clock_start(&world->nodes[0]->clock, 0, 900);
+        clock_start(&world->nodes[1]->clock, 0, 1100);
     }
     world->target.shared = target_mint(world, 0, 0);
     source_start(world);
