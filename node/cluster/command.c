@@ -479,6 +479,12 @@ void command_pump(struct member *member)
         command_answer(member, &op->failover, DONE,
                        "%s is active in epoch %" PRIu64, member->name,
                        member->lease.epoch);
+    } else if (op->failover.open && member->role == MEMBER_DRAINING) {
+        /* Answered, so that two wishes do not pass the lease to and fro. */
+        command_answer(member, &op->failover, FAILED,
+                       "could not stay active on %s: the other node was asked "
+                       "to take over too",
+                       member->name);
     } else if (op->failover.open &&
                ts_elapsed_most(op->failover.from, member->now) >= FAILOVER_MS &&
                member->role == MEMBER_STANDBY) {
