@@ -36,6 +36,34 @@ static json_t *done_document(struct cluster *c, enum member_command command,
     return result;
 }
 
+/* The register allows the level: the barrier goes into the journal, and each
+ * node migrates when it comes to it. */
+static void finalized(struct cluster *c,
+                      const struct cluster_store_answer *answer, uint64_t slot)
+{
+    struct cluster_pending *pending = &c->pending[slot];
+    struct control_reply *reply = pending->reply;
+    pending->id = 0;
+    if (answer->code != TS_OK) {
+        control_reply_fail(reply, &answer->err);
+        return;
+    }
+    finish(reply, CONTROL_DONE,
+           done_document(c, MEMBER_COMMAND_LEVEL, "the new schema is in use"),
+           NULL);
+}
+
+/* False: it could not be begun. */
+static bool finalize(struct cluster *c, size_t slot)
+{
+    struct engine_done done;
+    if (!cluster_store_call(c, finalized, slot, &done)) {
+        return false;
+    }
+    engine_finalize(c->engine, (int64_t) c->schema.migration_count, done);
+    return true;
+}
+
 void cluster_answer(struct cluster *c, uint64_t id, int status,
                     const char *text)
 {
@@ -50,6 +78,10 @@ void cluster_answer(struct cluster *c, uint64_t id, int status,
     for (size_t i = 0; i < CLUSTER_COMMANDS_MAX; i++) {
         struct cluster_pending *pending = &c->pending[i];
         if (pending->id == id && id != 0) {
+            if (status == CONTROL_DONE &&
+                pending->command == MEMBER_COMMAND_LEVEL && finalize(c, i)) {
+                return; // answered when the engine has done its part
+            }
             struct control_reply *reply = pending->reply;
             pending->id = 0;
             finish(reply, status,
@@ -191,6 +223,14 @@ static void run_repin(struct cluster *c, const json_t *args,
     ask_plain(c, MEMBER_COMMAND_REPIN, args, reply);
 }
 
+static void run_finalize(struct cluster *c, const json_t *args,
+                         struct control_reply *reply)
+{
+    struct member_request request = request_of(c, MEMBER_COMMAND_LEVEL, args);
+    request.level = (uint32_t) c->schema.migration_count;
+    ask(c, &request, reply);
+}
+
 static void run_maintenance(struct cluster *c, const json_t *args,
                             struct control_reply *reply)
 {
@@ -232,6 +272,7 @@ static const struct command commands[] = {
     { "register-init", run_init, true, { SIGNED } },
     { "register-repair", run_repair, true, { SIGNED } },
     { "register-repin", run_repin, true, { SIGNED } },
+    { "upgrade-finalize", run_finalize, false, { SIGNED } },
     { "maintenance",
       run_maintenance,
       false,

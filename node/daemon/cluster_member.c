@@ -288,6 +288,13 @@ static void do_activate(struct cluster *c, const struct member_effect *effect)
     const struct member_activation *asked = &effect->activate;
     const struct principal *own = own_principal(c, asked->epoch);
     struct engine_done done;
+    if (own == NULL && c->config->target.fence != CONFIG_FENCE_NONE) {
+        // The configuration's client would be one credential for both nodes.
+        c->owed.activate = true;
+        cluster_say(c->owed.text, "this process has no credential of its own "
+                                  "for that epoch");
+        return;
+    }
     if (!cluster_store_call(c, activated, asked->epoch, &done)) {
         owe(c, &c->owed.activate, TS_E_NOMEM);
         return;

@@ -79,54 +79,62 @@ static enum ts_code give_back(struct release *self, struct ts_err *err)
     return code;
 }
 
-static enum ts_code run(struct release *self, const struct config *config,
-                        struct ts_err *err)
+enum ts_code release_lease(struct register_client *client, const char *node,
+                           const char *text, bool *ret_done, struct ts_err *err)
 {
-    struct register_configured configured;
-    enum ts_code code = register_options_of(config, &configured, err);
-    if (code == TS_OK) {
-        code = register_open(&configured.options, &self->client, err);
+    struct release *self = calloc(1, sizeof *self);
+    if (self == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not release a lease");
     }
+    self->client = client;
+    self->node = node;
+    *ret_done = false;
+    ts_arena_init(&self->arena, 4 * REGISTER_ARENA_SIZE);
+    enum ts_code code = parse(self, text, err);
     if (code == TS_OK) {
         code = read_value(self, err);
     }
     if (code == TS_OK && is_that_lease(self)) {
         code = give_back(self, err);
-        if (code == TS_OK) {
-            ts_log(TS_LOG_INFO, "lease-released", "epoch=%" PRIu64,
-                   self->epoch);
-        }
+        *ret_done = code == TS_OK;
     }
-    register_close(self->client);
+    ts_arena_done(&self->arena);
+    free(self);
+    return code;
+}
+
+static enum ts_code run(const struct config *config, const char *text,
+                        struct ts_err *err)
+{
+    struct register_configured configured;
+    struct register_client *client = NULL;
+    bool done = false;
+    enum ts_code code = register_options_of(config, &configured, err);
+    if (code == TS_OK) {
+        code = register_open(&configured.options, &client, err);
+    }
+    if (code == TS_OK && register_is_automatic(client)) {
+        code = release_lease(client, config->this_node, text, &done, err);
+    }
+    if (done) {
+        ts_log(TS_LOG_INFO, "lease-released", "lease=%s", text);
+    }
+    register_close(client);
     register_configured_done(&configured);
     return code;
 }
 
 int release_run(const char *config_path, const char *text)
 {
-    struct release *self = calloc(1, sizeof *self);
     struct config *config = NULL;
     struct ts_err err;
-    enum ts_code code = TS_E_NOMEM;
-    if (self != NULL) {
-        ts_arena_init(&self->arena, 4 * REGISTER_ARENA_SIZE);
-        code = parse(self, text, &err);
-    }
-    if (code == TS_OK) {
-        code = config_load(config_path, &config, NULL, &err);
-    }
+    enum ts_code code = config_load(config_path, &config, NULL, &err);
     if (code == TS_OK && config->reg != NULL) {
-        self->node = config->this_node;
-        code = run(self, config, &err);
+        code = run(config, text, &err);
     }
     if (code != TS_OK) {
-        ts_log(TS_LOG_WARNING, "lease-not-released", "reason=\"%s\"",
-               self == NULL ? ts_code_text(code) : err.text);
+        ts_log(TS_LOG_WARNING, "lease-not-released", "reason=\"%s\"", err.text);
     }
     config_free(config);
-    if (self != NULL) {
-        ts_arena_done(&self->arena);
-    }
-    free(self);
     return (int) control_exit_of(code);
 }

@@ -10,11 +10,22 @@
 #ifndef NODE_DAEMON_RELEASE_H
 #define NODE_DAEMON_RELEASE_H
 
+#include "node/register/register.h"
+
 /* Room for "EPOCH:BOOT". */
 #define RELEASE_TEXT_SIZE 64
 
 /* Blocks   two calls of the register. Returns the exit status: 0 released, or
- *          nothing to release; 1 could not; 2 wrong words or configuration. */
+ *          nothing to release; 1 could not; 2 wrong words or configuration. A
+ *          register of type manual is left alone: nobody waits for its lease.
+ */
 int release_run(const char *config_path, const char *text);
+
+/* The same over an open client, as `node`; *ret_done: it was that lease.
+ * Errors   TS_E_CONFIG (the words), TS_E_TIMEOUT (not known), of the register.
+ */
+TS_MUSTUSE enum ts_code release_lease(struct register_client *client,
+                                      const char *node, const char *text,
+                                      bool *ret_done, struct ts_err *err);
 
 #endif

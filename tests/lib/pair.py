@@ -245,8 +245,9 @@ class Pair:
         try:
             wait_until(self.in_step, "the provider is in step", seconds)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.lab.compare()['details'][:3]}\n"
-                                 f"{self.active().log()[-3000:]}") from None
+            node = self.active()
+            raise AssertionError(f"{error}: {self.lab.compare()['details'][:3]}\n{node.twinsync('status').stdout}\n"
+                                 f"{node.twinsync('errors').stdout}\n{node.log()[-3000:]}") from None
 
     def judge(self, *options):
         """The independent judge's verdict on the provider's log."""
