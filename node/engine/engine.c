@@ -213,11 +213,15 @@ static void scheduled_cycle(struct engine *engine)
 {
     struct cycle_outcome outcome;
     const struct config_schedule *schedule = &engine->config->schedule;
+    struct engine_inheritance *inherited = &engine->context.inherited;
     bool full = ts_wall_seconds() - engine->full_at >=
                 (int64_t) schedule->full_every_days * DAY_SECONDS;
     engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
-    engine->due =
-        ts_time_after(ts_time_now(), (int64_t) schedule->every_seconds * 1000);
+    /* What an operator did not wait for comes next, once. */
+    bool next = inherited->hold_deletions && !inherited->read_all;
+    inherited->read_all = inherited->read_all || next;
+    engine->due = ts_time_after(
+        ts_time_now(), next ? 0 : (int64_t) schedule->every_seconds * 1000);
 }
 
 /* What had to wait for the cycle to end: each may run a cycle of its own. */

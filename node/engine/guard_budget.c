@@ -267,13 +267,17 @@ static void what(const struct hold_reason *reason, int64_t due,
 
 void guard_sentence(const struct hold_reason *reason,
                     const struct guard_budget *budget, struct ts_slice name,
-                    char text[static HOLD_TEXT_MAX])
+                    const char *because, char text[static HOLD_TEXT_MAX])
 {
     char begin[HOLD_TEXT_MAX];
     char passed[96] = "";
     int64_t hours = budget->window.now - budget->window.first;
     long long others = budget->spent + budget->beside;
     what(reason, budget->due, name, begin);
+    if (because != NULL) {
+        (void) snprintf(text, HOLD_TEXT_MAX, "%.400s: %s", begin, because);
+        return;
+    }
     if (budget->spent > 0 && budget->beside > 0) {
         (void) snprintf(passed, sizeof passed,
                         "with the %lld of other terms and the %lld that passed "

@@ -49,9 +49,10 @@ TS_MUSTUSE enum ts_code guard_budget_note(struct engine_context *engine,
                                           struct ts_err *err);
 
 /* Why a hold is: `reason` with `items` objects (or, of MEMBERS, members) in it;
- * `name` is the group's where the hold is of one. */
+ * `name` is the group's where the hold is of one; `because`: not because of the
+ * budget, but of this; else NULL. */
 void guard_sentence(const struct hold_reason *reason,
                     const struct guard_budget *budget, struct ts_slice name,
-                    char text[static HOLD_TEXT_MAX]);
+                    const char *because, char text[static HOLD_TEXT_MAX]);
 
 #endif

@@ -101,6 +101,24 @@ static enum ts_code name_of(struct metaverse *mv,
     return code;
 }
 
+/* Why a deletion is held that no budget stops; the hold goes on saying it. */
+static const char unread[] =
+    "held because a takeover went on before both sides had been read";
+
+static bool held_unread(const struct engine_context *engine,
+                        const struct hold *hold,
+                        const struct guard_budget *budget)
+{
+    static const struct ts_slice said = { (const uint8_t *) unread,
+                                          sizeof unread - 1 };
+    bool within =
+        budget->spent + budget->beside + budget->due <= budget->allowed;
+    return within && (engine->inherited.hold_deletions ||
+                      (hold->text.size >= said.size &&
+                       memcmp(hold->text.data + hold->text.size - said.size,
+                              said.data, said.size) == 0));
+}
+
 enum ts_code guard_say(struct engine_context *engine, const struct hold *hold,
                        struct ts_err *err)
 {
@@ -119,7 +137,9 @@ enum ts_code guard_say(struct engine_context *engine, const struct hold *hold,
         code = name_of(engine->state.mv, reason, &arena, &name, err);
     }
     if (code == TS_OK) {
-        guard_sentence(reason, &budget, name, text);
+        guard_sentence(reason, &budget, name,
+                       held_unread(engine, hold, &budget) ? unread : NULL,
+                       text);
         code = hold_say(engine->state.mv, hold->id, text, err);
     }
     ts_arena_done(&arena);

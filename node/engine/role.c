@@ -96,8 +96,7 @@ enum ts_code role_activate(struct engine *engine,
     }
     engine->role = ENGINE_ACTIVE;
     engine->due = ts_time_now();
-    engine->full_at =
-        context->inherited.hold_deletions ? 0 : engine_complete_at(engine);
+    engine->full_at = engine_complete_at(engine);
     engine_lock(engine);
     engine->snapshot.epoch = activation->epoch;
     engine_unlock(engine);

@@ -200,6 +200,27 @@ class Takeover(TakeoverCase):
         self.assertEqual(1, len(self.new_writes()))
         self.assertInStep()
 
+    def test_who_accepts_data_loss_exports_at_once_with_every_deletion_held(self):
+        leaver = self.hire()
+        self.half.settle()
+        self.half.kill()
+        self.dismiss(leaver)
+        self.hire()
+        self.since = len(self.lab.writes())
+        self.lab.fault("status", {"method": "GET", "path": "/Groups"}, status=403)  # nothing can be read to its end
+        self.half = self.start(self.node)
+        self.half.activate(2, crashed=True, reconcile_first=True, accept_data_loss=True)
+        wait_until(lambda: [row["method"] for row in self.new_writes()] == ["POST"], "the newcomer is exported")
+        self.lab.reset()
+        self.assertEqual(3, self.half.ask("sync", wait=True, full=True)["code"])
+        self.assertEqual(["POST"], [row["method"] for row in self.new_writes()])
+        holds = self.half.ask("hold-list")["result"]["holds"]
+        self.assertEqual(["1 user would be deleted: held because a takeover went on before both sides had been read"],
+                         [hold["text"] for hold in holds])
+        self.half.ask("approve", hash=holds[0]["hash"], who="operator", reason="seen")
+        self.half.settle()
+        self.assertInStep()
+
     def test_hints_are_judged_by_what_both_sides_show(self):
         """Somebody changed the target behind our back; a hint alone leads to nothing but a reading."""
         user = self.lab.scim("GET", "/Users?count=1").body["Resources"][0]
