@@ -13,7 +13,8 @@ sys.path.insert(0, "tests/lib")
 import csource  # noqa: E402
 
 HELP = {"tools/man/twinsync.1": ["build/debug/twinsync", "--help"],
-        "tools/man/twinsyncd.8": ["build/debug/twinsyncd", "--help"]}
+        "tools/man/twinsyncd.8": ["build/debug/twinsyncd", "--help"],
+        "tools/man/twinsync-witness.8": ["build/debug/twinsync-witness", "--help"]}
 
 
 def malformed(root):
