@@ -207,6 +207,7 @@ static void on_applied(struct follower_step *step)
         err->code == TS_E_CONFLICT) {
         follower_tell(step, "replica-differs", err->text);
         follower->fork_known = false;
+        follower->fork = (struct journal_position){ .generation = 0 };
         follower_part(step, FRAME_UNKNOWN);
         return;
     }

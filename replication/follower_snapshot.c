@@ -71,16 +71,21 @@ void follower_part(struct follower_step *step, enum frame_divergence why)
 {
     struct follower *follower = step->follower;
     bool state = follower->applied.generation > 0;
+    bool wrote = follower->wrote.epoch > 0 &&
+                 follower->wrote.epoch >= follower->applied.epoch;
+    /* Who only followed and was away during a first load has nothing to lose.
+     */
+    bool outdated =
+        !wrote && follower->applied.generation < follower->fork.generation;
     follower_drop_queue(follower);
-    follower->keep = state && why == FRAME_UNKNOWN;
+    follower->keep = state && why == FRAME_UNKNOWN && !outdated;
     if (follower->keep) {
         follower_tell(
             step, "diverged",
             "this state is not a part of the active node's history: it is "
             "kept aside and replaced by a snapshot");
     }
-    if (TS_RULE(TAIL_FIRST) && follower->keep && follower->wrote.epoch > 0 &&
-        follower->wrote.epoch >= follower->applied.epoch) {
+    if (TS_RULE(TAIL_FIRST) && follower->keep && wrote) {
         follower_go(step, FOLLOWER_HINTING);
         struct ship_job *job = follower_ask_job(step, SHIP_HINTS);
         job->at = follower->fork;

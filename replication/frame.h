@@ -91,7 +91,8 @@ struct frame_applied {
 struct frame_diverged {
     enum frame_divergence why;
     bool fork_known;
-    struct journal_position fork; /* the last that both have in common */
+    struct journal_position fork; /* the last that both have in common; where
+                                     it is not known: only the generation */
 };
 struct frame_offer {
     struct frame_id id;

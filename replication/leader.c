@@ -218,6 +218,7 @@ static void part(struct leader_step *step, enum frame_divergence why)
     const struct ship_result *result = step->event->result;
     struct frame *frame = leader_say(step, FRAME_DIVERGED);
     frame->diverged.why = why;
+    frame->diverged.fork.generation = step->leader->own.generation;
     if (why == FRAME_UNKNOWN && result->answer.fork_known) {
         frame->diverged.fork_known = true;
         frame->diverged.fork = result->answer.fork;

@@ -360,10 +360,16 @@ static void a_new_generation_reaches_the_follower_as_a_snapshot(void **s)
     couple_assert_equal(&couple);
     assert_int_equal(couple_at(&couple, 1).generation, 2);
     assert_int_equal(couple.sent[FRAME_OFFER], 2);
-    assert_null(strstr(couple.nodes[1].told, "diverged"));
     couple_change(&couple, 0);
     assert_true(couple_settle(&couple, 60000));
     couple_assert_equal(&couple);
+
+    couple_cut(&couple, true); /* the next one comes while it is away */
+    couple_reload(&couple, 0, 3);
+    couple_cut(&couple, false);
+    assert_true(couple_settle(&couple, 60000));
+    couple_assert_equal(&couple);
+    assert_null(strstr(couple.nodes[1].told, "diverged"));
 }
 
 #define WITH(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
