@@ -255,7 +255,7 @@ static enum ts_code find_nodes(const struct config *config,
     for (uint32_t i = 0; i < config->nodes_count; i++) {
         if (strcmp(config->nodes[i].name, config->this_node) == 0) {
             pairing->endpoint = config->nodes[i].endpoint;
-        } else {
+        } else if (pairing->peer == NULL) {
             pairing->peer = config->nodes[i].name;
         }
     }

@@ -46,7 +46,7 @@ static enum ts_code find_nodes(const struct config *config,
         const struct config_member *node = &config->nodes[i];
         if (strcmp(node->name, config->this_node) == 0) {
             pairing->endpoint = node->endpoint;
-        } else {
+        } else if (pairing->peer == NULL) {
             pairing->peer = node->name;
         }
         if (node->certificate != NULL) {
