@@ -173,6 +173,20 @@ static void an_exporter_that_hangs_loses_the_lease(void **state)
     }
 }
 
+static void an_exporter_that_hangs_again_and_again_is_held(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    world_kill(world, 1); /* nobody else can */
+    world->nodes[0].hangs = true;
+    world_run(world, 800000);
+    struct register_value value;
+    world_value(world, &value);
+    world_told(world, value.epoch == 4); /* three retakes, then it waits */
+    assert_int_equal(world_role(world, 0), MEMBER_STANDBY);
+    world_free(world);
+}
+
 static void a_start_waits_before_it_reaches_out(void **state)
 {
     (void) state;
@@ -356,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_standby_counts_from_the_change_that_it_saw),
         cmocka_unit_test(a_frozen_holder_wakes_as_standby),
         cmocka_unit_test(an_exporter_that_hangs_loses_the_lease),
+        cmocka_unit_test(an_exporter_that_hangs_again_and_again_is_held),
         cmocka_unit_test(a_start_waits_before_it_reaches_out),
         cmocka_unit_test(a_single_voter_waits_for_nobody),
         cmocka_unit_test(a_graceful_stop_hands_over_at_once),

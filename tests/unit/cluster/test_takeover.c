@@ -199,6 +199,31 @@ static void a_claim_that_lands_late_is_ours(void **state)
     world_free(world);
 }
 
+static void a_stop_leaves_a_claim_in_doubt_to_whoever_comes_next(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    struct world_node *beta = &world->nodes[1];
+    world_kill(world, 0);
+    beta->reg = WORLD_REGISTER_SILENT_LATE;
+    while (!beta->has_late) {
+        world_run(world, 20);
+    }
+    world_command(world, 1, MEMBER_COMMAND_RELEASE, NULL);
+    assert_int_equal(world_role(world, 1), MEMBER_STOPPED);
+    assert_int_equal(beta->unmints, 0);
+    world_land(world, 1);
+    world_value(world, &value);
+    assert_int_equal(value.epoch, 2); /* it is listed, to be fenced */
+    assert_int_equal(value.principal_count, 2);
+    world_kill(world, 1);
+    world_start(world, 0);
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 60000));
+    world_value(world, &value);
+    assert_int_equal(value.principal_count, 1);
+    world_free(world);
+}
+
 static void a_mint_that_fails_is_tried_again(void **state)
 {
     (void) state;
@@ -403,6 +428,7 @@ int main(void)
         cmocka_unit_test(a_claim_whose_answer_is_lost_is_read_back),
         cmocka_unit_test(a_claim_that_was_dropped_is_not_assumed),
         cmocka_unit_test(a_claim_that_lands_late_is_ours),
+        cmocka_unit_test(a_stop_leaves_a_claim_in_doubt_to_whoever_comes_next),
         cmocka_unit_test(a_mint_that_fails_is_tried_again),
         cmocka_unit_test(an_engine_that_cannot_start_gives_the_lease_back),
         cmocka_unit_test(a_candidate_that_is_behind_reads_both_sides_first),
