@@ -188,8 +188,12 @@ bool cluster_gate_may_export(struct cluster_gate *gate, struct ts_time deadline)
 void cluster_gate_tick(struct cluster_gate *gate)
 {
     lock(gate);
+    bool first = !gate->signs.ticked; /* since the reactor looked */
     gate->signs.ticked = true;
     unlock(gate);
+    if (first) { /* a renewal may wait for nothing else */
+        wake_reactor(gate);
+    }
 }
 
 /* With the lock held, which is given up meanwhile. */
