@@ -71,7 +71,7 @@ BINS  := $(if $(wildcard node/daemon/main.c),$(B)/twinsyncd) \
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm sim sim-build sim-mutations model demo bench \
+.PHONY: all units fuzzers drivers benches check asan tsan tidy fuzz mutations storm sim sim-build sim-mutations model fault demo bench \
         lab-up lab-down install deb setup clean help FORCE
 
 all: $(BINS)                         ## build the daemon and the command line tool
@@ -177,6 +177,9 @@ storm: setup                         ## SEEDS=100 random storms of changes with 
 	@$(MAKE) --no-print-directory V=debug all
 	@tests/storm --seeds $(SEEDS) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
 
+fault: setup                         ## the campaign against a pair: cuts, kills, freezes, losses, each judged
+	@$(MAKE) --no-print-directory V=debug all
+	@$(RUN) -j 1 fault
 sim-build:
 	@$(MAKE) --no-print-directory V=sim build/sim/simulate
 sim: sim-build                       ## SEEDS=100 simulated histories of a pair, dense with faults; SEED=first of them
