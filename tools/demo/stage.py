@@ -76,13 +76,17 @@ class Lab:
         """The provider's log lines of requests to change something, each
         operation of a Bulk request for itself."""
         found = []
+        for line in self.rows(since):
+            if line["method"] in WRITES and "/.search" not in line["path"]:
+                found += line.get("bulk") or [line]
+        return found
+
+    def rows(self, since=0):
+        """The provider's log, from that line on."""
         with contextlib.suppress(FileNotFoundError):
             with open(self.env["scim_log"]) as log:
-                for text in log.read().split("\n")[since:-1]:
-                    line = json.loads(text)
-                    if line["method"] in WRITES and "/.search" not in line["path"]:
-                        found += line.get("bulk") or [line]
-        return found
+                return [json.loads(text) for text in log.read().split("\n")[since:-1]]
+        return []
 
     def log_lines(self):
         with contextlib.suppress(FileNotFoundError):

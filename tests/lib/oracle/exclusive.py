@@ -157,11 +157,13 @@ def judge(provider_rows, oauth_rows=(), resources=(), confirmed=None, shared=())
         "anonymous": anonymous(provider_rows, {request.client for request in requests if request.client}),
         "anchors": anchors(resources),
     }
+    highest = max((request.epoch for request in requests), default=0)
+    old = {request.client for request in requests if request.client and request.epoch < highest} - set(shared)
     return {
         "requests": len(requests), "writes": sum(request.writes for request in requests),
         "epochs": sorted({request.epoch for request in requests}),
         "epochs_monotone": not (faults["admissions"] or faults["effects"] or faults["identities"]),
-        "old_credential_refused": not faults["fenced"], "clients_deleted": sorted(gone),
+        "old_credential_refused": bool(old) and old <= set(gone) and not faults["fenced"], "clients_deleted": sorted(gone),
         "duplicates": len(faults["anchors"]), "takeovers": takeovers(requests),
         "faults": {name: found for name, found in faults.items() if found},
     }
