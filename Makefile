@@ -242,7 +242,8 @@ install: all                         ## binaries, manual, completion, systemd un
 	    install -D -m 644 $$page $(DATA)/man/man$$section/$${page##*/}; done
 	install -d $(DATA)/bash-completion/completions $(UNITDIR)
 	$(B)/twinsync completion bash >$(DATA)/bash-completion/completions/twinsync
-	sed 's,@PREFIX@,$(PREFIX),' tools/packaging/twinsyncd.service >$(UNITDIR)/twinsyncd.service
+	set -e; for unit in twinsyncd twinsync-witness; do \
+	    sed 's,@PREFIX@,$(PREFIX),' tools/packaging/$$unit.service >$(UNITDIR)/$$unit.service; done
 	install -D -m 644 tools/packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/twinsync.conf
 MAN := $(wildcard tools/man/*.[1-8])
 deb:                                 ## a Debian package in build/deb

@@ -45,7 +45,8 @@ class Witness:
     """The third computer: who may export is written down there."""
 
     def __init__(self, place, port):
-        self.folder, self.log = os.path.join(place, "witness"), os.path.join(place, "witness.log")
+        self.folder = os.path.abspath(os.path.join(place, "witness"))
+        self.log = os.path.join(place, "witness.log")
         self.endpoint = "tcp://127.0.0.1:%d" % port
         self.certificate = os.path.abspath(os.path.join(place, "witness.cert"))
         self.process = None
@@ -127,6 +128,17 @@ class Pair:
 
     def await_role(self, node, role):
         await_that(lambda: node.role() == role, "the node is %s; see %s" % (role, node.log))
+
+    def await_register(self, node):
+        """It has read the register, and there is nothing in it."""
+        await_that(lambda: "empty" in (node.status()["lease"]["register_text"] or ""), "the register is read")
+
+    def await_ready(self, node):
+        """It could take over at this moment, if nobody held the lease; nothing is on one computer only."""
+        def ready():
+            closed = [gate["name"] for gate in node.ask("explain")["gates"] if not gate["ok"]]
+            return closed == ["lease"] and self.alpha.status()["replication"]["protected"]
+        await_that(ready, "the standby is ready; see twinsync explain")
 
     def await_equal(self):
         await_that(lambda: self.alpha.holds() and self.alpha.holds() == self.beta.holds(), "both hold the same")
