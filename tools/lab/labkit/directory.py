@@ -9,7 +9,7 @@ import subprocess
 import ldap
 
 from . import certificates, population, processes
-from .layout import BASE, BRANCH, LabError
+from .layout import BASE, BRANCH, REGISTER, REGISTER_CLUSTER, REGISTER_NODES, LabError
 
 SESSIONLOGS = ("none", "memory", "accesslog")
 LIMITED_ENTRIES = 100
@@ -65,6 +65,15 @@ rootdn cn=admin,ou=service,{base}
 index objectClass,entryUUID,entryCSN eq
 access to * by dn.children="ou=service,{base}" read by * none
 overlay syncprov
+
+database mdb
+suffix {register}
+directory {dir}/register
+maxsize 67108864
+rootdn cn=admin,ou=service,{base}
+access to attrs=userPassword by anonymous auth by * none
+access to dn.one="{register}" attrs=description by dn.children="{register}" write by * none
+access to * by dn.children="{register}" read by * none
 """
 
 ACCESSLOG = """\
@@ -101,7 +110,7 @@ def write_config(layout):
     sessionlog, overlay = SESSIONLOG[kind]
     folder = layout.path("slapd")
     certificate, key = certificates.server_files(layout.path("tls"), layout.settings["certificates"]["slapd"])
-    known = {"dir": folder, "base": BASE, "branch": BRANCH, "maxsize": MAXSIZE_BYTES}
+    known = {"dir": folder, "base": BASE, "branch": BRANCH, "register": REGISTER, "maxsize": MAXSIZE_BYTES}
     text = CONFIG.format(
         tls=layout.path("tls"), certificate=certificate, key=key, limited=LIMITED_ENTRIES,
         uid=os.getuid(), gid=os.getgid(), sessionlog=sessionlog, overlay=overlay,
@@ -123,17 +132,29 @@ OPERATIONAL = ("structuralObjectClass", "entryUUID", "entryCSN", "creatorsName",
                "modifyTimestamp", "contextCSN")
 
 
+def register_entries(layout):
+    """An account for each node of a pair, and the entry that keeps their register."""
+    yield REGISTER, [("objectClass", "dcObject"), ("objectClass", "organization"), ("dc", "register"),
+                     ("o", "Register")]
+    for node in REGISTER_NODES:
+        yield f"cn={node},{REGISTER}", [
+            ("objectClass", "organizationalRole"), ("objectClass", "simpleSecurityObject"), ("cn", node),
+            ("userPassword", hashed(layout.read_secret(f"register-{node}.password")))]
+    yield f"cn={REGISTER_CLUSTER},{REGISTER}", [("objectClass", "applicationProcess"), ("cn", REGISTER_CLUSTER)]
+
+
 def seed(layout):
-    """Fill both databases from the generator, offline."""
+    """Fill the databases offline: two from the generator, and the register's."""
     folder = layout.path("slapd")
-    for name in ("data", "branch"):
+    for name in ("data", "branch", "register"):
         os.makedirs(f"{folder}/{name}", exist_ok=True)
     write_config(layout)
     accounts = {name: hashed(layout.read_secret(f"{name}.password"))
                 for name in ("admin", "sync", "limited", "weak")}
     settings = layout.settings
     plan = population.Population(settings["seed"], settings["people"], settings["groups"])
-    for suffix, name, entries in ((BASE, "seed", plan.entries(accounts)), (BRANCH, "branch-seed", plan.branch_entries())):
+    for suffix, name, entries in ((BASE, "seed", plan.entries(accounts)), (BRANCH, "branch-seed", plan.branch_entries()),
+                                  (REGISTER, "register-seed", register_entries(layout))):
         with open(f"{folder}/{name}.ldif", "w", encoding="ascii") as file:
             population.write_ldif(entries, file)
         run_tool("/usr/sbin/slapadd", "-q", "-w", "-b", suffix, "-f", f"{folder}/slapd.conf", "-l", f"{folder}/{name}.ldif")
@@ -163,7 +184,7 @@ def start(layout):
 def copy_data(source, target):
     """A backup or a restore: slapd must be stopped. The files are mostly holes."""
     os.makedirs(target, exist_ok=True)
-    for name in ("data", "branch", "accesslog"):
+    for name in ("data", "branch", "register", "accesslog"):
         shutil.rmtree(os.path.join(target, name), ignore_errors=True)
         if os.path.exists(os.path.join(source, name)):
             run_tool("cp", "-a", "--sparse=always", os.path.join(source, name), target)

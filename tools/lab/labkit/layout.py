@@ -13,6 +13,9 @@ import tempfile
 
 BASE = "dc=example,dc=org"
 BRANCH = "dc=branch,dc=example,dc=net"  # a second database, outside the base
+REGISTER = "dc=register"  # a third, for the register of a pair and its accounts
+REGISTER_NODES = ("alpha", "beta")
+REGISTER_CLUSTER = "demo"
 PORTS = ("ldap", "ldaps", "oauth", "oauth_control", "scim", "scim_control")
 SOCKET_PATH_MAX = 100
 PORT_RANGE = (20000, 30000)  # below the kernel's ephemeral ports
@@ -142,6 +145,15 @@ class Layout:
             "scim_log": self.path("scim", "requests.jsonl"),
             "oauth_log": self.path("oauth", "requests.jsonl"),
         }
+        env["register_dn"] = f"cn={REGISTER_CLUSTER},{REGISTER}"
+        for node in REGISTER_NODES:
+            env[f"register_{node}_dn"] = f"cn={node},{REGISTER}"
+            env[f"register_{node}_password_file"] = self.secret(f"register-{node}.password")
+        if "etcd" in self.settings["ports"]:
+            env["etcd_url"] = f"https://127.0.0.1:{ports['etcd']}"
+            env["etcd_key"] = f"twinsync/{REGISTER_CLUSTER}"
+            for node in REGISTER_NODES:
+                env[f"etcd_{node}_password_file"] = self.path("etcd", f"{node}-password")
         for account in ("admin", "sync", "limited", "weak"):
             env[f"{account}_dn"] = f"cn={account},ou=service,{BASE}"
             env[f"{account}_password_file"] = self.secret(f"{account}.password")

@@ -11,7 +11,7 @@ import ssl
 import urllib.request
 
 from . import certificates, processes
-from .layout import LabError, write_private
+from .layout import REGISTER_NODES, LabError, write_private
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOKEN_SECONDS = 300
@@ -57,7 +57,8 @@ def ec_jwk(key_file):
 def make_secrets(layout):
     os.makedirs(layout.path("secrets"), mode=0o700, exist_ok=True)
     names = ["admin.password", "sync.password", "limited.password", "weak.password", "sync.secret",
-             "sync-post.secret", "resource-server.secret", "registration.token", "cookie.key"]
+             "sync-post.secret", "resource-server.secret", "registration.token", "cookie.key",
+             *(f"register-{node}.password" for node in REGISTER_NODES)]
     for name in names:
         write_private(layout.secret(name), secrets.token_urlsafe(32) + "\n")
     names = [layout.secret(name) for name in ("issuer.key", "sync-rsa.key")]
