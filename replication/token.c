@@ -27,7 +27,8 @@ enum ts_code token_format(const struct join_token *token,
     memcpy(sealed, bytes.data, bytes.size);
     memcpy(sealed + bytes.size, hash.bytes, CHECK_SIZE);
 
-    char *at = text + sprintf(text, "%s", PREFIX);
+    char *at = text + strlen(PREFIX);
+    memcpy(text, PREFIX, strlen(PREFIX));
     int size = EVP_EncodeBlock((unsigned char *) at, sealed,
                                (int) (bytes.size + CHECK_SIZE));
     for (int i = 0; i < size; i++) {

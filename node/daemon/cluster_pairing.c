@@ -86,9 +86,9 @@ static void work(struct errand *errand)
  */
 
 static void record(struct cluster_pairing *self, const char *event,
-                   json_t *fields)
+                   const char *actor, json_t *fields)
 {
-    self->options.record(self->options.context, event, fields);
+    self->options.record(self->options.context, event, actor, fields);
 }
 
 static enum ts_code admit_guest(struct cluster_pairing *self,
@@ -139,10 +139,9 @@ static void invited(struct cluster_pairing *self, struct task *task)
         return;
     }
     when(task->invitation.expires, expires);
-    record(self, "token-created",
-           json_pack("{s:s, s:s, s:s, s:s}", "node", self->pairing.peer,
-                     "expires", expires, "who", task->who, "reason",
-                     task->reason));
+    record(self, "token-created", task->who,
+           json_pack("{s:s, s:s, s:s}", "node", self->pairing.peer, "expires",
+                     expires, "reason", task->reason));
     control_reply_finish(
         reply, CONTROL_DONE,
         json_pack("{s:s, s:s, s:s, s:s, s:s}", "token", task->invitation.token,
@@ -168,11 +167,11 @@ static void served(struct cluster_pairing *self, struct task *task)
     link_reply(self->options.link, task->guest,
                ts_slice(result->reply.data, result->reply.size));
     if (result->is_met) {
-        record(self, "node-joined",
+        record(self, "node-joined", "daemon",
                json_pack("{s:s, s:s, s:s}", "node", result->peer.name, "key",
                          result->peer.public_key, "address", task->address));
     } else {
-        record(self, "join-refused",
+        record(self, "join-refused", "daemon",
                json_pack("{s:s, s:s}", "address", task->address, "why",
                          result->refusal));
     }
@@ -387,7 +386,8 @@ static enum ts_code read_args(const json_t *args, struct task *task,
                        PAIRING_LIFETIME_MIN_S,
                        (long long) PAIRING_LIFETIME_MAX_S);
     }
-    (void) snprintf(task->who, sizeof task->who, "%s", who == NULL ? "" : who);
+    (void) snprintf(task->who, sizeof task->who, "%s",
+                    who == NULL ? "operator" : who);
     (void) snprintf(task->reason, sizeof task->reason, "%s",
                     reason == NULL ? "" : reason);
     return TS_OK;

@@ -35,7 +35,8 @@ struct cluster_pairing_options {
      * pair's key. */
     void (*prepared)(void *context);
     /* For the history; `fields` is the callee's. */
-    void (*record)(void *context, const char *event, json_t *fields);
+    void (*record)(void *context, const char *event, const char *actor,
+                   json_t *fields);
     void *context;
 };
 

@@ -322,10 +322,11 @@ static void on_prepared(void *context)
     }
 }
 
-static void on_record(void *context, const char *event, json_t *fields)
+static void on_record(void *context, const char *event, const char *actor,
+                      json_t *fields)
 {
     struct cluster *c = context;
-    engine_record(c->engine, event, "daemon", fields, cluster_store_forget());
+    engine_record(c->engine, event, actor, fields, cluster_store_forget());
 }
 
 static enum ts_code start_pairing(struct cluster *c, struct ts_err *err)

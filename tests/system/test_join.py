@@ -83,6 +83,8 @@ class Joining(JoinTestCase):
 
     def test_what_does_not_fit_is_refused_with_a_sentence(self):
         token = self.token()
+        for words, piece in ((("--for", "30s"), "it may be valid for 60 s to"), (("--for", "8d"), "604800 s")):
+            self.assertRefused(self.pair.alpha.twinsync("token", "create", *words), 2, piece)
         altered = token[:40] + ("A" if token[40] != "A" else "B") + token[41:]
         self.assertRefused(self.join("join", "--token", altered), 2, "incomplete or was altered")
         with open(self.pair.beta.config_file, encoding="utf-8") as file:
