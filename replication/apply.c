@@ -6,6 +6,9 @@
 #include "replication/journal_write.h"
 #include "replication/level.h"
 
+/* Trims behind one batch: they drop more than it adds. */
+#define TRIMS_MAX 4
+
 /* A batch under way: what becomes the journal's when it is durable. */
 struct applying {
     struct journal *journal;
@@ -183,6 +186,22 @@ static void take_over(const struct applying *applying)
     }
 }
 
+/* A4: not behind each batch, because each trim is a transaction of its own. A
+ * failure is no news for who sent the rows: they are durable. */
+static void trim(struct journal *journal)
+{
+    const struct journal_options *options = &journal->options;
+    struct ts_err ignored;
+    bool more =
+        journal->extent.rows > options->rows_max + options->rows_max / 8 ||
+        journal->extent.size > options->size_max + options->size_max / 8;
+    for (int i = 0; more && i < TRIMS_MAX; i++) {
+        if (journal_trim(journal, &more, &ignored) != TS_OK) {
+            return;
+        }
+    }
+}
+
 enum ts_code journal_apply(struct journal *journal,
                            const struct journal_item *items, size_t count,
                            struct ts_err *err)
@@ -207,5 +226,6 @@ enum ts_code journal_apply(struct journal *journal,
         return code;
     }
     take_over(&applying);
+    trim(journal);
     return TS_OK;
 }

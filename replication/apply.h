@@ -11,6 +11,8 @@
  *       what we computed from our own rows. Otherwise nothing of the batch is
  *       made, and this state must be replaced.
  *   A3  nothing of an epoch below the one we have seen is made.
+ *   A4  the journal is trimmed here too: it passes its limits by an eighth at
+ *       most, and one batch.
  */
 #ifndef REPLICATION_APPLY_H
 #define REPLICATION_APPLY_H

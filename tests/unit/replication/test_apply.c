@@ -34,9 +34,12 @@ static void must(enum ts_code code)
     }
 }
 
+static int64_t rows_max; /* 0: the product's */
+
 static void open_store(struct store *store, const char *at)
 {
-    const struct journal_options options = { .tables = &sample_tables };
+    const struct journal_options options = { .tables = &sample_tables,
+                                             .rows_max = rows_max };
     must(db_open(at, DB_DURABLE, &sample_schema, &store->db, &err));
     must(journal_open(&store->db, &options, &store->journal, &err));
 }
@@ -244,6 +247,20 @@ static void sums_are_believed_when_the_rule_is_off(void **s)
         TS_E_CORRUPT);
 }
 
+static void the_followers_journal_is_bounded_too(void **s)
+{
+    (void) s;
+    close_store(&follower);
+    rows_max = 2;
+    open_store(&follower, path);
+    rows_max = 0;
+    for (size_t i = 0; i < item_count; i++) {
+        must(journal_apply(follower.journal, &items[i], 1, &err));
+        assert_in_range(journal_extent(follower.journal).rows, 1, 2);
+    }
+    is_the_leader();
+}
+
 /* Fail the k-th call of the disk; true when there was none to fail. */
 static bool fail_at(int k, enum fault_kind kind)
 {
@@ -303,6 +320,7 @@ int main(void)
         WITH(a_row_of_a_lower_epoch_is_refused),
         WITH(a_row_whose_sums_are_not_ours_is_refused),
         WITH(a_row_that_drifted_is_found_where_it_is_touched),
+        WITH(the_followers_journal_is_bounded_too),
         WITH(sums_are_believed_when_the_rule_is_off),
         cmocka_unit_test(whatever_the_disk_does_a_batch_is_whole_or_not_at_all),
     };
