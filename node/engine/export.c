@@ -502,6 +502,11 @@ static enum ts_code conclude(struct export_run *run,
     *ret_end = run->ended                         ? EXPORT_STOPPED
                : left->due > 0 || left->doubt > 0 ? EXPORT_PARTIAL
                                                   : EXPORT_COMPLETE;
+    if (run->ended && run->why->code == TS_OK) {
+        (void) ts_fail(run->why, TS_E_CANCELLED, 0,
+                       "the export was cut off: this node stops, or gives the "
+                       "lease up");
+    }
     if (run->ended) {
         *err = *run->why;
         return TS_OK;

@@ -6,6 +6,8 @@ import sys
 import os
 import unittest
 
+import ldap.modlist
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import wait_until  # noqa: E402
@@ -16,7 +18,23 @@ class Unprotected(unittest.TestCase):
     def setUp(self):
         self.pair = Pair(people=40, groups=3)
         self.addCleanup(self.pair.close)
+        self.known = self.hire("known")
         self.pair.wait_in_step()
+        self.pair.wait_equal()
+
+    def hire(self, uid):
+        name = f"uid={uid},ou=people,{self.pair.lab.env['base']}"
+        directory = self.pair.lab.ldap()
+        directory.add_s(name, ldap.modlist.addModlist({
+            "objectClass": [b"inetOrgPerson"], "uid": [uid.encode()], "cn": [uid.encode()], "sn": [b"New"],
+            "mail": [f"{uid}@example.org".encode()]}))
+        directory.unbind_s()
+        return name
+
+    def dismiss(self, name):
+        directory = self.pair.lab.ldap()
+        directory.delete_s(name)
+        directory.unbind_s()
 
     def assertExclusive(self):
         verdict = self.pair.judge()
@@ -45,7 +63,7 @@ class Unprotected(unittest.TestCase):
         pair.lab.change(seed=12, count=30)
         pair.wait_in_step()
         pair.alpha.kill()
-        pair.lab.change(seed=13, count=10)
+        self.dismiss(self.known)
         pair.beta.start()
         pair.wait_role(pair.beta, "active")
         self.assertIn("reconcile_first=1", pair.beta.log())
