@@ -1,0 +1,50 @@
+#!/usr/bin/python3
+"""Nothing is exported while the old node's credential may work."""
+
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+
+from fenced_pair import PairTestCase  # noqa: E402
+from lab import wait_until  # noqa: E402
+
+
+class Fencing(PairTestCase):
+    def test_each_epoch_writes_as_its_own_client_and_the_one_before_is_deleted(self):
+        [first] = self.clients()
+        self.pair.alpha.kill()
+        self.add("after-one")
+        wait_until(lambda: self.stored("after-one"), "the standby exports")
+        self.pair.alpha.start()
+        self.pair.wait_role(self.pair.alpha, "standby")
+        self.pair.wait_equal()
+        self.pair.beta.kill()
+        self.add("after-two")
+        wait_until(lambda: self.stored("after-two"), "the first exports again")
+        self.assertEqual(len(set(self.clients())), 3)
+        self.assertEqual([client for client in self.clients() if client in self.deleted()], self.clients()[:2])
+        self.assertEqual(first, self.clients()[0])
+        self.assertNoFaults()
+
+    def test_while_old_tokens_are_admitted_nothing_is_exported_and_it_is_said_why(self):
+        [old] = self.clients()
+        self.lab.set_options("oauth", token_lag_seconds=4)
+        self.pair.alpha.kill()
+        self.add("waits")
+        self.pair.wait_role(self.pair.beta, "fencing")
+        told = wait_until(lambda: next((text for text in [self.pair.beta.twinsync("explain").stdout]
+                                        if "still admitted" in text), None), "explain says what it waits for")
+        self.assertIn("confirmed in", told)
+        self.assertEqual(self.stored("waits"), [])
+        wait_until(lambda: self.stored("waits"), "the fence is confirmed")
+        reads = [row for row in self.lab.requests() if row["path"].endswith("?startIndex=1&count=1")]
+        last = max(row["received_us"] for row in reads if row.get("client") == old)
+        first = min(row["received_us"] for row in self.lab.writes() if row.get("client") not in (None, old) and row["op"])
+        self.assertGreater(first, last)
+        self.assertNoFaults()
+
+
+if __name__ == "__main__":
+    unittest.main()
