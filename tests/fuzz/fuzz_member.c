@@ -282,16 +282,17 @@ static void cooperate(struct world *world)
         { MEMBER_DO_ACTIVATE, MEMBER_ACTIVATED, 0 },
         { MEMBER_DO_DEACTIVATE, MEMBER_DEACTIVATED, 0 },
     };
-    happen(world, MEMBER_TICK, 0);
+    happen(world, (uint8_t) MEMBER_TICK, 0);
     for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         if (world->asked[answers[i].asked]) {
             world->asked[answers[i].asked] = false;
             bool empty =
                 answers[i].answer == MEMBER_READ && world->stored_size == 0;
-            happen(world, answers[i].answer, empty ? 8 : answers[i].detail);
+            happen(world, (uint8_t) answers[i].answer,
+                   empty ? 8 : answers[i].detail);
         }
     }
-    happen(world, MEMBER_PROGRESS, 0);
+    happen(world, (uint8_t) MEMBER_PROGRESS, 0);
 }
 
 /* Time passes to just behind the next deadline, or by a jump. */

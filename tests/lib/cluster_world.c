@@ -1,5 +1,7 @@
 #include "tests/lib/cluster_world.h"
 
+#include "tests/lib/test.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -567,7 +569,7 @@ void world_told(const struct world *world, bool ok)
     if (!ok) {
         (void) fprintf(stderr, "%s", world->log);
     }
-    assert(ok);
+    assert_true(ok);
 }
 
 struct world *world_pair(void)
@@ -578,12 +580,12 @@ struct world *world_pair(void)
     world_run(world, 1000);
     world_command(world, 0, MEMBER_COMMAND_INIT, NULL);
     bool active = world_until(world, 0, MEMBER_ACTIVE, 60000);
-    assert(active);
+    world_told(world, active);
     world_start(world, 1);
     world_run(world, 1000);
     world_command(world, 0, MEMBER_COMMAND_ADMIT, "beta");
     bool standby = world_until(world, 1, MEMBER_STANDBY, 60000);
-    assert(standby);
+    world_told(world, standby);
     world_run(world, 30000);
     return world;
 }
