@@ -154,6 +154,8 @@ static bool slot_set_up(struct slot *slot)
         return false;                                        \
     }
     SET(CURLOPT_NOSIGNAL, 1L)
+    /* A name server that is silent does not hold up the end of a request. */
+    SET(CURLOPT_QUICK_EXIT, 1L)
     SET(CURLOPT_PROTOCOLS_STR, protocols)
     SET(CURLOPT_FOLLOWLOCATION, 0L)
     SET(CURLOPT_PROXY, "")
