@@ -421,7 +421,9 @@ static void assert_state(const struct member *member, uint64_t epoch_before)
     assert(member->facts.epoch >= epoch_before); /* M6 */
     assert(!member_is_holder_role(member->role) || member->lease.held);
     assert(!member->lease.held || member_is_holder_role(member->role));
-    if (member_gate(member).open) { /* M1 */
+    struct member_gate gate = member_gate(member);
+    assert(!gate.open || gate.held || !TS_RULE(PUBLISH_FIRST)); /* M1 */
+    if (gate.open && gate.held) {
         assert(member->lease.epoch == member->facts.epoch);
     }
     bool is_told =

@@ -165,6 +165,7 @@ static void answer_mint(struct world *world, int node,
     struct world_node *n = &world->nodes[node];
     struct register_principal *made = &n->slow_principal;
     n->mints++;
+    n->reenabled |= effect->mint.again != NULL;
     memset(made, 0, sizeof *made);
     made->epoch = effect->mint.epoch;
     made->kind = REGISTER_KIND_OAUTH;

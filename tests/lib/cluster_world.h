@@ -51,6 +51,7 @@ struct world_node {
     char answer[MEMBER_TEXT_SIZE];
     int token_ok, token_no, mints, unmints, fences, swaps, grants, refusals;
     uint64_t generation_ok;
+    bool reenabled; /* asked to enable an old principal again */
     char refusal[MEMBER_TEXT_SIZE];
 };
 

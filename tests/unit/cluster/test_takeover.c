@@ -121,6 +121,44 @@ static void each_epoch_has_a_principal_of_its_own(void **state)
     world_free(world);
 }
 
+static void a_principal_is_published_before_it_is_used(void **state)
+{
+    (void) state;
+    for (int broken = 0; broken < 2; broken++) {
+        struct world *world = world_pair();
+        struct world_node *beta = &world->nodes[1];
+        world_kill(world, 0);
+        beta->reg = WORLD_REGISTER_DROPPED;
+        if (broken) {
+            ts_rule_disable(TS_RULE_PUBLISH_FIRST);
+        }
+        world_run(world, 20000);
+        assert_true(beta->mints > 0);
+        assert_int_equal(beta->has_activation, broken);
+        ts_rules_restore();
+        world_free(world);
+    }
+}
+
+static void what_was_fenced_is_never_enabled_again(void **state)
+{
+    (void) state;
+    for (int broken = 0; broken < 2; broken++) {
+        struct world *world = world_pair();
+        world_command(world, 0, MEMBER_COMMAND_FAILOVER, NULL);
+        world_told(world, world_until(world, 1, MEMBER_ACTIVE, 2000));
+        if (broken) {
+            ts_rule_disable(TS_RULE_NEVER_REENABLE);
+        }
+        world_run(world, 40000);
+        world_command(world, 1, MEMBER_COMMAND_FAILOVER, NULL);
+        world_told(world, world_until(world, 0, MEMBER_ACTIVE, 2000));
+        assert_int_equal(world->nodes[0].reenabled, broken);
+        ts_rules_restore();
+        world_free(world);
+    }
+}
+
 /* ---- the claim ---------------------------------------------------------- */
 
 static void a_claim_that_is_lost_unmakes_its_principal(void **state)
@@ -424,6 +462,8 @@ int main(void)
         cmocka_unit_test(who_comes_between_fence_and_export_is_noticed),
         cmocka_unit_test(every_principal_below_is_fenced_by_whoever_wins),
         cmocka_unit_test(each_epoch_has_a_principal_of_its_own),
+        cmocka_unit_test(a_principal_is_published_before_it_is_used),
+        cmocka_unit_test(what_was_fenced_is_never_enabled_again),
         cmocka_unit_test(a_claim_that_is_lost_unmakes_its_principal),
         cmocka_unit_test(a_claim_whose_answer_is_lost_is_read_back),
         cmocka_unit_test(a_claim_that_was_dropped_is_not_assumed),
