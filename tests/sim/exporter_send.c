@@ -169,7 +169,7 @@ static bool acknowledged(struct sim_node *node)
         (exporter->unprotected_ok || node_is_alone(node))) {
         return true;
     }
-    if (!exporter->unprotected_asked &&
+    if (!exporter->unprotected_asked && !exporter->unprotected_ok &&
         !node->world->settings.stop_unprotected &&
         ts_elapsed_least(exporter->waiting_from, node_clocks(node)) >
             node->world->settings.patience_ms) {

@@ -103,6 +103,24 @@ void faults_watchdog(struct world *world, int node)
                &(struct occasion){ .number = 0 });
 }
 
+/* A fence is cut off when the principal is gone and nothing is proved yet. */
+static void on_cut_off(struct world *world, struct occasion *occasion)
+{
+    trace(world, occasion->node, "its fence is cut off");
+    node_crash(world->nodes[occasion->node], NODE_POWER);
+    restart_after(world, occasion->node, 20, false);
+    node_link_changed(world->nodes[1 - occasion->node]);
+}
+
+void faults_deleted(struct world *world, int node)
+{
+    if (world->settings.edge && !world->faults.calm &&
+        random_chance(&world->random, 200)) {
+        node_after(world->nodes[node], 1, on_cut_off,
+                   &(struct occasion){ .number = 0 });
+    }
+}
+
 static void begin_mid_step(struct sim_node *node)
 {
     node->die_between = (int) random_between(&node->world->random, 1, 8);
@@ -231,7 +249,9 @@ static void begin_link_bad(struct sim_node *node)
     struct sim_random *random = &node->world->random;
     for (int i = 0; i < 2; i++) {
         struct network_way *way = &node->world->network.ways[i];
-        way->loss = (int) random_below(random, 500);
+        way->loss = node->world->settings.promises
+                        ? 0
+                        : (int) random_below(random, 500);
         way->doubled = (int) random_below(random, 300);
         way->delay_ms =
             random_below(random, random_chance(random, 300) ? 4000 : 400);
@@ -399,6 +419,12 @@ static enum sim_fault some_fault(struct world *world)
                                             FAULT_CELL_BAD, FAULT_KILL,
                                             FAULT_POWER,    FAULT_TARGET_BAD,
                                             FAULT_LINK_BAD, FAULT_MID_SEND };
+    static const enum sim_fault away[] = { FAULT_CELL_CUT, FAULT_CELL_CUT,
+                                           FAULT_CELL_BAD, FAULT_LINK_BAD,
+                                           FAULT_LINK_BAD, FAULT_LINK_BOTH };
+    if (world->settings.promises && random_chance(&world->random, 700)) {
+        return away[random_below(&world->random, sizeof away / sizeof away[0])];
+    }
     if (world->settings.edge && random_chance(&world->random, 600)) {
         return edges[random_below(&world->random,
                                   sizeof edges / sizeof edges[0])];

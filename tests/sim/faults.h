@@ -34,6 +34,8 @@ struct sim_faults {
 void faults_start(struct world *world);
 /* A fence call was made: it may come again. */
 void faults_note_fence(struct world *world, int principal);
+/* A fence has just deleted a principal: is it cut off there? */
+void faults_deleted(struct world *world, int node);
 /* Between two effects of a step: is the power cut here? */
 bool faults_between(struct world *world, int node);
 /* A request leaves: is the process stopped between the look at the deadline and

@@ -145,6 +145,7 @@ static enum fence_answer play(struct sim_node *node, enum fence_act act,
         }
         target_principal_delete(world, principal);
         faults_note_fence(world, principal);
+        faults_deleted(world, node->index);
         return FENCE_YES;
     case FENCE_ASK_AGAIN:
         token = target_token(world, principal);

@@ -1,7 +1,7 @@
 /*
  * simulate -- run seeds of the simulated pair.
  *
- *   simulate --seeds N [--first S] [--jobs J] [--without RULE]
+ *   simulate --seeds N [--first S] [--jobs J] [--seconds T] [--without RULE]
  *   simulate --seed S [--trace] [--without RULE]
  *   simulate --mutations [--seeds N] [--without RULE]
  *
@@ -27,6 +27,7 @@
 
 struct options {
     uint64_t first, seeds;
+    double until; /* seconds(); 0: no end */
     bool one, traced, mutations;
     int jobs;
     const char *without;
@@ -40,6 +41,13 @@ struct tally {
     char violated[16], text[512];
     struct sim_coverage coverage;
 };
+
+static double seconds(void)
+{
+    struct timespec now;
+    (void) clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
 
 static void add(struct tally *tally, const struct world_verdict *verdict)
 {
@@ -62,6 +70,9 @@ static void run_range(const struct options *options, int job,
          i += (uint64_t) options->jobs) {
         struct world_verdict verdict;
         uint64_t seed = options->first + i;
+        if (options->until > 0 && seconds() > options->until) {
+            return;
+        }
         world_run(seed, false, &tally->coverage, &verdict);
         add(tally, &verdict);
         if (verdict.violated == NULL) {
@@ -137,13 +148,6 @@ static void merge(struct tally *tallies, int count)
         all->admissions += one->admissions;
         coverage_merge(&all->coverage, &one->coverage);
     }
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
 
 static int run_seeds(const struct options *options)
@@ -226,6 +230,7 @@ static int parse(int argc, char **argv, struct options *options)
         { "first", required_argument, NULL, 'f' },
         { "seed", required_argument, NULL, 's' },
         { "jobs", required_argument, NULL, 'j' },
+        { "seconds", required_argument, NULL, 'u' },
         { "trace", no_argument, NULL, 't' },
         { "without", required_argument, NULL, 'w' },
         { "mutations", no_argument, NULL, 'm' },
@@ -246,6 +251,9 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case 'j':
             options->jobs = (int) strtol(optarg, NULL, 10);
+            break;
+        case 'u':
+            options->until = seconds() + strtod(optarg, NULL);
             break;
         case 't':
             options->traced = true;

@@ -55,6 +55,7 @@ static void draw_edge(struct world *world)
     struct sim_random *random = &world->random;
     int kind = (int) random_below(random, 20);
     if (kind >= 8) {
+        world->settings.promises = kind < 10;
         return;
     }
     world->settings.edge = true;
@@ -68,8 +69,11 @@ static void draw_edge(struct world *world)
         world->target.quiet_ms = world->target.slow_ms = 1000;
         world->target.travel_ms = world->settings.margin_ms - 4;
     } else {
-        world->target.lag_ms = random_between(random, 4000, 20000);
-        world->target.travel_ms = world->settings.ttl_ms;
+        world->target.travel_ms = 3 * world->settings.ttl_ms;
+        world->target.lag_ms =
+            world->target.travel_ms + random_below(random, 20000);
+        world->target.lifetime_ms = 90000;
+        world->target.busy = kind % 2 == 0 ? 250 : 0;
     }
 }
 
@@ -117,7 +121,7 @@ static void begin(struct world *world)
         give_disk(world->nodes[i]);
         clock_start(&world->nodes[i]->clock, 0, some_rate(world));
     }
-    if (world->settings.edge) {
+    if (world->settings.edge || world->settings.promises) {
         clock_start(&world->nodes[0]->clock, 0, 900);
         clock_start(&world->nodes[1]->clock, 0, 1100);
     }

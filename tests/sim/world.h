@@ -40,6 +40,7 @@ struct sim_settings {
     bool introspection;  /* the authorization server has it */
     bool stop_unprotected;
     bool edge;         /* dense traffic, everything as late as it may be */
+    bool promises;     /* the register is often away, the link slow */
     bool harsh_clocks; /* rates at the ends of what is allowed */
 };
 
