@@ -107,6 +107,7 @@ static void on_begin(struct follower_step *step)
     follower->applied = step->event->position;
     follower->leader = (struct journal_position){ .seq = 0 };
     follower->heard = step->now;
+    follower->silences = 0;
     if (follower->up) {
         follower_ask(step);
     } else {
@@ -189,6 +190,7 @@ static void on_frame(struct follower_step *step)
     follower->epoch = frame->epoch;
     if (frame->stream == follower->stream && !follower->ask_then) {
         follower->heard = step->now;
+        follower->silences = 0;
         handlers[frame->type](step);
     }
 }
@@ -254,10 +256,18 @@ static void on_installed(struct follower_step *step)
     }
 }
 
+/* 250 ms, 500, 1,000, then 2,000. */
+static int64_t ask_patience(const struct follower *follower)
+{
+    return follower->silences < 3 ? FOLLOWER_ASK_MS << follower->silences
+                                  : FOLLOWER_PATIENCE_MS;
+}
+
 static int64_t patience(const struct follower *follower)
 {
     switch (follower->phase) {
     case FOLLOWER_ASKING:
+        return follower->up ? ask_patience(follower) : 0;
     case FOLLOWER_STREAMING:
     case FOLLOWER_HANDING:
     case FOLLOWER_WAITING:
@@ -308,6 +318,8 @@ static void on_tick(struct follower_step *step)
         follower->acted = step->now;
     } else if (follower->up) {
         follower->heard = step->now;
+        follower->silences +=
+            follower->phase == FOLLOWER_ASKING && follower->silences < 3;
         follower_ask(step);
     } else {
         follower_go(step, FOLLOWER_CUT);

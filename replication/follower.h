@@ -31,8 +31,10 @@
 
 #define FOLLOWER_CREDIT        ((uint64_t) 8 * 1024 * 1024)
 #define FOLLOWER_CHUNKS_CREDIT 8
-/* No answer for so long: ask again. */
+/* No answer for so long: ask again; the first question of all sooner, because
+ * the leader may not have been one yet. */
 #define FOLLOWER_PATIENCE_MS 2000
+#define FOLLOWER_ASK_MS      250
 /* After what time alone may heal (a full disk): try again. */
 #define FOLLOWER_RETRY_MS 5000
 

@@ -22,8 +22,9 @@ struct follower {
     size_t held;
     bool applying;
     size_t applying_size;
-    bool ask_then; /* when the store has answered */
-    unsigned asks; /* since a batch was made */
+    bool ask_then;     /* when the store has answered */
+    unsigned asks;     /* since a batch was made */
+    unsigned silences; /* questions in a row without an answer */
 
     /* The tail. */
     bool keep; /* the old state is kept aside */
