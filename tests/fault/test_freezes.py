@@ -24,7 +24,7 @@ class Freezes(PairFaultCase):
         node.start(wait=False, TWINSYNC_FAILPOINT="send-checked:5:stop")
         self.pair.wait_role(node, "standby")
         other.kill()
-        self.pair.wait_role(node, "active")
+        self.pair.wait_active(node)
         self.change(40)
         worker = node.worker()
         wait_until(lambda: stopped(worker), "the worker stops before a request")

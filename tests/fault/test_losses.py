@@ -31,7 +31,7 @@ class Losses(PairFaultCase):
         self.await_reaction(before)
         self.assertEqual("standby", standby.role())
         self.pair.witness.start()
-        self.pair.wait_role(standby, "active")
+        self.pair.wait_active(standby)
         self.assertWhole()
 
     def test_both_nodes_are_off_while_the_directory_changes(self):
@@ -58,12 +58,12 @@ class FullDisk(PairFaultCase):
         self.on_small_disk(node)
         try:
             self.pair.active().kill()
-            self.pair.wait_role(node, "active")
+            self.pair.wait_active(node)
             self.pair.other(node).start()
             self.pair.converge()
             self.fill(node)
             self.change(40)
-            wait_until(lambda: self.pair.other(node).role() == "active", "the other node takes over", 60)
+            self.pair.wait_active(self.pair.other(node))
             self.empty(node)
             self.assertWhole()
         finally:

@@ -100,7 +100,7 @@ class PairNode(Node):
                     os.kill(pid, signal.SIGCONT)
 
     def role(self):
-        with contextlib.suppress(AssertionError, ValueError, subprocess.TimeoutExpired):
+        with contextlib.suppress(AssertionError, ValueError, KeyError, subprocess.TimeoutExpired):
             return self.status()["role"]
         return None
 
