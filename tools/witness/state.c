@@ -67,9 +67,10 @@ static enum ts_code read_identity(struct witness_state *state,
     ssize_t size = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
     bool ok = size >= IDENTITY_TEXT;
     for (size_t i = 0; ok && i < WITNESS_IDENTITY_SIZE; i++) {
-        unsigned byte = 0;
-        ok = sscanf(text + 2 * i, "%2x", &byte) == 1;
-        state->identity[i] = (uint8_t) byte;
+        const char pair[3] = { text[2 * i], text[2 * i + 1], 0 };
+        char *end = NULL;
+        state->identity[i] = (uint8_t) strtoul(pair, &end, 16);
+        ok = end == pair + 2;
     }
     return ok ? TS_OK
               : ts_fail(err, TS_E_CORRUPT, fd < 0 ? errno : 0,
