@@ -295,11 +295,18 @@ static void do_activate(struct cluster *c, const struct member_effect *effect)
                                   "for that epoch");
         return;
     }
+    /* Never the configuration's client in its place: both nodes have that. */
+    if (own == NULL) {
+        owe(c, &c->owed.activate, TS_E_NOT_FOUND);
+        cluster_say(c->owed.text, "the credential of this epoch is not in "
+                                  "this process: another one has to be made");
+        return;
+    }
     if (!cluster_store_call(c, activated, asked->epoch, &done)) {
         owe(c, &c->owed.activate, TS_E_NOMEM);
         return;
     }
-    bool configured = own == NULL || own->secret[0] == 0;
+    bool configured = own->kind == REGISTER_KIND_NONE;
     const struct engine_activation activation = {
         .epoch = (int64_t) asked->epoch,
         .principal = { .id = configured ? NULL : own->id,
