@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A pair as its operators meet it: failover on purpose, a register that is away,
-both computers restarted, strangers at the door, configurations that differ."""
+"""A pair as its operators meet it: failover on purpose, gates that explain
+themselves, strangers at the door, configurations that differ."""
 
 import os
 import re
@@ -66,43 +66,6 @@ class Deciding(PairTestCase):
         closed = [gate for gate in report["gates"] if not gate["ok"]]
         self.assertIn("lease", [gate["name"] for gate in closed])
         self.assertTrue(all(gate["fix"] for gate in closed), closed)
-
-
-class Losing(PairTestCase):
-    def test_without_the_register_the_active_goes_on_by_its_peers_promise(self):
-        self.pair.witness.stop()
-        wait_until(lambda: self.pair.alpha.status()["lease"]["promised"], "the peer has promised")
-        self.pair.lab.change(seed=4, count=10)
-        self.pair.wait_in_step()
-        self.assertEqual("standby", self.pair.beta.role())
-        self.assertIn("register", self.problems(self.pair.alpha))
-        self.pair.witness.start()
-        wait_until(lambda: self.pair.alpha.status()["lease"]["register_ok"], "the register is back")
-        self.assertEqual([1], self.assertExclusive()["epochs"])
-
-    def test_without_register_and_peer_nothing_is_exported(self):
-        self.pair.witness.stop()
-        self.pair.beta.kill()
-        wait_until(lambda: self.pair.alpha.role() not in (None, "active"), "the lease is given up")
-        self.pair.lab.change(seed=4, count=5)
-        before = len(self.pair.lab.writes())
-        self.assertEqual(3, self.pair.alpha.twinsync("sync", "--wait").returncode)
-        self.assertEqual(before, len(self.pair.lab.writes()))
-        self.pair.witness.start()
-        self.pair.wait_in_step()
-        self.assertExclusive()
-
-    def test_both_restarted_one_takes_the_lease_in_a_new_epoch(self):
-        self.pair.alpha.kill()
-        self.pair.beta.kill()
-        self.pair.alpha.start()
-        self.pair.beta.start()
-        self.pair.active()
-        self.pair.lab.change(seed=4, count=10)
-        self.pair.wait_in_step()
-        self.pair.wait_equal()
-        self.assertGreater(self.pair.active().status()["epoch"], 1)
-        self.assertExclusive()
 
 
 class Meeting(PairTestCase):
