@@ -201,7 +201,11 @@ static void begin_revive(struct sim_node *node)
         disk_image_take(&node->disk, &node->image);
         return;
     }
+    if (node->world->faults.register_lost) {
+        return;
+    }
     node_crash(node, NODE_POWER);
+    node->known_epoch = 0;
     disk_image_put(&node->disk, &node->image);
     disk_image_done(&node->image);
     trace(node->world, node->index, "its disk is put back to an old image");
@@ -294,6 +298,13 @@ static void begin_cell_back(struct sim_node *node)
 {
     struct world *world = node->world;
     bool cleared = random_chance(&world->random, 200);
+    /* When the register forgets an epoch that only one node knows of, the other
+     * cannot tell: that takes two disasters, and is claimed nowhere. */
+    for (int i = 0; i < 2; i++) {
+        if (world->nodes[i]->known_epoch < world->judge.register_epoch) {
+            return;
+        }
+    }
     if (cleared) {
         cell_clear(world);
     } else if (!cell_roll_back(

@@ -45,7 +45,8 @@ struct sim_node {
     int64_t tick_ms; /* when one is noted; 0: none */
     bool link_up, unprotected;
     bool freeze_at_send;
-    int die_between; /* effects until the power is cut; 0: it is not */
+    int64_t known_epoch; /* that it has made durable */
+    int die_between;     /* effects until the power is cut; 0: it is not */
     uint64_t answered;
 
     struct sim_store store;

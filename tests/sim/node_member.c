@@ -200,6 +200,11 @@ void node_step(struct sim_node *node, const struct member_event *event)
     uint32_t life = node->life;
     member_step(node->member, event, node_clocks(node), node->effects);
     after_step(node);
+    if (event->kind == MEMBER_PERSISTED) {
+        struct member_view view;
+        member_view(node->member, node_clocks(node), &view);
+        node->known_epoch = (int64_t) view.epoch;
+    }
     for (size_t i = 0; i < node->effects->count && !world->ended; i++) {
         if (i > 0 && faults_between(world, node->index)) {
             node_crash(node, NODE_POWER);
