@@ -96,8 +96,10 @@ class PairNode(Daemon):
 class Pair:
     """Two nodes, of which the first was alone until now."""
 
-    def __init__(self, place, lab, alone):
+    def __init__(self, place, lab, alone, lease=LEASE, more=""):
+        """lease, more: what the configuration has besides"""
         self.lab, ports = lab, free_ports(3)
+        self.lease, self.more, self.since = lease, more, 0
         self.endpoints = dict(zip(NAMES, ports))
         self.witness = Witness(place, ports[2])
         self.alpha = PairNode(alone.config, alone.state, alone.log)
@@ -107,7 +109,7 @@ class Pair:
 
     def configure(self, node, name):
         """The lab's configuration, with what a pair needs besides."""
-        self.lab.config(node)
+        self.lab.config(node, self.more)
         with open(node.config) as file:
             text = file.read()
         env = self.lab.env
@@ -121,10 +123,27 @@ class Pair:
         text = text.replace("every-seconds: 86400", "every-seconds: 1")
         text += "nodes:\n" + "".join('  - {name: %s, endpoint: "tcp://127.0.0.1:%d"}\n' % each
                                      for each in self.endpoints.items())
-        text += LEASE + 'register: {type: peer, endpoint: "%s", certificate: "%s"}\n' % (
+        text += self.lease + 'register: {type: peer, endpoint: "%s", certificate: "%s"}\n' % (
             self.witness.endpoint, self.witness.certificate)
         with open(node.config, "w") as file:
             file.write(text)
+
+    def begin(self):
+        """From the witness to two nodes that hold the same, without a word."""
+        self.witness.start()
+        self.configure(self.alpha, "alpha")
+        self.configure(self.beta, "beta")
+        self.alpha.start()
+        self.witness.admit(self.alpha)
+        self.since = self.lab.log_lines()
+        self.await_register(self.alpha)
+        self.alpha.ask("register", "init", "--reason", "a new pair")
+        self.await_role(self.alpha, "active")
+        run(self.beta.command("join", "--token", self.alpha.ask("token", "create")["token"]), 60)
+        self.witness.admit(self.beta)
+        self.beta.start()
+        self.await_role(self.beta, "standby")
+        self.await_equal()
 
     def await_role(self, node, role):
         await_that(lambda: node.role() == role, "the node is %s; see %s" % (role, node.log))
