@@ -203,7 +203,7 @@ static void probe_disk(struct engine *engine)
     if (failed == 0) {
         pass(engine->prober, ENGINE_GATE_DISK, what);
     } else {
-        fail(engine->prober, ENGINE_GATE_DISK, what, strerror(failed),
+        fail(engine->prober, ENGINE_GATE_DISK, what, strerrordesc_np(failed),
              "make room, or check its rights");
     }
 }

@@ -2,6 +2,7 @@
  * whatever the register answers. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "node/base/rule.h"
@@ -67,7 +68,7 @@ static void who_comes_between_fence_and_export_is_noticed(void **state)
         world_value(world, &value); /* another node took a higher epoch */
         value.serial += 5;
         value.epoch++;
-        strcpy(value.holder, "alpha");
+        (void) snprintf(value.holder, sizeof value.holder, "%s", "alpha");
         world_put(world, &value);
         world->nodes[1].fence_pending = false;
         world_run(world, 1000);
@@ -104,14 +105,14 @@ static void each_epoch_has_a_principal_of_its_own(void **state)
     (void) state;
     struct world *world = world_pair();
     char first[REGISTER_CLIENT_SIZE];
-    strcpy(first, world->nodes[0].principal.id);
+    (void) snprintf(first, sizeof first, "%s", world->nodes[0].principal.id);
     world_kill(world, 0);
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 30000));
     assert_string_not_equal(first, world->nodes[1].principal.id);
     world_free(world);
 
     world = world_pair();
-    strcpy(first, world->nodes[0].principal.id);
+    (void) snprintf(first, sizeof first, "%s", world->nodes[0].principal.id);
     ts_rule_disable(TS_RULE_PRINCIPAL_OWN);
     world_kill(world, 0);
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 30000));

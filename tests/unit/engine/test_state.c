@@ -196,9 +196,9 @@ static void a_store_of_level_1_is_brought_to_this_level(void **state)
         assert_int_equal(at.level, METAVERSE_LEVELS);
         assert_int_equal(state_begin(&old, &err), TS_OK);
         old.numbers.object++;
-        assert_int_equal(db_exec(&old.mv->db,
-                                 "UPDATE intent SET phase = 1 - phase", &err),
-                         TS_OK);
+        assert_int_equal(
+            db_exec(&old.mv->db, "UPDATE intent SET phase = 1 - phase", &err),
+            TS_OK);
         assert_int_equal(state_commit(&old, &err), TS_OK);
         /* An added column has its default in what is captured, too. */
         assert_int_equal(state_verify(&old, &at, &rows, &err), TS_OK);

@@ -1,6 +1,8 @@
 /* register_codec: one value, canonical bytes, nothing believed unread. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
+
 #include "proto/register.pb-c.h"
 #include "proto/register_codec.h"
 
@@ -28,10 +30,10 @@ static void fill(struct register_value *value)
     value->serial = 41;
     value->membership = 3;
     value->voter_count = 2;
-    strcpy(value->voters[0], "alpha");
-    strcpy(value->voters[1], "beta");
-    strcpy(value->learner, "gamma");
-    strcpy(value->holder, "alpha");
+    (void) snprintf(value->voters[0], sizeof value->voters[0], "%s", "alpha");
+    (void) snprintf(value->voters[1], sizeof value->voters[1], "%s", "beta");
+    (void) snprintf(value->learner, sizeof value->learner, "%s", "gamma");
+    (void) snprintf(value->holder, sizeof value->holder, "%s", "alpha");
     value->epoch = 9;
     value->fenced = true;
     value->principal_count = REGISTER_PRINCIPALS_MAX;
@@ -39,7 +41,8 @@ static void fill(struct register_value *value)
         struct register_principal *p = &value->principals[i];
         p->epoch = 2 + i;
         p->kind = REGISTER_KIND_OAUTH;
-        strcpy(p->node, i % 2 == 0 ? "alpha" : "beta");
+        (void) snprintf(p->node, sizeof p->node, "%s",
+                        i % 2 == 0 ? "alpha" : "beta");
         memset(p->id, 'c', sizeof p->id - 1);
         p->sealed_size = REGISTER_SEALED_MAX;
         memset(p->sealed, 0xfe, sizeof p->sealed);
