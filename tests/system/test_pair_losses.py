@@ -30,6 +30,15 @@ class PairTestCase(unittest.TestCase):
 
 
 class Losing(PairTestCase):
+    def setUp(self):
+        super().setUp()
+        # A node that has just started promises nothing yet, and takes nothing over.
+        wait_until(lambda: all(ok for name, ok in self.gates().items() if name != "lease"),
+                   "the standby's gates are open")
+
+    def gates(self):
+        return {gate["name"]: gate["ok"] for gate in self.pair.beta.json("explain")["gates"]}
+
     def test_without_the_register_the_active_goes_on_by_its_peers_promise(self):
         self.pair.witness.stop()
         wait_until(lambda: self.pair.alpha.status()["lease"]["promised"], "the peer has promised")
