@@ -86,11 +86,12 @@ static int make(void **state)
                                 .allow_plaintext_loopback = true,
                                 .connections_max = 1,
                                 .request_timeout_seconds = 1 };
-    bench->target = (struct target_options){ .config = &bench->config.target,
-                                             .gate = { may_export },
-                                             .cluster = "corp",
-                                             .node = "alpha",
-                                             .boot_id = "0" };
+    bench->target =
+        (struct target_options){ .config = &bench->config.target,
+                                 .gate = { .may_export = may_export },
+                                 .cluster = "corp",
+                                 .node = "alpha",
+                                 .boot_id = "0" };
     assert_int_equal(
         exporter_new(&bench->target, &bench->engine.exporter, &err), TS_OK);
     bench->pair = (struct engine_pair){ .acked = acked,
