@@ -312,9 +312,9 @@ static void on_tick(struct follower_step *step)
         follower_hand_over(step);
     } else if (follower->phase == FOLLOWER_WAITING ||
                follower->phase == FOLLOWER_FETCHING) {
-        if (follower->arrived == follower->stored) {
-            follower_want(step);
-        }
+        /* A write whose result has not come by now is taken for lost. */
+        follower->arrived = follower->stored;
+        follower_want(step);
         follower->acted = step->now;
     } else if (follower->up) {
         follower->heard = step->now;

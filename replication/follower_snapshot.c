@@ -225,6 +225,9 @@ static void on_written(struct follower_step *step)
     }
     follower->damaged = 0;
     follower->stored++;
+    if (follower->arrived < follower->stored) {
+        follower->arrived = follower->stored; /* it had been given up */
+    }
     if (follower->stored < follower->chunks) {
         follower_want(step);
         return;

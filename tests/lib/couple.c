@@ -326,6 +326,11 @@ static void run_job(struct couple *couple, struct couple_node *node)
     node->job_count--;
     memmove(&node->jobs[0], &node->jobs[1],
             node->job_count * sizeof node->jobs[0]);
+    if (job.type == SHIP_WRITE && job.index + 1 == couple->lose_write) {
+        couple->lose_write = 0;
+        free(bytes);
+        return;
+    }
     ship_run(node->ship, &job, &result);
     if (of_leader) {
         lead(

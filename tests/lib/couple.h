@@ -60,6 +60,7 @@ struct couple {
     unsigned lose, repeat, delay; /* of 100 frames */
     bool cut;
     uint32_t damage_chunk; /* number, from 1: comes damaged once; 0: none */
+    uint32_t lose_write;   /* the same: its writing is never heard of again */
     uint32_t sent[FRAME_TYPES];
     void (*after_batch)(struct couple *couple);
 };

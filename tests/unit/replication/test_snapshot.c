@@ -93,6 +93,16 @@ static void a_damaged_chunk_is_refused_and_fetched_again(void **s)
     assert_int_equal(couple.sent[FRAME_OFFER], 1);
 }
 
+static void a_chunk_whose_writing_is_never_heard_of_is_fetched_again(void **s)
+{
+    (void) s;
+    couple.lose_write = 4;
+    assert_true(couple_settle(&couple, 600000));
+    couple_assert_equal(&couple);
+    assert_int_equal(couple.lose_write, 0); /* it was */
+    assert_int_equal(couple.sent[FRAME_OFFER], 1);
+}
+
 static void the_leader_goes_on_writing_meanwhile(void **s)
 {
     (void) s;
@@ -287,6 +297,7 @@ int main(void)
         WITH(chunks_that_are_lost_are_sent_again),
         WITH(a_cut_goes_on_with_the_chunk_that_is_missing),
         WITH(a_damaged_chunk_is_refused_and_fetched_again),
+        WITH(a_chunk_whose_writing_is_never_heard_of_is_fetched_again),
         WITH(the_leader_goes_on_writing_meanwhile),
         WITH(a_leader_that_was_restarted_makes_another_snapshot),
         WITH(a_kill_at_any_moment_leaves_the_old_or_the_new_state),
