@@ -1,7 +1,11 @@
 #include "replication/frame_wire.h"
 
 _Static_assert(WIRE_ID_SIZE == FRAME_ID_SIZE, "ids are copied");
-_Static_assert(WIRE_CHUNK_SIZE == FRAME_CHUNK_SIZE, "chunks are the same");
+enum {
+    SENT_CHUNK_SIZE = WIRE_CHUNK_SIZE,
+    KEPT_CHUNK_SIZE = FRAME_CHUNK_SIZE
+};
+_Static_assert(SENT_CHUNK_SIZE == KEPT_CHUNK_SIZE, "chunks are the same");
 _Static_assert(WIRE_CHUNKS_MAX == FRAME_CHUNKS_MAX, "of the same number");
 _Static_assert(FRAME_PIECES_MAX <= WIRE_ROWS_MAX, "a frame fits a message");
 _Static_assert(FRAME_HINTS_MAX <= WIRE_HINTS_MAX, "a tail fits a message");

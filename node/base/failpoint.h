@@ -51,9 +51,9 @@
     X(SWAP_ANSWERED, "swap-answered")       \
     X(FACTS_PERSISTED, "facts-persisted")   \
     X(FENCE_ROUND, "fence-round")           \
-    X(ACTIVATED, "activated")               \
+    X(ACTIVATED, "epoch-begun")             \
     X(ROWS_APPLIED, "rows-applied")         \
-    X(SNAPSHOT_INSTALLED, "snapshot-installed")
+    X(SNAPSHOT_INSTALLED, "snapshot-in-place")
 
 /* In the order in which a second computer's joining passes them, on both. */
 #define TS_FAILPOINT_JOIN_LIST(X)       \

@@ -104,6 +104,24 @@ void member_learn_epoch(struct member *member, uint64_t epoch)
     }
 }
 
+static bool same_principals(const struct register_value *a,
+                            const struct register_value *b)
+{
+    bool same = a->principal_count == b->principal_count;
+    for (size_t i = 0; same && i < a->principal_count; i++) {
+        const struct register_principal *p = &a->principals[i];
+        const struct register_principal *q = &b->principals[i];
+        same =
+            p->epoch == q->epoch && p->kind == q->kind &&
+            strcmp(p->node, q->node) == 0 && strcmp(p->id, q->id) == 0 &&
+            p->sealed_size == q->sealed_size &&
+            memcmp(p->sealed, q->sealed, p->sealed_size) == 0 &&
+            memcmp(p->token_hash, q->token_hash, sizeof p->token_hash) == 0 &&
+            p->token_lifetime_s == q->token_lifetime_s;
+    }
+    return same;
+}
+
 /* What must survive this node's loss of the register. */
 static bool is_worth_keeping(const struct register_value *a,
                              const struct register_value *b)
@@ -111,8 +129,7 @@ static bool is_worth_keeping(const struct register_value *a,
     return a->epoch != b->epoch || a->membership != b->membership ||
            a->is_unprotected != b->is_unprotected || a->fenced != b->fenced ||
            a->level != b->level || a->data_generation != b->data_generation ||
-           a->principal_count != b->principal_count ||
-           memcmp(a->principals, b->principals, sizeof a->principals) != 0;
+           !same_principals(a, b);
 }
 
 void member_learn_value(struct member *member)

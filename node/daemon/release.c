@@ -26,18 +26,19 @@ struct release {
 static enum ts_code parse(struct release *self, const char *text,
                           struct ts_err *err)
 {
-    char boot[2 * REGISTER_ID_SIZE + 1] = "";
-    int end = 0;
-    if (sscanf(text, "%" SCNu64 ":%32[0-9a-f]%n", &self->epoch, boot, &end) !=
-            2 ||
-        text[end] != 0 || strlen(boot) != 2 * (size_t) REGISTER_ID_SIZE) {
+    size_t digits = strspn(text, "0123456789");
+    const char *boot = text + digits + (text[digits] == ':' ? 1 : 0);
+    self->epoch = strtoull(text, NULL, 10);
+    if (digits == 0 || digits > 18 || text[digits] != ':' ||
+        strspn(boot, "0123456789abcdef") != 2 * (size_t) REGISTER_ID_SIZE ||
+        boot[2 * REGISTER_ID_SIZE] != 0) {
         return ts_fail(err, TS_E_CONFIG, 0,
                        "cannot release \"%.80s\": EPOCH:BOOT is expected",
                        text);
     }
     for (size_t i = 0; i < REGISTER_ID_SIZE; i++) {
-        char digits[3] = { boot[2 * i], boot[2 * i + 1], 0 };
-        self->boot[i] = (uint8_t) strtoul(digits, NULL, 16);
+        char pair[3] = { boot[2 * i], boot[2 * i + 1], 0 };
+        self->boot[i] = (uint8_t) strtoul(pair, NULL, 16);
     }
     return TS_OK;
 }

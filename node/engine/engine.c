@@ -394,7 +394,6 @@ static enum ts_code open_local(struct engine *engine, struct ts_err *err)
                                      .cluster = config->cluster,
                                      .node = config->this_node };
     char wrote[LOCAL_SETTING_MAX] = "";
-    long long epoch = 0;
     enum ts_code code = local_open(&options, &engine->local, err);
     if (code == TS_OK) {
         code = local_facts(engine->local, &engine->facts, err);
@@ -402,9 +401,11 @@ static enum ts_code open_local(struct engine *engine, struct ts_err *err)
     if (code == TS_OK) {
         code = local_setting(engine->local, "wrote", wrote, err);
     }
-    if (code == TS_OK &&
-        sscanf(wrote, "%lld %32[0-9a-f]", &epoch, engine->wrote_boot) == 2) {
-        engine->wrote_epoch = epoch;
+    const char *boot = strchr(wrote, ' ');
+    if (code == TS_OK && boot != NULL) {
+        engine->wrote_epoch = strtoll(wrote, NULL, 10);
+        (void) snprintf(engine->wrote_boot, sizeof engine->wrote_boot, "%s",
+                        boot + 1);
     }
     return code;
 }

@@ -24,7 +24,7 @@ class Kills(PairFaultCase):
     def lead_to(self, point, as_active, restart):
         node, other = self.pair.standby(), self.pair.active()
         node.kill()
-        if point == "snapshot-installed":
+        if point == "snapshot-in-place":
             self.lose_state(node)
         node.start(wait=False, TWINSYNC_FAILPOINT=point)
         if as_active:
@@ -45,14 +45,14 @@ class Kills(PairFaultCase):
 
     def test_a_node_that_takes_over_and_exports(self):
         for point in points("--failpoints") + points("--pair-failpoints"):
-            if point in ("rows-applied", "snapshot-installed"):
+            if point in ("rows-applied", "snapshot-in-place"):
                 continue
             for restart in (True, False):
                 with self.subTest(point=point, restart=restart):
                     self.lead_to(point, True, restart)
 
     def test_a_standby(self):
-        for point in ("rows-applied", "snapshot-installed", "facts-persisted"):
+        for point in ("rows-applied", "snapshot-in-place", "facts-persisted"):
             for restart in (True, False):
                 with self.subTest(point=point, restart=restart):
                     self.lead_to(point, False, restart)

@@ -222,7 +222,7 @@ static void a_worker_that_hangs_is_killed_and_started_again(void **state)
 {
     (void) state;
     *story = (struct story){ .silent = true, .ready = true };
-    assert_int_equal(end(begin(20, 60000)), 0);
+    assert_int_equal(end(begin(1000, 60000)), 0);
     assert_int_equal(atomic_load(&story->starts), 2);
 }
 
