@@ -131,9 +131,12 @@ static void tell_canary(struct fence *fence, enum fence_answer answer,
     if (answer == FENCE_YES) {
         fence->canary = true;
         fence->canary_from = fence->began;
+        int64_t seconds = lifetime_s >= FENCE_LIFETIME_UNKNOWN
+                              ? FENCE_UNSAID_LIFE_S
+                              : lifetime_s;
+        /* A server that counts in whole seconds may end it one earlier. */
         fence->canary_life_ms =
-            1000 * (lifetime_s >= FENCE_LIFETIME_UNKNOWN ? FENCE_UNSAID_LIFE_S
-                                                         : lifetime_s);
+            seconds > 1 ? 1000 * seconds - FENCE_EXPIRY_MARGIN_MS : 0;
         go(fence, FENCE_TRY_CANARY);
     } else if (answer == FENCE_NO) {
         go(fence, FENCE_DELETE); /* gone already, it seems */

@@ -183,6 +183,23 @@ static void a_canary_of_unknown_life_counts_for_a_minute(void **state)
     pending();
 }
 
+/* Its end may be a whole second before the one that was told. */
+static void a_canary_counts_a_second_less_than_it_was_to_live(void **state)
+{
+    (void) state;
+    begin(100000, false);
+    assert_int_equal(next(), FENCE_ASK_CANARY);
+    fence_tell(&fence, FENCE_YES, 11, now);
+    does(FENCE_TRY_CANARY, FENCE_YES);
+    does(FENCE_DELETE, FENCE_YES);
+    does(FENCE_ASK_AGAIN, FENCE_NO);
+    pass(9000);
+    assert_int_equal(next(), FENCE_TRY_CANARY);
+    pass(500); /* 10 s by a clock that is a tenth slow */
+    assert_int_equal(next(), FENCE_WAIT);
+    pending();
+}
+
 static void tokens_that_outlive_their_client_wait_for_their_end(void **state)
 {
     (void) state;
@@ -394,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_canary_of_unknown_life_counts_for_a_minute),
         cmocka_unit_test(tokens_that_outlive_their_client_wait_for_their_end),
         cmocka_unit_test(expiry_counts_what_has_passed_for_certain),
+        cmocka_unit_test(a_canary_counts_a_second_less_than_it_was_to_live),
         cmocka_unit_test(an_unknown_life_never_expires),
         cmocka_unit_test(who_never_had_a_token_is_gone_with_its_client),
         cmocka_unit_test(a_client_that_still_gets_tokens_is_deleted_again),
