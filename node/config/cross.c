@@ -1,31 +1,13 @@
-#include "node/config/cross.h"
+#include "node/config/cross_private.h"
 
 #include <string.h>
 
 #include "node/base/nearest.h"
 #include "node/config/format.h"
 
-struct context {
-    const struct config *config;
-    struct config_problems *problems;
-    enum ts_code code;
-};
-
-#define COMPLAIN(context, node, ...) \
-    ((context)->code =               \
-         config_complain((context)->problems, (node)->mark, __VA_ARGS__))
-
-/* The node called `key` in `map`, or `map` when it is a default. */
-static const struct config_node *at(const struct config_node *map,
-                                    const char *key)
-{
-    const struct config_node *node = config_tree_child(map, key);
-    return node == NULL ? map : node;
-}
-
 /* ---- nothing secret in clear -------------------------------------------- */
 
-static void check_exposure(struct context *c, const struct config_node *node,
+static void check_exposure(struct cross *c, const struct config_node *node,
                            enum config_exposure exposure, bool allowed,
                            const char *cure)
 {
@@ -47,7 +29,7 @@ static void check_exposure(struct context *c, const struct config_node *node,
 
 /* ---- sources ------------------------------------------------------------ */
 
-static void check_source(struct context *c, uint32_t index,
+static void check_source(struct cross *c, uint32_t index,
                          const struct config_node *list)
 {
     const struct config_source *source = &c->config->sources[index];
@@ -80,8 +62,7 @@ static void check_source(struct context *c, uint32_t index,
 
 /* ---- rules -------------------------------------------------------------- */
 
-static void check_rule_sources(struct context *c,
-                               const struct config_rule *rule,
+static void check_rule_sources(struct cross *c, const struct config_rule *rule,
                                const struct config_node *list)
 {
     for (uint32_t i = 0; i < rule->sources_count; i++) {
@@ -103,7 +84,7 @@ static void check_rule_sources(struct context *c,
 }
 
 /* Each target path is written by one line of one mapping. */
-static void check_paths(struct context *c, const struct config_node *rule)
+static void check_paths(struct cross *c, const struct config_node *rule)
 {
     static const char *const maps[] = { "flow", "once", "references" };
     for (size_t m = 1; m < sizeof maps / sizeof *maps; m++) {
@@ -123,7 +104,7 @@ static void check_paths(struct context *c, const struct config_node *rule)
 }
 
 /* What objects are compared by must be something that a rule gives them. */
-static void check_given(struct context *c, const struct config_node *rule,
+static void check_given(struct cross *c, const struct config_node *rule,
                         const char *key, bool once_too)
 {
     const struct config_node *list = config_tree_child(rule, key);
@@ -140,7 +121,7 @@ static void check_given(struct context *c, const struct config_node *rule,
     }
 }
 
-static void check_rule(struct context *c, uint32_t index,
+static void check_rule(struct cross *c, uint32_t index,
                        const struct config_node *list)
 {
     const struct config_node *node = config_tree_item(list, index);
@@ -154,7 +135,7 @@ static void check_rule(struct context *c, uint32_t index,
 
 /* ---- target ------------------------------------------------------------- */
 
-static void check_target(struct context *c, const struct config_node *node)
+static void check_target(struct cross *c, const struct config_node *node)
 {
     const struct config_target *target = &c->config->target;
     check_exposure(c, at(node, "url"), config_exposure_url(target->url),
@@ -192,7 +173,7 @@ enum ts_code config_check_cross(const struct config *config,
                                 const struct config_node *root,
                                 struct config_problems *problems)
 {
-    struct context c = { config, problems, TS_OK };
+    struct cross c = { config, root, problems, TS_OK };
     for (uint32_t i = 0; i < config->sources_count; i++) {
         check_source(&c, i, at(root, "sources"));
     }
@@ -200,6 +181,6 @@ enum ts_code config_check_cross(const struct config *config,
         check_rule(&c, i, at(root, "rules"));
     }
     check_target(&c, at(root, "target"));
-    enum ts_code code = config_check_pair(config, root, problems);
-    return c.code != TS_OK ? c.code : code;
+    cross_check_pair(&c);
+    return c.code;
 }

@@ -11,9 +11,4 @@ TS_MUSTUSE enum ts_code config_check_cross(const struct config *config,
                                            const struct config_node *root,
                                            struct config_problems *problems);
 
-/* cross_pair.c: nodes, lease, register, fence. */
-TS_MUSTUSE enum ts_code config_check_pair(const struct config *config,
-                                          const struct config_node *root,
-                                          struct config_problems *problems);
-
 #endif

@@ -1,29 +1,10 @@
 /* What a pair's options must have in common. */
 #include <string.h>
 
-#include "node/config/cross.h"
+#include "node/config/cross_private.h"
 #include "node/config/format.h"
 
-struct context {
-    const struct config *config;
-    const struct config_node *root;
-    struct config_problems *problems;
-    enum ts_code code;
-};
-
-#define COMPLAIN(context, node, ...) \
-    ((context)->code =               \
-         config_complain((context)->problems, (node)->mark, __VA_ARGS__))
-
-/* The node called `key` in `map`, or `map` when it is a default. */
-static const struct config_node *at(const struct config_node *map,
-                                    const char *key)
-{
-    const struct config_node *node = config_tree_child(map, key);
-    return node == NULL ? map : node;
-}
-
-static void check_nodes(struct context *c)
+static void check_nodes(struct cross *c)
 {
     const struct config *config = c->config;
     const struct config_node *list = at(c->root, "nodes");
@@ -58,7 +39,7 @@ static void check_nodes(struct context *c)
 }
 
 /* Two renewals may be lost before the lease is given up: DESIGN, the lease. */
-static void check_lease(struct context *c)
+static void check_lease(struct cross *c)
 {
     const struct config_lease *lease = &c->config->lease;
     int64_t usable =
@@ -72,7 +53,7 @@ static void check_lease(struct context *c)
     }
 }
 
-static void check_register_exposure(struct context *c)
+static void check_register_exposure(struct cross *c)
 {
     const struct config_register *reg = c->config->reg;
     const struct config_node *node = at(c->root, "register");
@@ -98,7 +79,7 @@ static void check_register_exposure(struct context *c)
     }
 }
 
-static void check_register(struct context *c)
+static void check_register(struct cross *c)
 {
     const struct config_register *reg = c->config->reg;
     const struct config_node *node = at(c->root, "register");
@@ -114,7 +95,7 @@ static void check_register(struct context *c)
     check_register_exposure(c);
 }
 
-static void check_fence(struct context *c)
+static void check_fence(struct cross *c)
 {
     const struct config_target *target = &c->config->target;
     const struct config_node *node = at(c->root, "target");
@@ -138,20 +119,17 @@ static void check_fence(struct context *c)
     }
 }
 
-enum ts_code config_check_pair(const struct config *config,
-                               const struct config_node *root,
-                               struct config_problems *problems)
+void cross_check_pair(struct cross *c)
 {
-    struct context c = { config, root, problems, TS_OK };
+    const struct config *config = c->config;
     if ((config->nodes_count > 0) != (config->reg != NULL)) {
-        COMPLAIN(&c, at(root, config->reg == NULL ? "nodes" : "register"),
+        COMPLAIN(c, at(c->root, config->reg == NULL ? "nodes" : "register"),
                  "\"nodes\" and \"register\" come together");
     }
-    check_nodes(&c);
-    check_lease(&c);
+    check_nodes(c);
+    check_lease(c);
     if (config->reg != NULL) {
-        check_register(&c);
+        check_register(c);
     }
-    check_fence(&c);
-    return c.code;
+    check_fence(c);
 }
