@@ -10,12 +10,27 @@
 
 static struct register_value value;
 
+/* Most tests have a pair of their own: *state. */
+static int set_up(void **state)
+{
+    *state = world_pair();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+#define WITH_PAIR(test) \
+    cmocka_unit_test_setup_teardown((test), set_up, tear_down)
+
 /* ---- the fence ---------------------------------------------------------- */
 
 static void nothing_is_exported_while_a_fence_is_pending(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     world->nodes[1].fence_pending = true;
     world_kill(world, 0);
     world_told(world, world_until(world, 1, MEMBER_FENCING, 30000));
@@ -32,7 +47,6 @@ static void nothing_is_exported_while_a_fence_is_pending(void **state)
     assert_true(value.fenced);
     assert_int_equal(value.principal_count, 1);
     assert_int_equal(value.principals[0].epoch, value.epoch);
-    world_free(world);
 }
 
 static void a_rule_that_is_off_is_missed(void **state)
@@ -81,8 +95,7 @@ static void who_comes_between_fence_and_export_is_noticed(void **state)
 
 static void every_principal_below_is_fenced_by_whoever_wins(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     world->nodes[1].fence_pending = true;
     world_kill(world, 0);
     world_told(world, world_until(world, 1, MEMBER_FENCING, 30000));
@@ -97,7 +110,6 @@ static void every_principal_below_is_fenced_by_whoever_wins(void **state)
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 2000));
     world_value(world, &value);
     assert_int_equal(value.principal_count, 1);
-    world_free(world);
 }
 
 static void each_epoch_has_a_principal_of_its_own(void **state)
@@ -164,8 +176,7 @@ static void what_was_fenced_is_never_enabled_again(void **state)
 
 static void a_claim_that_is_lost_unmakes_its_principal(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     struct world_node *beta = &world->nodes[1];
     world_kill(world, 0);
     beta->mint_slow = true;
@@ -181,13 +192,11 @@ static void a_claim_that_is_lost_unmakes_its_principal(void **state)
     assert_int_equal(beta->unmints, 1);
     world_value(world, &value);
     assert_int_equal(value.principal_count, 1);
-    world_free(world);
 }
 
 static void a_claim_whose_answer_is_lost_is_read_back(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     struct world_node *beta = &world->nodes[1];
     world_kill(world, 0);
     beta->reg = WORLD_REGISTER_DONE_LOST;
@@ -196,13 +205,11 @@ static void a_claim_whose_answer_is_lost_is_read_back(void **state)
     assert_int_equal(beta->unmints, 0);
     world_value(world, &value);
     assert_int_equal(value.epoch, 2);
-    world_free(world);
 }
 
 static void a_claim_that_was_dropped_is_not_assumed(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     struct world_node *beta = &world->nodes[1];
     world_kill(world, 0);
     beta->reg = WORLD_REGISTER_DROPPED;
@@ -215,19 +222,25 @@ static void a_claim_that_was_dropped_is_not_assumed(void **state)
     beta->reg = WORLD_REGISTER_UP;
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 2000));
     assert_int_equal(beta->mints, 1);
-    world_free(world);
 }
 
-static void a_claim_that_lands_late_is_ours(void **state)
+/* Alpha is dead; beta's claim is under way, and "unknown" is all that it hears.
+ */
+static struct world_node *claim_in_doubt(struct world *world)
 {
-    (void) state;
-    struct world *world = world_pair();
     struct world_node *beta = &world->nodes[1];
     world_kill(world, 0);
     beta->reg = WORLD_REGISTER_SILENT_LATE;
     while (!beta->has_late) {
         world_run(world, 20);
     }
+    return beta;
+}
+
+static void a_claim_that_lands_late_is_ours(void **state)
+{
+    struct world *world = *state;
+    struct world_node *beta = claim_in_doubt(world);
     world_run(world, 4000); /* "unknown", read back as not there, then there */
     beta->reg = WORLD_REGISTER_UP;
     world_land(world, 1);
@@ -235,19 +248,12 @@ static void a_claim_that_lands_late_is_ours(void **state)
     world_value(world, &value);
     assert_int_equal(value.epoch, 2);
     assert_int_equal(world->overlaps, 0);
-    world_free(world);
 }
 
 static void a_stop_leaves_a_claim_in_doubt_to_whoever_comes_next(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
-    struct world_node *beta = &world->nodes[1];
-    world_kill(world, 0);
-    beta->reg = WORLD_REGISTER_SILENT_LATE;
-    while (!beta->has_late) {
-        world_run(world, 20);
-    }
+    struct world *world = *state;
+    struct world_node *beta = claim_in_doubt(world);
     world_command(world, 1, MEMBER_COMMAND_RELEASE, NULL);
     assert_int_equal(world_role(world, 1), MEMBER_STOPPED);
     assert_int_equal(beta->unmints, 0);
@@ -260,13 +266,11 @@ static void a_stop_leaves_a_claim_in_doubt_to_whoever_comes_next(void **state)
     world_told(world, world_until(world, 0, MEMBER_ACTIVE, 60000));
     world_value(world, &value);
     assert_int_equal(value.principal_count, 1);
-    world_free(world);
 }
 
 static void a_mint_that_fails_is_tried_again(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     world->nodes[1].mint_fails = true;
     world_kill(world, 0);
     world_run(world, 40000);
@@ -276,13 +280,11 @@ static void a_mint_that_fails_is_tried_again(void **state)
     assert_int_equal(value.epoch, 1);
     world->nodes[1].mint_fails = false;
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 5000));
-    world_free(world);
 }
 
 static void an_engine_that_cannot_start_gives_the_lease_back(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     world_kill(world, 0);
     world->nodes[1].activate_fails = true;
     world_run(world, 25000);
@@ -292,7 +294,6 @@ static void an_engine_that_cannot_start_gives_the_lease_back(void **state)
     assert_true(value.released);
     world->nodes[1].activate_fails = false;
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 60000));
-    world_free(world);
 }
 
 /* ---- what is known ------------------------------------------------------ */
@@ -320,8 +321,7 @@ static void a_candidate_that_is_behind_reads_both_sides_first(void **state)
 
 static void an_equal_candidate_goes_on_at_once(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     struct member_event moved = { .kind = MEMBER_POSITION };
     moved.position.at.epoch = 1;
     moved.position.at.seq = 7;
@@ -332,7 +332,6 @@ static void an_equal_candidate_goes_on_at_once(void **state)
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 30000));
     assert_false(world->nodes[1].activation.reconcile_first);
     assert_false(world->nodes[1].activation.quiesce_all);
-    world_free(world);
 }
 
 static void after_an_unprotected_period_everything_is_quiet_first(void **state)
@@ -359,8 +358,7 @@ static void after_an_unprotected_period_everything_is_quiet_first(void **state)
 
 static void a_node_without_its_facts_is_no_candidate(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     world_kill(world, 1);
     world->nodes[1].facts_size = 0; /* its disk is new */
     world->nodes[1].epoch = 0;
@@ -369,13 +367,11 @@ static void a_node_without_its_facts_is_no_candidate(void **state)
     world_run(world, 60000);
     assert_int_equal(world_role(world, 1), MEMBER_STANDBY);
     assert_int_equal(world->nodes[1].mints, 0);
-    world_free(world);
 }
 
 static void a_node_without_state_is_no_candidate(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     struct member_event event = { .kind = MEMBER_GENERATION, .generation = 1 };
     world_tell(world, 0, &event);
     world_run(world, 4000);
@@ -388,13 +384,11 @@ static void a_node_without_state_is_no_candidate(void **state)
     has.position.at.generation = 1;
     world_tell(world, 1, &has);
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 3000));
-    world_free(world);
 }
 
 static void the_epoch_is_durable_before_anything_is_fenced(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     world->nodes[1].persist_slow = true;
     world_kill(world, 0);
     world_told(world, world_until(world, 1, MEMBER_FENCING, 30000));
@@ -403,13 +397,11 @@ static void the_epoch_is_durable_before_anything_is_fenced(void **state)
     world_persist(world, 1);
     world_told(world, world_until(world, 1, MEMBER_ACTIVE, 1000));
     assert_int_equal(world->nodes[1].epoch, 2);
-    world_free(world);
 }
 
 static void what_a_stopped_takeover_minted_is_unmade(void **state)
 {
-    (void) state;
-    struct world *world = world_pair();
+    struct world *world = *state;
     struct world_node *beta = &world->nodes[1];
     beta->mint_slow = true;
     world_kill(world, 0);
@@ -420,7 +412,6 @@ static void what_a_stopped_takeover_minted_is_unmade(void **state)
     assert_int_equal(world_role(world, 1), MEMBER_STOPPED);
     world_mint(world, 1);
     assert_int_equal(beta->unmints, 1);
-    world_free(world);
 }
 
 static void a_failover_moves_the_lease_from_either_side(void **state)
@@ -458,27 +449,27 @@ static void a_manual_register_never_moves_by_itself(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_exported_while_a_fence_is_pending),
+        WITH_PAIR(nothing_is_exported_while_a_fence_is_pending),
         cmocka_unit_test(a_rule_that_is_off_is_missed),
         cmocka_unit_test(who_comes_between_fence_and_export_is_noticed),
-        cmocka_unit_test(every_principal_below_is_fenced_by_whoever_wins),
+        WITH_PAIR(every_principal_below_is_fenced_by_whoever_wins),
         cmocka_unit_test(each_epoch_has_a_principal_of_its_own),
         cmocka_unit_test(a_principal_is_published_before_it_is_used),
         cmocka_unit_test(what_was_fenced_is_never_enabled_again),
-        cmocka_unit_test(a_claim_that_is_lost_unmakes_its_principal),
-        cmocka_unit_test(a_claim_whose_answer_is_lost_is_read_back),
-        cmocka_unit_test(a_claim_that_was_dropped_is_not_assumed),
-        cmocka_unit_test(a_claim_that_lands_late_is_ours),
-        cmocka_unit_test(a_stop_leaves_a_claim_in_doubt_to_whoever_comes_next),
-        cmocka_unit_test(a_mint_that_fails_is_tried_again),
-        cmocka_unit_test(an_engine_that_cannot_start_gives_the_lease_back),
+        WITH_PAIR(a_claim_that_is_lost_unmakes_its_principal),
+        WITH_PAIR(a_claim_whose_answer_is_lost_is_read_back),
+        WITH_PAIR(a_claim_that_was_dropped_is_not_assumed),
+        WITH_PAIR(a_claim_that_lands_late_is_ours),
+        WITH_PAIR(a_stop_leaves_a_claim_in_doubt_to_whoever_comes_next),
+        WITH_PAIR(a_mint_that_fails_is_tried_again),
+        WITH_PAIR(an_engine_that_cannot_start_gives_the_lease_back),
         cmocka_unit_test(a_candidate_that_is_behind_reads_both_sides_first),
-        cmocka_unit_test(an_equal_candidate_goes_on_at_once),
+        WITH_PAIR(an_equal_candidate_goes_on_at_once),
         cmocka_unit_test(after_an_unprotected_period_everything_is_quiet_first),
-        cmocka_unit_test(a_node_without_its_facts_is_no_candidate),
-        cmocka_unit_test(a_node_without_state_is_no_candidate),
-        cmocka_unit_test(the_epoch_is_durable_before_anything_is_fenced),
-        cmocka_unit_test(what_a_stopped_takeover_minted_is_unmade),
+        WITH_PAIR(a_node_without_its_facts_is_no_candidate),
+        WITH_PAIR(a_node_without_state_is_no_candidate),
+        WITH_PAIR(the_epoch_is_durable_before_anything_is_fenced),
+        WITH_PAIR(what_a_stopped_takeover_minted_is_unmade),
         cmocka_unit_test(a_failover_moves_the_lease_from_either_side),
         cmocka_unit_test(a_manual_register_never_moves_by_itself),
     };
