@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "node/base/cleanup.h"
+#include "node/base/file.h"
 
 enum ts_code pair_path(const char *state_directory, const char *name,
                        char path[static PAIR_PATH_SIZE], struct ts_err *err)
@@ -25,22 +26,6 @@ static enum ts_code could_not(struct ts_err *err, const char *what,
     return ts_fail(err, TS_E_IO, errno, "could not %s \"%s\"", what, path);
 }
 
-/* The folder that `path` lies in.
- * Owns     *ret_fd. */
-static enum ts_code open_parent(const char *path, int *ret_fd,
-                                struct ts_err *err)
-{
-    char folder[PAIR_PATH_SIZE];
-    const char *slash = strrchr(path, '/');
-    (void) snprintf(folder, sizeof folder, "%.*s", (int) (slash - path), path);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return could_not(err, "open the folder", folder);
-    }
-    *ret_fd = fd;
-    return TS_OK;
-}
-
 static enum ts_code make_folder(const char *state_directory, const char *name,
                                 struct ts_err *err)
 {
@@ -50,52 +35,7 @@ static enum ts_code make_folder(const char *state_directory, const char *name,
         return code;
     }
     path[strlen(path) - 1] = '\0'; /* the slash at the end of "pair/" */
-    if (mkdir(path, 0700) != 0) {
-        return errno == EEXIST ? TS_OK
-                               : could_not(err, "make the folder", path);
-    }
-    TS_AUTOCLOSE int parent = -1;
-    code = open_parent(path, &parent, err);
-    if (code == TS_OK && fsync(parent) != 0) {
-        code = could_not(err, "sync the folder of", path);
-    }
-    return code;
-}
-
-/* Everything but the folders, which are there. */
-static enum ts_code write_file(const char *path, struct ts_slice content,
-                               mode_t mode, struct ts_err *err)
-{
-    char fresh[PAIR_PATH_SIZE + 8];
-    (void) snprintf(fresh, sizeof fresh, "%s.new", path);
-    TS_AUTOCLOSE int folder = -1;
-    enum ts_code code = open_parent(path, &folder, err);
-    if (code != TS_OK) {
-        return code;
-    }
-    if (unlink(fresh) != 0 && errno != ENOENT) {
-        return could_not(err, "remove", fresh);
-    }
-    TS_AUTOCLOSE int fd =
-        open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (fd < 0) {
-        return could_not(err, "write", fresh);
-    }
-    ssize_t put = write(fd, content.data, content.size);
-    if (put != (ssize_t) content.size) {
-        errno = put < 0 ? errno : ENOSPC;
-        code = could_not(err, "write", fresh);
-    } else if (fsync(fd) != 0) {
-        code = could_not(err, "sync", fresh);
-    } else if (rename(fresh, path) != 0) {
-        code = could_not(err, "put in place", path);
-    } else if (fsync(folder) != 0) {
-        return could_not(err, "sync the folder of", path);
-    }
-    if (code != TS_OK) {
-        (void) unlink(fresh);
-    }
-    return code;
+    return ts_file_folder(path, err);
 }
 
 enum ts_code pair_put(const char *state_directory, const char *name,
@@ -111,11 +51,9 @@ enum ts_code pair_put(const char *state_directory, const char *name,
         code = make_folder(state_directory, "peers/", err);
     }
     if (code == TS_OK) {
-        code = write_file(path, content,
-                          secrecy == PAIR_SECRET
-                              ? S_IRUSR | S_IWUSR
-                              : S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH,
-                          err);
+        code = ts_file_replace(
+            path, content,
+            secrecy == PAIR_SECRET ? TS_FILE_OURS : TS_FILE_SHOWN, err);
     }
     return code;
 }
@@ -186,13 +124,5 @@ enum ts_code pair_remove(const char *state_directory, const char *name,
     if (code != TS_OK) {
         return code;
     }
-    if (unlink(path) != 0) {
-        return errno == ENOENT ? TS_OK : could_not(err, "remove", path);
-    }
-    TS_AUTOCLOSE int folder = -1;
-    code = open_parent(path, &folder, err);
-    if (code == TS_OK && fsync(folder) != 0) {
-        code = could_not(err, "sync the folder of", path);
-    }
-    return code;
+    return ts_file_remove(path, err);
 }
