@@ -177,6 +177,7 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     bool removes = false;
     bool required = false;
     bool kept = false;
+    int64_t strangers = 0;
     enum ts_code code = entry_unpack(c->object.packed, c->arena, &wanted, err);
     if (code == TS_OK) {
         code = leaver_kept(c->engine, &c->row, &wanted, &kept, err);
@@ -200,15 +201,16 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
         code = reference_pending(c->mv, c->object.id, &adds, &removes, err);
     }
     if (code == TS_OK) {
-        int64_t strangers = 0;
         code = stranger_count_due(c->mv, c->object.id, &strangers, err);
-        removes = removes || strangers > 0;
     }
     if (code != TS_OK) {
         return code;
     }
     c->set = difference.set;
     bool user = c->object.kind == CONFIG_KIND_USER;
+    /* A user's stranger is the id of nobody: its removal takes no reference
+     * away, and waits for whoever is written in its place. */
+    removes = removes || (strangers > 0 && !user);
     if (guard_key_changes(c->engine, c->object.kind, &difference.set, &sent)) {
         c->classes |= INTENT_CLASS_KEY;
     }
@@ -218,7 +220,8 @@ static enum ts_code decide_update(struct comparison *c, struct ts_err *err)
     }
     /* Adopted by another value: from now on it carries our anchor. */
     bool stray = !ts_slice_equal(c->row.anchor, c->object.anchor);
-    if (difference.set.count == 0 && !adds && !removes && !stray) {
+    if (difference.set.count == 0 && !adds && !removes && strangers == 0 &&
+        !stray) {
         return revoke(c, err);
     }
     /* What refers to somebody who leaves stops to, before he is deleted: not

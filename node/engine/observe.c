@@ -224,6 +224,9 @@ enum ts_code observe_gone(struct engine_context *engine,
         code = referrers_release(engine, metaverse_id, err);
     }
     if (code == TS_OK && metaverse_id > 0) {
+        code = referrers_left_behind(engine, metaverse_id, target_id, err);
+    }
+    if (code == TS_OK && metaverse_id > 0) {
         code = reference_member_gone(mv, metaverse_id, err);
     }
     if (code == TS_OK && metaverse_id > 0) {

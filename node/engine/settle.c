@@ -264,10 +264,6 @@ static enum ts_code deleted(struct settlement *s, struct ts_err *err)
     const struct intent *intent = &s->op->intent;
     enum ts_code code = guard_confirmed(s->engine, s->op, err);
     if (code == TS_OK) {
-        code = stranger_left_behind(s->mv, intent->metaverse_id, s->op->op.id,
-                                    err);
-    }
-    if (code == TS_OK) {
         code = observe_gone(s->engine, s->op->op.id, intent->metaverse_id, err);
     }
     if (code == TS_OK) {

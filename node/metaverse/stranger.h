@@ -13,7 +13,7 @@
  *   dismissed           go, whatever the configuration says
  *
  * Of a person's single reference (a manager) only ids are known that we wrote
- * there ourselves and whose object we have deleted since: they go.
+ * there ourselves and whose object is gone since, by whosever doing: they go.
  *
  * Invariants:
  *   U1  a stranger to whom the group has a reference by now is none.
@@ -46,7 +46,7 @@ TS_MUSTUSE enum ts_code stranger_set(struct metaverse *mv, int64_t owner,
                                      const char *path,
                                      const struct ts_slice *ids, size_t count,
                                      struct ts_err *err);
-/* We deleted `member`, who was `id` there: where a single value still names him
+/* `member`, who was `id` there, is gone: where a single value still names him
  * (a manager; services that delete from groups do so by themselves) he is a
  * stranger from now on, though the target may show him for ever. */
 TS_MUSTUSE enum ts_code stranger_left_behind(struct metaverse *mv,

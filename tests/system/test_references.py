@@ -415,6 +415,40 @@ class Gone(SemanticsCase):
         self.assertNotIn("manager", self.user("clerk").get(ENTERPRISE, {}))
         self.assertNoWrites(lambda: node.sync("--full"))
 
+    def without_the_boss(self):
+        """Somebody else has deleted the boss of a clerk at the target; the node, and the DN of the clerk."""
+        clerk = self.person("clerk", manager=self.person("boss"))
+        node = self.running()
+        self.assertStatus(self.lab.scim("DELETE", f"/Users/{self.user('boss')['id']}"), 204)
+        return node, clerk
+
+    def test_a_manager_whom_others_deleted_while_the_source_let_go_of_him_is_cleared(self):
+        node, clerk = self.without_the_boss()
+        self.set(clerk, "manager")
+        written = self.operations_of(lambda: node.sync("--full"))
+        self.assertEqual([("PATCH", f"/Users/{self.user('clerk')['id']}"), ("POST", "/Users")], sorted(written))
+        self.assertNotIn("manager", self.user("clerk").get(ENTERPRISE, {}))
+        self.assertInStep()
+        self.assertNoWrites(lambda: node.sync("--full"))
+
+    def test_a_manager_whom_others_deleted_is_replaced_by_one_write(self):
+        node, _ = self.without_the_boss()
+        written = self.operations_of(lambda: node.sync("--full"))
+        self.assertEqual([("PATCH", f"/Users/{self.user('clerk')['id']}"), ("POST", "/Users")], sorted(written))
+        self.assertEqual(self.user("boss")["id"], self.user("clerk")[ENTERPRISE]["manager"]["value"])
+        self.assertNoWrites(lambda: node.sync("--full"))
+
+    def test_a_manager_who_cannot_come_again_is_cleared_until_he_can(self):
+        node, _ = self.without_the_boss()
+        usurper = self.lab.create_user("boss@example.org", externalId="another-system-boss").body["id"]
+        node.sync("--full")
+        self.assertNotIn("manager", self.user("clerk").get(ENTERPRISE, {}))
+        self.assertStatus(self.lab.scim("DELETE", f"/Users/{usurper}"), 204)
+        node.sync("--full")
+        self.assertEqual(self.user("boss")["id"], self.user("clerk")[ENTERPRISE]["manager"]["value"])
+        self.assertInStep()
+        self.assertNoWrites(lambda: node.sync("--full"))
+
 
 if __name__ == "__main__":
     unittest.main()
