@@ -21,6 +21,8 @@
 
 #define RECONNECT_MS     50
 #define RECONNECT_MAX_MS 400
+/* Of this node's secret certificate. */
+#define REGISTER_PEER_PATH 4104
 
 /* How far the last request came. */
 enum how {
@@ -476,25 +478,52 @@ static void peer_close(void *state)
     free(peer);
 }
 
+/* A file that is missing was never put there; one that is there was damaged, or
+ * is something else: what to do differs. */
+static enum ts_code not_loaded(const char *what, const char *path,
+                               const char *take, struct ts_err *err)
+{
+    if (access(path, R_OK) == 0) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot %s: \"%s\" is damaged, or is no certificate; "
+                       "%s in its place",
+                       what, path, take);
+    }
+    int why = errno;
+    return why == ENOENT
+               ? ts_fail(err, TS_E_CONFIG, 0,
+                         "cannot %s: \"%s\" does not exist; %s", what, path,
+                         take)
+               : ts_fail(err, TS_E_CONFIG, why,
+                         "cannot %s: \"%s\" cannot be read; give it to the "
+                         "user of twinsyncd",
+                         what, path);
+}
+
 static enum ts_code load_certificates(struct peer *peer, struct ts_err *err)
 {
     const struct register_peer_options *options = &peer->options.peer;
+    char what[160], secret[REGISTER_PEER_PATH];
     peer->witness = zcert_load(options->certificate_file);
     if (peer->witness == NULL) {
-        return ts_fail(err, TS_E_CONFIG, 0,
-                       "cannot use the witness at %s: \"%s\" cannot be read as "
-                       "its public certificate; take what twinsync-witness "
-                       "--certificate prints",
-                       options->endpoint, options->certificate_file);
+        (void) snprintf(what, sizeof what, "use the witness at %.120s",
+                        options->endpoint);
+        return not_loaded(what, options->certificate_file,
+                          "take what twinsync-witness --certificate prints",
+                          err);
     }
     peer->own = zcert_load(options->own_file);
     static const uint8_t none[32];
     if (peer->own == NULL ||
         memcmp(zcert_secret_key(peer->own), none, sizeof none) == 0) {
-        return ts_fail(err, TS_E_CONFIG, 0,
-                       "cannot sign in at the witness at %s: \"%s\" cannot be "
-                       "read as this node's certificate with its secret key",
-                       options->endpoint, options->own_file);
+        (void) snprintf(what, sizeof what, "sign in at the witness at %.120s",
+                        options->endpoint);
+        (void) snprintf(secret, sizeof secret, "%.*s_secret",
+                        REGISTER_PEER_PATH - 8, options->own_file);
+        return not_loaded(what, secret,
+                          "start twinsyncd, which makes this node's key once, "
+                          "or join anew",
+                          err);
     }
     return TS_OK;
 }

@@ -185,6 +185,26 @@ class WitnessTest(WitnessCase):
         with self.assertRaisesRegex(Failed, "its public certificate"):
             client.read()
 
+    def refusal(self, certificate):
+        """What opening a client with this certificate of the witness says."""
+        with self.assertRaises(Failed) as caught:
+            client = Register({"peer": {"endpoint": self.witness.endpoint, "certificate": certificate,
+                                        "own": self.certificates["alpha"]}}, timeout_ms=1000)
+            self.addCleanup(client.close)
+            client.read()
+        return str(caught.exception)
+
+    def test_missing_certificate_of_the_witness_is_told_from_a_damaged_one(self):
+        self.make()
+        path = os.path.join(self.witness.state, "elsewhere.cert")
+        told = self.refusal(path)
+        self.assertIn(f'"{path}" does not exist; take what twinsync-witness --certificate prints', told)
+        with open(path, "w", encoding="ascii") as file:
+            file.write("curve\n    public-key = \"cut off\"\n")
+        told = self.refusal(path)
+        self.assertIn(f'"{path}" is damaged', told)
+        self.assertNotIn("does not exist", told)
+
     def test_secret_key_that_others_can_read_is_refused(self):
         self.make(start=False)
         os.chmod(self.witness.certificate + "_secret", 0o640)
