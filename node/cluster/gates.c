@@ -187,10 +187,13 @@ static void tell_doubt(const struct member *member, struct member_gate_row *row)
 
 /* ---- limits ------------------------------------------------------------- */
 
+/* A single voter comes back as often as it starts. One whose exporter hangs
+ * again and again would register a client each time: it is held too. */
 static bool takeovers_ok(const struct member *member)
 {
+    bool comes_back = member_other_voter(member) == NULL && !member->hung;
     return compose_takeovers(member) < REGISTER_TAKEOVERS_MAX ||
-           member->op.failover.open || member_other_voter(member) == NULL ||
+           member->op.failover.open || comes_back ||
            (member->seen.value.released && member->seen.value.planned);
 }
 

@@ -116,7 +116,7 @@ struct takeover {
     bool reconcile_first, quiesce_all, accept_data_loss, crashed;
     bool planned;       /* by an operator here */
     bool was_planned;   /* the lease was released on purpose */
-    bool is_own_return; /* a single voter's own restart */
+    bool is_own_return; /* a single voter's own, and not because it hung */
     int64_t backoff_ms; /* after a failure, before the next try */
     struct ts_clocks failed_at;
     char failed_text[MEMBER_TEXT_SIZE];
@@ -235,6 +235,7 @@ struct member {
     bool drain_cut; /* it took too long: cancelled */
     bool yielded;   /* gave the lease to the peer on purpose */
     struct ts_clocks yielded_at;
+    bool hung; /* it lost its last lease because its exporter hung */
 
     struct facts facts;
     bool facts_changed, facts_asked;

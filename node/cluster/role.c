@@ -156,6 +156,7 @@ static void lose(struct member *member)
 {
     if (member->engine == ENGINE_ACTIVE && !member->lease.progressed) {
         yield(member); /* its exporter hangs: the other node goes first */
+        member->hung = true;
     }
     leave_engine(member, MEMBER_LEAVE_AT_ONCE, member->sentence);
     member_record(member, "lease-lost", "automatic", "%s", member->sentence);

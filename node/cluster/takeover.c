@@ -59,7 +59,7 @@ static void judge(struct member *member)
     bool mine = strcmp(value->holder, member->name) == 0;
     bool behind = !first && is_before(&member->position, &value->position);
     bool alone = member_other_voter(member) == NULL;
-    takeover->is_own_return = alone && mine;
+    takeover->is_own_return = alone && mine && !member->hung;
     takeover->was_planned = value->released && value->planned;
     takeover->crashed = !first && !takeover->was_planned;
     bool open_period = value->is_unprotected && !(alone && (mine || first));
@@ -205,7 +205,7 @@ void takeover_won(struct member *member)
 {
     struct takeover *takeover = &member->takeover;
     takeover->step = TAKEOVER_PERSISTING;
-    member->yielded = false;
+    member->yielded = member->hung = false;
     member->facts_changed = true;
     takeover->persist_number = member->facts_number + 1;
     member_record(member, "takeover", takeover->actor, "%s%s", takeover->reason,

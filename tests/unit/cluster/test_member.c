@@ -187,6 +187,29 @@ static void an_exporter_that_hangs_again_and_again_is_held(void **state)
     world_free(world);
 }
 
+static void a_single_voter_that_hangs_again_and_again_is_held_too(void **state)
+{
+    (void) state;
+    struct world *world = world_new();
+    struct register_value value;
+    world_start(world, 0);
+    world_command(world, 0, MEMBER_COMMAND_INIT, NULL);
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 2000));
+    world->nodes[0].hangs = true;
+    world_run(world, 800000);
+    world_value(world, &value);
+    world_told(world, value.epoch == 4); /* three retakes, then it waits */
+    assert_int_equal(world->nodes[0].mints, 4);
+    world->nodes[0].hangs = false;
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 200000));
+    world_kill(world, 0);
+    world_start(world, 0); /* a start is no retake */
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 2000));
+    world_value(world, &value);
+    assert_int_equal(value.epoch, 6);
+    world_free(world);
+}
+
 static void a_start_waits_before_it_reaches_out(void **state)
 {
     (void) state;
@@ -371,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_frozen_holder_wakes_as_standby),
         cmocka_unit_test(an_exporter_that_hangs_loses_the_lease),
         cmocka_unit_test(an_exporter_that_hangs_again_and_again_is_held),
+        cmocka_unit_test(a_single_voter_that_hangs_again_and_again_is_held_too),
         cmocka_unit_test(a_start_waits_before_it_reaches_out),
         cmocka_unit_test(a_single_voter_waits_for_nobody),
         cmocka_unit_test(a_graceful_stop_hands_over_at_once),
