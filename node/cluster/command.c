@@ -197,19 +197,38 @@ static void admit(struct member *member, const struct member_request *request)
     }
 }
 
+/* NULL, or why the other node keeps the schema where it is. */
+static const char *level_bar(const struct member *member, uint32_t level)
+{
+    const struct member_heartbeat *other = &member->peer.last;
+    bool alone = member_other_voter(member) == NULL &&
+                 member->seen.value.learner[0] == '\0';
+    if (alone || member->role != MEMBER_ACTIVE) {
+        return NULL;
+    }
+    if (peer_is_silent(member)) {
+        return "the other node is not connected, so nobody can tell what it "
+               "understands: bring it back first";
+    }
+    if (other->level_max > level) {
+        return "this node runs the older version: upgrade it first";
+    }
+    return other->level_max < level ? "upgrade the other node first" : NULL;
+}
+
 static void set_level(struct member *member,
                       const struct member_request *request)
 {
-    uint32_t most = member->level_max;
-    if (member_other_voter(member) != NULL &&
-        member->peer.last.level_max < most) {
-        most = member->peer.last.level_max;
-    }
-    if (request->level > most || request->level < member->seen.value.level) {
+    const char *bar = level_bar(member, request->level);
+    if (bar != NULL || request->level > member->level_max ||
+        request->level < member->seen.value.level) {
         reply(member, request, REFUSED,
-              "cannot set schema level %" PRIu32 ": both nodes write levels "
-              "%" PRIu32 " to %" PRIu32 "; upgrade the other node first",
-              request->level, member->seen.value.level, most);
+              "cannot set schema level %" PRIu32 ": this node knows level "
+              "%" PRIu32 ", the other one %" PRIu32 ", and %" PRIu32
+              " is in use; %s",
+              request->level, member->level_max, member->peer.last.level_max,
+              member->seen.value.level,
+              bar != NULL ? bar : "there is no way back");
     } else if (take_as_holder(member, request, &member->op.level,
                               "change the schema level")) {
         member->op.level_wanted = request->level;

@@ -283,6 +283,14 @@ static void activated(struct cluster *c,
                                             .activated = done });
 }
 
+/* Of the schema: a first load writes what both nodes understand. */
+static int64_t level_of(const struct cluster *c)
+{
+    struct member_view view;
+    member_view(c->member, ts_clocks_now(), &view);
+    return view.has_value ? (int64_t) view.value->level : 0;
+}
+
 static void do_activate(struct cluster *c, const struct member_effect *effect)
 {
     const struct member_activation *asked = &effect->activate;
@@ -316,6 +324,7 @@ static void do_activate(struct cluster *c, const struct member_effect *effect)
         .accept_data_loss = asked->accept_data_loss,
         .crashed = asked->crashed,
         .data_generation = (int64_t) asked->data_generation,
+        .level = level_of(c),
     };
     c->engine_active = true;
     engine_activate(c->engine, &activation, done);

@@ -303,8 +303,15 @@ enum ts_code state_finalize(struct state *state, int64_t level,
                        "none yet",
                        (long long) level);
     }
-    if (code == TS_OK) {
-        code = journal_finalize(state->journal, level, err);
+    if (code == TS_OK && journal_position(state->journal).level == level) {
+        return TS_OK; /* asked again */
+    }
+    bool more = code == TS_OK;
+    while (more) { /* each step is a barrier of its own */
+        int64_t next = journal_position(state->journal).level + 1;
+        code =
+            journal_finalize(state->journal, next < level ? next : level, err);
+        more = code == TS_OK && next < level;
     }
     if (code == TS_OK) {
         tell(state);

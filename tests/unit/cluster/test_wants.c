@@ -221,8 +221,17 @@ static void a_level_needs_both_nodes(void **state)
     world_tell(world, 0, &event);
     assert_int_equal(world->nodes[0].status, 3);
     assert_string_equal(world->nodes[0].answer,
-                        "cannot set schema level 2: both nodes write levels 1 "
-                        "to 1; upgrade the other node first");
+                        "cannot set schema level 2: this node knows level 1, "
+                        "the other one 1, and 1 is in use; upgrade the other "
+                        "node first");
+    event.command.level = 1; /* it is so already */
+    world_tell(world, 0, &event);
+    assert_int_equal(world->nodes[0].status, 0);
+    world_kill(world, 1);
+    world_run(world, 10000); /* who knows what it is when it comes back? */
+    world_tell(world, 0, &event);
+    assert_int_equal(world->nodes[0].status, 3);
+    assert_non_null(strstr(world->nodes[0].answer, "not connected"));
     world_free(world);
 }
 
