@@ -75,23 +75,45 @@ static void note_fault(struct sim_node *node, enum sim_fault kind)
     trace(world, node->index, "fault: %s", fault_name(kind));
 }
 
+/* A fault that is to come. */
+struct planned {
+    enum sim_fault kind;
+    int node;          /* -1: some */
+    int64_t length_ms; /* 0: some */
+};
+
 static void on_fault(struct world *world, struct occasion *occasion)
 {
-    enum sim_fault kind = (enum sim_fault) occasion->number;
-    struct sim_node *node = some_node(world);
+    const struct planned *what = occasion->data;
+    const struct fault *fault = &faults_table[what->kind];
+    struct sim_node *node =
+        what->node < 0 ? some_node(world) : world->nodes[what->node];
     if (world->faults.calm || !node->up || node->thaw_ms != 0) {
         return;
     }
-    note_fault(node, kind);
-    faults_table[kind].begin(node);
-    if (faults_table[kind].end != NULL) {
-        agenda_note(
-            &world->agenda,
-            &(struct occasion){ .at_ms = world->now_ms + faults_pause(world),
-                                .run = on_end,
-                                .node = AGENDA_NOBODY,
-                                .number = (int64_t) kind << 1 | node->index });
+    note_fault(node, what->kind);
+    fault->begin(node);
+    if (fault->end != NULL) {
+        int64_t length_ms =
+            what->length_ms > 0 ? what->length_ms : faults_pause(world);
+        agenda_note(&world->agenda,
+                    &(struct occasion){ .at_ms = world->now_ms + length_ms,
+                                        .run = on_end,
+                                        .node = AGENDA_NOBODY,
+                                        .number = (int64_t) what->kind << 1 |
+                                                  node->index });
     }
+}
+
+static void plan(struct world *world, int64_t after_ms,
+                 const struct planned *what)
+{
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + after_ms,
+                                    .run = on_fault,
+                                    .node = AGENDA_NOBODY,
+                                    .data = sim_copy(what, sizeof *what),
+                                    .size = sizeof *what });
 }
 
 static void calm_down(struct world *world)
@@ -116,29 +138,76 @@ static void calm_down(struct world *world)
     }
 }
 
-static void on_bout(struct world *world, struct occasion *occasion)
+/* A few at nearly the same moment; returns when the next bout may come. */
+static int64_t blind_bout(struct world *world)
 {
-    struct sim_faults *plan = &world->faults;
-    (void) occasion;
-    if ((plan->count >= FAULTS_MIN &&
-         world->judge.takeovers >= FAULTS_TAKEOVERS) ||
-        ++plan->bouts > FAULTS_BOUTS_MAX) {
-        calm_down(world);
-        return;
-    }
     int64_t count = random_between(&world->random, 1, 3);
     for (int64_t i = 0; i < count; i++) {
         int64_t offset_ms = random_chance(&world->random, 500)
                                 ? random_below(&world->random, 30)
                                 : random_below(&world->random, 2000);
-        agenda_note(&world->agenda,
-                    &(struct occasion){ .at_ms = world->now_ms + offset_ms,
-                                        .run = on_fault,
-                                        .node = AGENDA_NOBODY,
-                                        .number = some_fault(world) });
+        plan(world, offset_ms,
+             &(struct planned){ .kind = some_fault(world), .node = -1 });
     }
-    int64_t pause_ms = random_between(
-        &world->random, world->settings.ttl_ms / 8, world->settings.ttl_ms * 2);
+    return random_between(&world->random, world->settings.ttl_ms / 8,
+                          world->settings.ttl_ms * 2);
+}
+
+static int active_node(const struct world *world)
+{
+    for (int i = 0; i < 2; i++) {
+        if (world->nodes[i]->up && world->nodes[i]->role == MEMBER_ACTIVE) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+/* What the scene has in mind, where somebody is active and it has anything;
+ * 0: it has not. */
+static int64_t scripted_bout(struct world *world)
+{
+    size_t count = 0;
+    const struct scene_step *steps = scenes_script(world->scene, &count);
+    int64_t ttl_ms = world->settings.ttl_ms;
+    int64_t jitter_ms = random_below(&world->random, ttl_ms / 10);
+    int64_t end_ms = 0;
+    int active = active_node(world);
+    if (count == 0 || active < 0 || random_chance(&world->random, 200)) {
+        return 0;
+    }
+    if (world->settings.stop_unprotected && world->judge.value.is_unprotected) {
+        return 1000; /* nobody promises yet */
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct planned what = {
+            .kind = steps[i].fault,
+            .node = steps[i].other ? 1 - active : active,
+            .length_ms = ttl_ms * steps[i].length / 1000,
+        };
+        int64_t after_ms = ttl_ms * steps[i].after / 1000;
+        after_ms += steps[i].after > 0 ? jitter_ms : 0;
+        int64_t over_ms = after_ms + what.length_ms;
+        end_ms = over_ms > end_ms ? over_ms : end_ms;
+        plan(world, after_ms, &what);
+    }
+    return end_ms + random_below(&world->random, ttl_ms);
+}
+
+static void on_bout(struct world *world, struct occasion *occasion)
+{
+    struct sim_faults *faults = &world->faults;
+    (void) occasion;
+    if ((faults->count >= FAULTS_MIN &&
+         world->judge.takeovers >= FAULTS_TAKEOVERS) ||
+        ++faults->bouts > FAULTS_BOUTS_MAX) {
+        calm_down(world);
+        return;
+    }
+    int64_t pause_ms = scripted_bout(world);
+    if (pause_ms == 0) {
+        pause_ms = blind_bout(world);
+    }
     agenda_note(&world->agenda,
                 &(struct occasion){ .at_ms = world->now_ms + pause_ms,
                                     .run = on_bout,

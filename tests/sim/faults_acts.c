@@ -105,6 +105,16 @@ static void on_cut_off(struct world *world, struct occasion *occasion)
 
 void faults_deleted(struct world *world, int node)
 {
+    struct sim_target *target = &world->target;
+    if (world->settings.outage && !world->faults.calm &&
+        random_chance(&world->random, 700)) {
+        target->out_from_ms =
+            world->now_ms + random_between(&world->random, 8, 60);
+        target->out_until_ms =
+            target->out_from_ms + random_between(&world->random, 500, 6000);
+        trace(world, AGENDA_NOBODY, "the target is out for %lld ms",
+              (long long) (target->out_until_ms - target->out_from_ms));
+    }
     if (world->settings.edge && !world->faults.calm &&
         random_chance(&world->random, 200)) {
         node_after(world->nodes[node], 1, on_cut_off,
@@ -242,8 +252,14 @@ static void begin_link_in(struct sim_node *node)
 static void begin_link_bad(struct sim_node *node)
 {
     struct sim_random *random = &node->world->random;
+    const struct network_way *set = &node->world->settings.way;
     for (int i = 0; i < 2; i++) {
         struct network_way *way = &node->world->network.ways[i];
+        if (set->delay_ms > 0) {
+            way->loss = set->loss;
+            way->delay_ms = set->delay_ms;
+            continue;
+        }
         way->loss = node->world->settings.promises
                         ? 0
                         : (int) random_below(random, 500);
@@ -267,7 +283,12 @@ static void begin_cell_cut(struct sim_node *node)
 static void begin_cell_bad(struct sim_node *node)
 {
     struct sim_random *random = &node->world->random;
+    const struct cell_way *set = &node->world->settings.cell;
     struct cell_way *way = &node->world->cell.ways[node->index];
+    if (set->lose_answer > 0 || set->late > 0) {
+        *way = *set;
+        return;
+    }
     way->lose_request = (int) random_below(random, 200);
     way->lose_answer = (int) random_below(random, 600);
     way->late = (int) random_below(random, 500);

@@ -160,6 +160,12 @@ static enum fence_answer play(struct sim_node *node, enum fence_act act,
     return FENCE_ODD;
 }
 
+/* With a token, at the target itself. */
+static bool is_read(enum fence_act act)
+{
+    return act == FENCE_TRY_CANARY || act == FENCE_TRY_OWN;
+}
+
 static void on_act(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
@@ -170,7 +176,7 @@ static void on_act(struct world *world, struct occasion *occasion)
         return;
     }
     enum fence_answer answer = FENCE_BUSY;
-    if (reached(node)) {
+    if (reached(node) && !(is_read(*act) && target_is_out(world))) {
         answer = play(node, *act, &lifetime_s);
         answer = answered(node) ? answer : FENCE_BUSY;
     }

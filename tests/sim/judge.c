@@ -84,6 +84,52 @@ static void judge_swapper(struct world *world, int node,
     }
 }
 
+/* T(1+e) + 1 s, by its own clock. */
+static bool has_waited(const struct world *world, int node,
+                       struct ts_clocks from)
+{
+    const struct sim_settings *settings = &world->settings;
+    int64_t wait_ms =
+        settings->ttl_ms * (100 + (int64_t) settings->error_percent) / 100 +
+        1000;
+    return ts_elapsed_least(from, node_clocks(world->nodes[node])) >= wait_ms;
+}
+
+/* It is this start of the node that takes the lease. */
+static void judge_taking(struct world *world, int node,
+                         const struct register_value *value)
+{
+    const struct sim_judge *judge = &world->judge;
+    const struct judge_life *life = &judge->lives[node];
+    const struct sim_node *at = world->nodes[node];
+    if (!judge->has_value || !at->up || strcmp(value->holder, at->name) != 0 ||
+        memcmp(value->boot, at->boot, sizeof value->boot) != 0 ||
+        (int64_t) value->epoch <= judge->register_epoch) {
+        return;
+    }
+    if (life->has_promised && !has_waited(world, node, life->promised)) {
+        judge_violated(world, "M5",
+                       "%s takes epoch %lld and has promised not to", at->name,
+                       (long long) value->epoch);
+    }
+    if (judge->value.voter_count > 1 &&
+        !has_waited(world, node, life->started)) {
+        judge_violated(world, "M5", "%s takes epoch %lld just after its start",
+                       at->name, (long long) value->epoch);
+    }
+}
+
+void judge_promised(struct world *world, int node)
+{
+    struct judge_life *life = &world->judge.lives[node];
+    if (!has_waited(world, node, life->started)) {
+        judge_violated(world, "M5", "%s gives a promise just after its start",
+                       world->nodes[node]->name);
+    }
+    life->promised = node_clocks(world->nodes[node]);
+    life->has_promised = true;
+}
+
 static void note_epoch(struct world *world, const struct register_value *value)
 {
     struct sim_judge *judge = &world->judge;
@@ -115,6 +161,7 @@ void judge_swap(struct world *world, int node, struct ts_slice bytes, bool late)
     if (!late) {
         judge_swapper(world, node, &value);
     }
+    judge_taking(world, node, &value);
     note_epoch(world, &value);
     if (value.fenced && (int64_t) value.epoch > judge->fenced_below) {
         judge->fenced_below = (int64_t) value.epoch;
@@ -317,9 +364,11 @@ void judge_has_all(struct world *world, int node,
     }
 }
 
-void judge_found(struct world *world, int node)
+void judge_started(struct world *world, int node)
 {
     struct journal_position at = store_position(&world->nodes[node]->store);
+    world->judge.lives[node] =
+        (struct judge_life){ .started = node_clocks(world->nodes[node]) };
     if (at.seq > 0) {
         struct judge_row *row = row_of(&world->judge, &at);
         row->written = true;

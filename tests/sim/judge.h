@@ -18,6 +18,8 @@
  *   I8  two nodes never both have writes admitted (with I1)
  *   I9  nothing is deleted that the source has, that was only found, or that
  *       passes the guard's budget
+ *   M5  who promised takes nothing while the promise binds; and nothing is
+ *       promised or taken for T(1+e) + 1 s after a start, where there is a peer
  *   LIVE once faults have ended the pair converges in a bounded time
  *
  * A target that cannot fence makes no promise of I1 and I2; there the lease
@@ -26,6 +28,7 @@
 #ifndef TESTS_SIM_JUDGE_H
 #define TESTS_SIM_JUDGE_H
 
+#include "node/base/clock.h"
 #include "node/base/slice.h"
 #include "proto/register_codec.h"
 #include "replication/batch.h"
@@ -40,6 +43,12 @@ struct judge_row {
     struct sum post;
     bool written;    /* by a leader */
     uint8_t durable; /* bit: was ever durable on that node */
+};
+
+/* Of one start of a node, on its own clocks. */
+struct judge_life {
+    struct ts_clocks started, promised;
+    bool has_promised;
 };
 
 struct sim_judge {
@@ -59,6 +68,7 @@ struct sim_judge {
     int64_t before_epoch;   /* of the holder before this one */
     uint8_t before_boot[REGISTER_ID_SIZE];
     int takeovers;
+    struct judge_life lives[2];
     struct judge_row *rows;
     uint64_t commits, applied, snapshots;
 };
@@ -73,6 +83,8 @@ void judge_violated(struct world *world, const char *invariant,
 /* A swap has landed; `late`: after its sender gave it up. */
 void judge_swap(struct world *world, int node, struct ts_slice value,
                 bool late);
+/* It sends a promise to the other one. */
+void judge_promised(struct world *world, int node);
 /* A request leaves; an operation does so once. */
 void judge_launch(struct world *world, const struct target_request *request);
 void judge_sending(struct world *world, const struct target_request *request,
@@ -93,8 +105,8 @@ void judge_batch(struct world *world, int node, const struct batch *batch);
 /* A snapshot brought it all rows up to that one. */
 void judge_has_all(struct world *world, int node,
                    const struct journal_position *at);
-/* After a start: a commit whose answer the crash took may be there. */
-void judge_found(struct world *world, int node);
+/* A commit whose answer the crash took may be there. */
+void judge_started(struct world *world, int node);
 void judge_installed(struct world *world, int node);
 void judge_ledger_left(struct world *world, int node, int anchor);
 /* After each step of a member: O(1). */

@@ -3,8 +3,9 @@
  *
  *   simulate --seeds N [--first S] [--jobs J] [--seconds T] [--without RULE]
  *   simulate --seed S [--trace] [--without RULE]
- *   simulate --mutations [--seeds N] [--without RULE]
+ *   simulate --mutations [--jobs J] [--without RULE]
  *
+ * Each seed draws its scene; --scene NAME (see scenes.c) makes it that one.
  * A seed that fails is printed with the command that shows it again.
  */
 #include <getopt.h>
@@ -19,11 +20,11 @@
 #include "node/base/rule.h"
 #include "node/db/capture.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/mutations.h"
 #include "tests/sim/world.h"
 
-#define JOBS_MAX       16
-#define MUTATION_SEEDS 2000
-#define SHOWN_MAX      10
+#define JOBS_MAX  16
+#define SHOWN_MAX 10
 
 struct options {
     uint64_t first, seeds;
@@ -31,6 +32,7 @@ struct options {
     bool one, traced, mutations;
     int jobs;
     const char *without;
+    enum sim_scene scene;
 };
 
 /* What a process has done; in shared memory. */
@@ -73,7 +75,9 @@ static void run_range(const struct options *options, int job,
         if (options->until > 0 && seconds() > options->until) {
             return;
         }
-        world_run(seed, false, &tally->coverage, &verdict);
+        world_run(
+            &(struct world_options){ .seed = seed, .scene = options->scene },
+            &tally->coverage, &verdict);
         add(tally, &verdict);
         if (verdict.violated == NULL) {
             continue;
@@ -84,9 +88,6 @@ static void run_range(const struct options *options, int job,
                             verdict.violated);
             (void) snprintf(tally->text, sizeof tally->text, "%s",
                             verdict.text);
-        }
-        if (options->mutations) {
-            return;
         }
         if (tally->failed <= SHOWN_MAX) {
             (void) printf("seed %llu: %s: %s\n", (unsigned long long) seed,
@@ -184,7 +185,10 @@ static int run_one(const struct options *options)
 {
     static struct sim_coverage coverage;
     struct world_verdict verdict;
-    world_run(options->first, options->traced, &coverage, &verdict);
+    world_run(&(struct world_options){ .seed = options->first,
+                                       .traced = options->traced,
+                                       .scene = options->scene },
+              &coverage, &verdict);
     (void) printf("seed %llu: %s%s%s; %d takeovers, %d faults, %lld s, "
                   "converged %lld s after the last fault\n",
                   (unsigned long long) options->first,
@@ -194,33 +198,6 @@ static int run_one(const struct options *options)
                   (long long) (verdict.virtual_ms / 1000),
                   (long long) (verdict.converged_ms / 1000));
     return verdict.violated != NULL;
-}
-
-/* Each rule switched off on its own: after how many seeds is it missed? */
-static int run_mutations(const struct options *options)
-{
-    int missed = 0;
-    (void) printf("%-62s %8s  %s\n", "rule", "seeds", "found as");
-    for (int rule = 0; rule < TS_RULES_COUNT; rule++) {
-        if (options->without != NULL &&
-            strcmp(options->without, ts_rule_name((enum ts_rule) rule)) != 0) {
-            continue;
-        }
-        ts_rules_restore();
-        ts_rule_disable((enum ts_rule) rule);
-        struct tally *all = run_jobs(options);
-        merge(all, options->jobs);
-        (void) printf("%-62s %8llu  %s%s%.70s\n",
-                      ts_rule_text((enum ts_rule) rule),
-                      (unsigned long long) all->seeds,
-                      all->failed > 0 ? all->violated : "not found",
-                      all->failed > 0 ? ": " : "", all->text);
-        (void) fflush(stdout);
-        missed += all->failed == 0;
-        (void) munmap(all, JOBS_MAX * sizeof *all);
-    }
-    (void) printf("%d rules, %d of them not found\n", TS_RULES_COUNT, missed);
-    return missed > 0;
 }
 
 static int parse(int argc, char **argv, struct options *options)
@@ -233,6 +210,7 @@ static int parse(int argc, char **argv, struct options *options)
         { "seconds", required_argument, NULL, 'u' },
         { "trace", no_argument, NULL, 't' },
         { "without", required_argument, NULL, 'w' },
+        { "scene", required_argument, NULL, 'c' },
         { "mutations", no_argument, NULL, 'm' },
         { NULL, 0, NULL, 0 }
     };
@@ -261,6 +239,13 @@ static int parse(int argc, char **argv, struct options *options)
         case 'w':
             options->without = optarg;
             break;
+        case 'c':
+            options->scene = scenes_find(optarg);
+            if (options->scene == SCENES) {
+                (void) fprintf(stderr, "there is no scene %s\n", optarg);
+                return 2;
+            }
+            break;
         case 'm':
             options->mutations = true;
             break;
@@ -273,7 +258,7 @@ static int parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = { .first = 1, .jobs = 2 };
+    struct options options = { .first = 1, .jobs = 2, .scene = SCENE_DRAWN };
     struct ts_err err;
     if (parse(argc, argv, &options) != 0) {
         (void) fprintf(stderr, "see the head of tests/sim/main.c\n");
@@ -293,9 +278,9 @@ int main(int argc, char **argv)
     }
     disk_setup();
     if (options.seeds == 0) {
-        options.seeds = options.mutations ? MUTATION_SEEDS : 100;
+        options.seeds = 100;
     }
     return options.one         ? run_one(&options)
-           : options.mutations ? run_mutations(&options)
+           : options.mutations ? mutations_run(options.without, options.jobs)
                                : run_seeds(&options);
 }

@@ -113,7 +113,7 @@ void node_start(struct sim_node *node, bool boots)
         }
         return;
     }
-    judge_found(world, node->index);
+    judge_started(world, node->index);
     node_follow(node);
     node_link_changed(node);
     node_link_changed(world->nodes[1 - node->index]);

@@ -64,6 +64,9 @@ static void send_message(struct sim_node *node,
                          const struct member_message *message)
 {
     uint8_t parcel[1 + sizeof *message];
+    if (message->kind == MEMBER_MESSAGE_PROMISE_GRANT) {
+        judge_promised(node->world, node->index);
+    }
     parcel[0] = PARCEL_MEMBER;
     memcpy(parcel + 1, message, sizeof *message);
     network_send(node->world, node->index, parcel, sizeof parcel);

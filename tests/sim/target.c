@@ -82,6 +82,12 @@ bool target_admits(const struct world *world, int64_t token)
            (!of->deleted || world->now_ms < of->deleted_ms + target->lag_ms);
 }
 
+bool target_is_out(const struct world *world)
+{
+    return world->now_ms >= world->target.out_from_ms &&
+           world->now_ms < world->target.out_until_ms;
+}
+
 /* ---- objects ------------------------------------------------------------ */
 
 const struct target_object *target_by_anchor(const struct sim_target *target,
@@ -257,11 +263,14 @@ static void take_effect(struct world *world, struct occasion *occasion)
     answer_status(world, journey, status, id);
 }
 
-static bool given_up(const struct sim_target *target, int64_t number)
+/* Its connection was reset before it arrived: what had left the sender's host
+ * by then comes all the same. */
+static bool given_up(const struct world *world, int64_t number)
 {
+    const struct sim_target *target = &world->target;
     for (size_t i = 0; i < TARGET_GIVEN_UP; i++) {
-        if (target->given_up[i] == number) {
-            return true;
+        if (target->given_up[i].number == number) {
+            return world->now_ms >= target->given_up[i].at_ms + target->wire_ms;
         }
     }
     return false;
@@ -272,11 +281,11 @@ static void arrive(struct world *world, struct occasion *occasion)
     struct journey *journey = occasion->data;
     const struct target_request *request = &journey->request;
     struct sim_target *target = &world->target;
-    if (given_up(target, journey->number)) {
-        return; /* its connection was reset before it arrived */
+    if (given_up(world, journey->number)) {
+        return;
     }
     int busy = target->busy + target->ways[request->node].busy;
-    if (random_chance(&world->random, busy)) {
+    if (target_is_out(world) || random_chance(&world->random, busy)) {
         answer_status(world, journey, SIM_BUSY, request->id);
         return;
     }
@@ -310,8 +319,9 @@ static void arrive(struct world *world, struct occasion *occasion)
 static void on_timeout(struct world *world, struct occasion *occasion)
 {
     struct sim_target *target = &world->target;
-    target->given_up[target->given_up_count++ % TARGET_GIVEN_UP] =
-        occasion->number;
+    size_t slot = target->given_up_count++ % TARGET_GIVEN_UP;
+    target->given_up[slot].number = occasion->number;
+    target->given_up[slot].at_ms = world->now_ms;
     node_on_target(world, occasion->node, occasion->data);
 }
 
@@ -346,9 +356,7 @@ void target_send(struct world *world, const struct target_request *request)
         free(journey);
         return;
     }
-    occasion = (struct occasion){ .at_ms = world->now_ms +
-                                           random_between(&world->random, 1,
-                                                          3 + way->delay_ms),
+    occasion = (struct occasion){ .at_ms = world->now_ms + arrival(world, way),
                                   .run = arrive,
                                   .node = AGENDA_NOBODY,
                                   .data = journey,
@@ -359,6 +367,7 @@ void target_send(struct world *world, const struct target_request *request)
 void target_heal(struct sim_target *target)
 {
     target->busy = 0;
+    target->out_until_ms = target->travel_ms = 0;
     for (int i = 0; i < 2; i++) {
         target->ways[i] = (struct target_way){ .cut = false };
     }

@@ -98,10 +98,13 @@ struct sim_target {
     int64_t quiet_ms;    /* Q: the longest from admission to effect */
     int64_t slow_ms;     /* effects take up to this; at most Q */
     int64_t travel_ms;   /* some requests are on their way for so long */
+    int64_t wire_ms;     /* what left arrives, for so long after a reset */
     int64_t lag_ms;      /* a token outlives its principal */
     int64_t lifetime_ms; /* of a token */
     struct target_way ways[2];
-    int busy;   /* everywhere, permille */
+    int busy; /* everywhere, permille */
+    /* Its own outage: who gives tokens and keeps clients is there. */
+    int64_t out_from_ms, out_until_ms;
     int shared; /* a principal of both nodes, which no rule allows */
     size_t principal_count, token_count, object_count;
     struct target_principal principals[TARGET_PRINCIPALS_MAX];
@@ -109,7 +112,10 @@ struct sim_target {
     struct target_object objects[TARGET_OBJECTS_MAX];
     int64_t next_id;
     uint64_t admissions, effects, denials;
-    int64_t journeys, given_up[TARGET_GIVEN_UP]; /* the last ones */
+    int64_t journeys;
+    struct {
+        int64_t number, at_ms;
+    } given_up[TARGET_GIVEN_UP]; /* the last ones */
     size_t given_up_count;
     int under_way; /* admitted, not yet in effect */
 };
@@ -125,6 +131,7 @@ void target_principal_delete(struct world *world, int principal);
 /* A token of it; 0: it is gone. */
 int64_t target_token(struct world *world, int principal);
 bool target_admits(const struct world *world, int64_t token);
+bool target_is_out(const struct world *world);
 
 const struct target_object *target_by_anchor(const struct sim_target *target,
                                              int anchor);

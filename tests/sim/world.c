@@ -18,65 +18,6 @@
 static struct disk_image template;
 static bool has_template;
 
-static void draw_settings(struct world *world)
-{
-    static const struct {
-        int64_t ttl_ms, renew_ms, margin_ms;
-    } leases[] = { { 15000, 3000, 2000 }, { 5000, 500, 500 } };
-    struct sim_random *random = &world->random;
-    size_t lease = random_chance(random, 600) ? 0 : 1;
-    world->settings = (struct sim_settings){
-        .ttl_ms = leases[lease].ttl_ms,
-        .renew_ms = leases[lease].renew_ms,
-        .margin_ms = leases[lease].margin_ms,
-        .error_percent = 10,
-        .change_ms = random_between(random, 2000, 14000),
-        .cycle_ms = random_between(random, 300, 900),
-        .patience_ms = random_between(random, 500, 3000),
-        .deletes_max = (int) random_between(random, 3, 8),
-        .introspection = random_chance(random, 500),
-        .stop_unprotected = random_chance(random, 200),
-        .harsh_clocks = random_chance(random, 400),
-    };
-    world->target.fences = random_chance(random, 700);
-    world->target.unique = random_chance(random, 500);
-    world->target.quiet_ms = random_between(random, 1000, 8000);
-    world->target.slow_ms = world->target.quiet_ms;
-    world->target.lag_ms =
-        random_chance(random, 500) ? random_below(random, 6000) : 0;
-    world->target.lifetime_ms = random_between(random, 10, 60) * 1000;
-}
-
-/* Two kinds of seeds at the edge of what the rules allow: clocks as far apart
- * as they may be, and requests on their way for as long as they may be (m,
- * where nothing is fenced; else for ever, with tokens that outlive a fence). */
-static void draw_edge(struct world *world)
-{
-    struct sim_random *random = &world->random;
-    int kind = (int) random_below(random, 20);
-    if (kind >= 8) {
-        world->settings.promises = kind < 10;
-        return;
-    }
-    world->settings.edge = true;
-    world->settings.change_ms = 1200;
-    world->settings.cycle_ms = 150;
-    world->target.fences = kind > 2;
-    if (!world->target.fences) {
-        world->settings.ttl_ms = 15000;
-        world->settings.renew_ms = 3000;
-        world->settings.margin_ms = 2000;
-        world->target.quiet_ms = world->target.slow_ms = 1000;
-        world->target.travel_ms = world->settings.margin_ms - 4;
-    } else {
-        world->target.travel_ms = 3 * world->settings.ttl_ms;
-        world->target.lag_ms =
-            world->target.travel_ms + random_below(random, 20000);
-        world->target.lifetime_ms = 90000;
-        world->target.busy = kind % 2 == 0 ? 250 : 0;
-    }
-}
-
 static void add_foreign(struct world *world)
 {
     for (int i = 0; i < FOREIGN; i++) {
@@ -106,14 +47,13 @@ static void give_disk(struct sim_node *node)
     }
 }
 
-static void begin(struct world *world)
+static void begin(struct world *world, enum sim_scene scene)
 {
     if (!has_template) {
         store_template(&template);
         has_template = true;
     }
-    draw_settings(world);
-    draw_edge(world);
+    scenes_draw(world, scene);
     judge_start(world);
     add_foreign(world);
     for (int i = 0; i < 2; i++) {
@@ -121,7 +61,7 @@ static void begin(struct world *world)
         give_disk(world->nodes[i]);
         clock_start(&world->nodes[i]->clock, 0, some_rate(world));
     }
-    if (world->settings.edge || world->settings.promises) {
+    if (world->settings.apart) {
         clock_start(&world->nodes[0]->clock, 0, 900);
         clock_start(&world->nodes[1]->clock, 0, 1100);
     }
@@ -239,15 +179,15 @@ static void sum_up(const struct world *world, struct world_verdict *verdict)
                     world->judge.text);
 }
 
-void world_run(uint64_t seed, bool traced, struct sim_coverage *coverage,
-               struct world_verdict *ret_verdict)
+void world_run(const struct world_options *options,
+               struct sim_coverage *coverage, struct world_verdict *ret_verdict)
 {
     struct world *world = sim_alloc(sizeof *world);
-    world->seed = seed;
-    world->trace.enabled = traced;
+    world->seed = options->seed;
+    world->trace.enabled = options->traced;
     world->coverage = coverage;
-    random_seed(&world->random, seed);
-    begin(world);
+    random_seed(&world->random, world->seed);
+    begin(world, options->scene);
     run(world);
     sum_up(world, ret_verdict);
     agenda_done(&world->agenda);

@@ -23,6 +23,7 @@
 #include "tests/sim/judge.h"
 #include "tests/sim/network.h"
 #include "tests/sim/random.h"
+#include "tests/sim/scenes.h"
 #include "tests/sim/source.h"
 #include "tests/sim/target.h"
 #include "tests/sim/trace.h"
@@ -39,9 +40,13 @@ struct sim_settings {
     int deletes_max;     /* the guard's budget */
     bool introspection;  /* the authorization server has it */
     bool stop_unprotected;
-    bool edge;         /* dense traffic, everything as late as it may be */
-    bool promises;     /* the register is often away, the link slow */
-    bool harsh_clocks; /* rates at the ends of what is allowed */
+    bool edge;              /* dense traffic, everything as late as it may be */
+    bool promises;          /* the register is often away, the link slow */
+    bool harsh_clocks;      /* rates at the ends of what is allowed */
+    bool apart;             /* one at each end */
+    bool outage;            /* the target fails just after a fence */
+    struct cell_way cell;   /* a bad way to the register; else drawn */
+    struct network_way way; /* a bad link; else drawn */
 };
 
 struct world {
@@ -51,6 +56,7 @@ struct world {
     uint64_t commands; /* of the operator */
     struct sim_random random;
     struct agenda agenda;
+    enum sim_scene scene;
     struct sim_settings settings;
     struct sim_trace trace;
     struct sim_network network;
@@ -71,8 +77,15 @@ struct world_verdict {
     uint64_t commits, applied, snapshots, admissions;
 };
 
+struct world_options {
+    uint64_t seed;
+    bool traced;
+    enum sim_scene scene; /* SCENE_DRAWN: the seed draws one */
+};
+
 /* Run a seed from its beginning to its verdict. */
-void world_run(uint64_t seed, bool traced, struct sim_coverage *coverage,
+void world_run(const struct world_options *options,
+               struct sim_coverage *coverage,
                struct world_verdict *ret_verdict);
 
 /* Seconds since 1970 in the world. */
