@@ -459,6 +459,28 @@ void command_lost_init(struct member *member)
                       "status");
 }
 
+/* ---- a fence that nothing proves ---------------------------------------- */
+
+static void accept_fence(struct member *member,
+                         const struct member_request *request)
+{
+    if (member->role != MEMBER_FENCING) {
+        reply(member, request, REFUSED,
+              "cannot accept a fence on %s, which is %s: no fence is pending "
+              "here",
+              member->name, member_role_name(member->role));
+    } else if (!takeover_accept_fence(member, request)) {
+        reply(member, request, FAILED,
+              "could not accept the fence: it is still being tried; see "
+              "twinsync explain for what it waits for");
+    } else {
+        reply(member, request, DONE,
+              "the fence is accepted without proof: %s exports once each "
+              "object was read again",
+              member->name);
+    }
+}
+
 /* ---- the end of a process ----------------------------------------------- */
 
 static void release(struct member *member, const struct member_request *request)
@@ -485,6 +507,7 @@ void command_take(struct member *member, const struct member_request *request)
         [MEMBER_COMMAND_INIT] = init,
         [MEMBER_COMMAND_REPAIR] = repair,
         [MEMBER_COMMAND_REPIN] = repin,
+        [MEMBER_COMMAND_ACCEPT_FENCE] = accept_fence,
         [MEMBER_COMMAND_RELEASE] = release,
     };
     assert(request->command < MEMBER_COMMANDS);

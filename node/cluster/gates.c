@@ -342,7 +342,9 @@ static void tell_fence(const struct member *member, struct member_gate_row *row)
     }
     ROW_TEXT(row->threshold, "every older principal is gone, and proved so");
     ROW_TEXT(row->fix, "see that the target and its authorization server "
-                       "answer");
+                       "answer; once you have seen yourself that every older "
+                       "credential (twinsync register status) is refused: "
+                       "twinsync fence accept --reason R");
 }
 
 static bool progress_ok(const struct member *member)

@@ -219,6 +219,8 @@ enum member_command {
     MEMBER_COMMAND_INIT,   /* write the first value; needs `random` */
     MEMBER_COMMAND_REPAIR, /* a lost or restored register; needs `random` */
     MEMBER_COMMAND_REPIN,  /* accept the server that answers as `server` */
+    MEMBER_COMMAND_ACCEPT_FENCE, /* the operator answers for the fence that is
+                                    pending; by who fences */
     MEMBER_COMMAND_RELEASE, /* the process is to end: drain, release, stop */
     MEMBER_COMMANDS
 };

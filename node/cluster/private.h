@@ -345,6 +345,9 @@ void takeover_confirmed(struct member *member);
 /* Not ours: unmake the principal, unless it may still be published. */
 void takeover_abandon(struct member *member);
 void takeover_fenced(struct member *member, const struct member_event *event);
+/* The operator answers for what is pending; false: nothing is. */
+bool takeover_accept_fence(struct member *member,
+                           const struct member_request *request);
 void takeover_activated(struct member *member,
                         const struct member_event *event);
 void takeover_pump(struct member *member);

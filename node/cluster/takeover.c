@@ -324,6 +324,34 @@ void takeover_fenced(struct member *member, const struct member_event *event)
                                    : MEMBER_FENCE_AGAIN_MS;
 }
 
+/* Nobody has proved it: every object waits for the quiet time and is read
+ * before it is written, as after an unprotected period. */
+bool takeover_accept_fence(struct member *member,
+                           const struct member_request *request)
+{
+    struct takeover *takeover = &member->takeover;
+    const struct register_value *value = &member->seen.value;
+    size_t count = 0;
+    if (takeover->step != TAKEOVER_FENCING || takeover->fence_text[0] == '\0') {
+        return false;
+    }
+    for (size_t i = 0; i < value->principal_count; i++) {
+        const struct register_principal *row = &value->principals[i];
+        if (must_fence(member, row) &&
+            takeover->confirmed_count < REGISTER_PRINCIPALS_MAX) {
+            takeover->confirmed[takeover->confirmed_count++] = row->epoch;
+            count++;
+            member_record(member, "fence-accepted", request->actor,
+                          "not proved, but taken to be gone: \"%.100s\" of "
+                          "epoch %" PRIu64 " (%s)",
+                          row->id, row->epoch, request->reason);
+        }
+    }
+    takeover->quiesce_all = TS_RULE(QUIESCE);
+    finish_fence(member);
+    return count > 0;
+}
+
 void takeover_confirmed(struct member *member)
 {
     struct takeover *takeover = &member->takeover;

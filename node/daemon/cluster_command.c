@@ -198,6 +198,12 @@ static void run_failover(struct cluster *c, const json_t *args,
     ask_plain(c, MEMBER_COMMAND_FAILOVER, args, reply);
 }
 
+static void run_fence_accept(struct cluster *c, const json_t *args,
+                             struct control_reply *reply)
+{
+    ask_plain(c, MEMBER_COMMAND_ACCEPT_FENCE, args, reply);
+}
+
 /* The first node of a pair: it makes the key that seals what the register
  * holds. */
 static void run_init(struct cluster *c, const json_t *args,
@@ -268,6 +274,7 @@ static const struct command commands[] = {
       run_failover,
       true,
       { SIGNED, { "accept_data_loss", JSON_TRUE } } },
+    { "fence-accept", run_fence_accept, true, { SIGNED } },
     { "register-status", run_register_status, false, { { NULL, JSON_NULL } } },
     { "register-init", run_init, true, { SIGNED } },
     { "register-repair", run_repair, true, { SIGNED } },

@@ -209,7 +209,9 @@ static void on_fenced(struct cluster *c,
                 found->again_ms > 0 ? found->again_ms : 1000;
         }
         c->fence_pending = c->fence_pending || pending;
-        cluster_say(c->fence_evidence, rows[i].text);
+        if (!c->fence_accepted) {
+            cluster_say(c->fence_evidence, rows[i].text);
+        }
     }
     event.fenced.count = answer->count;
     cluster_feed(c, &event);
@@ -419,6 +421,10 @@ static void do_record(struct cluster *c, const struct member_effect *effect)
         (void) snprintf(c->takeover_actor, sizeof c->takeover_actor, "%.*s",
                         (int) sizeof c->takeover_actor - 1, actor);
         c->fence_evidence[0] = 0;
+        c->fence_accepted = false;
+    } else if (strcmp(name, "fence-accepted") == 0) {
+        cluster_say(c->fence_evidence, effect->text);
+        c->fence_accepted = true;
     }
     ts_log(TS_LOG_INFO, name, "epoch=%llu actor=\"%s\" text=\"%s\"",
            (unsigned long long) effect->record.epoch, actor, effect->text);

@@ -115,6 +115,7 @@ struct cluster {
     struct ts_time release_by;
     char fence_evidence[MEMBER_TEXT_SIZE];
     bool fence_pending;
+    bool fence_accepted; /* by an operator, without proof, in this epoch */
 };
 
 /* --- cluster.c ------------------------------------------------------------ */

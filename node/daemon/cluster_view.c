@@ -179,6 +179,12 @@ static void add_pair(const struct cluster *c, const struct member_view *view,
     }
 }
 
+static bool is_in_office(const struct member_view *view)
+{
+    return view->role == MEMBER_FENCING || view->role == MEMBER_ACTIVE ||
+           view->role == MEMBER_DRAINING;
+}
+
 static void add_fence(const struct cluster *c, const struct member_view *view,
                       json_t *list)
 {
@@ -201,8 +207,20 @@ static void add_fence(const struct cluster *c, const struct member_view *view,
                                      .severity = "error",
                                      .text = text,
                                      .fix = "bring the authorization server "
-                                            "and the target into reach; it "
-                                            "goes on by itself" });
+                                            "and the target into reach, and it "
+                                            "goes on by itself; twinsync "
+                                            "explain says what else there "
+                                            "is" });
+    } else if (c->fence_accepted && is_in_office(view)) {
+        add(list, &(struct problem){
+                      .code = "fence-accepted",
+                      .severity = "warning",
+                      .text = "an operator took the old credential to be gone: "
+                              "that only one node writes is not proved in this "
+                              "epoch",
+                      .fix = "see that the client in twinsync history is "
+                             "deleted at the authorization server; it ends "
+                             "with the next epoch" });
     }
 }
 

@@ -402,6 +402,11 @@ void fence_text(const struct fence *fence, struct ts_clocks now, char *text,
         (void) snprintf(text, size, "%s%s; confirmed in %lld s at the latest",
                         who, why,
                         (long long) ((left < 0 ? 0 : left) + 999) / 1000);
+    } else if (fence->next == FENCE_WAIT) {
+        (void) snprintf(text, size,
+                        "%s%s, and how long its tokens live was not said: "
+                        "nothing but an operator can end this",
+                        who, why);
     } else {
         (void) snprintf(text, size, "%s%s", who, why);
     }

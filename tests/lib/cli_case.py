@@ -50,7 +50,7 @@ ANSWERS = {
     "resume": answer(samples.RESUMED), "hold-list": answer(samples.HOLDS),
     "approve": answer(samples.APPROVED), "reject": answer(samples.REJECTED),
     "retry": answer(samples.RETRIED), "members-adopt": answer(samples.ADOPTED),
-    "explain": answer(samples.EXPLAIN), "failover": answer(samples.FAILOVER),
+    "explain": answer(samples.EXPLAIN), "failover": answer(samples.FAILOVER), "fence-accept": answer(samples.ACCEPTED),
     "upgrade-finalize": answer(samples.UPGRADED),
     "reanchor": answer(samples.REANCHOR), "maintenance": answer(samples.MAINTENANCE),
     "token-create": answer(samples.TOKEN),

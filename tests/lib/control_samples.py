@@ -100,6 +100,7 @@ EXPLAIN = {
          "fix": "nothing to do while alpha is well"},
         {"name": "target", "ok": True, "value": "it answers", "threshold": None, "fix": None}]}
 FAILOVER = {"role": "active", "epoch": 8, "text": "this node exports in epoch 8"}
+ACCEPTED = {"role": "fencing", "epoch": 8, "text": "the fence is accepted without proof"}
 REGISTERED = {"role": "standby", "epoch": 1, "text": "the register is written"}
 REGISTER = {"type": "peer", "ok": True, "text": None, "value": {
     "id": "5c1b0da4773e4f0b9a6621e87dc013f5", "serial": 4711, "membership": 2, "voters": ["alpha", "beta"],

@@ -24,7 +24,8 @@ DAEMON_COMMANDS = {
     "members adopt": ["members", "adopt", "engineers"], "reanchor": ["reanchor", "--match", "userName"],
     "maintenance": ["maintenance", "on", "--staging"],
     "token create": ["token", "create", "--for", "15m"], "explain": ["explain"],
-    "failover": ["failover", "--reason", "a drill"], "upgrade finalize": ["upgrade", "finalize"],
+    "failover": ["failover", "--reason", "a drill"],
+    "fence accept": ["fence", "accept", "--reason", "it is unplugged"], "upgrade finalize": ["upgrade", "finalize"],
     "register status": ["register", "status"], "register init": ["register", "init", "--reason", "the first"],
 }
 
@@ -44,7 +45,7 @@ class Words(Case):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
                     "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join", "explain",
-                    "failover", "upgrade", "register"}
+                    "failover", "fence", "upgrade", "register"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):
@@ -65,7 +66,7 @@ class Words(Case):
                       ["members", "adopt"], ["members", "adopt", "x", "--all"], ["reanchor"],
                       ["token"], ["token", "burn"], ["token", "create", "--for", "soon"], ["join"],
                       ["join", "--token", "x", "--wait", "0"],
-                      ["maintenance", "off", "--staging"], ["failover"], ["upgrade"], ["upgrade", "undo"], ["explain", "it"],
+                      ["maintenance", "off", "--staging"], ["failover"], ["fence"], ["fence", "accept"], ["upgrade"], ["upgrade", "undo"], ["explain", "it"],
                       ["register"], ["register", "burn"], ["register", "init"], ["register", "repair"],
                       ["register", "status", "--reason", "curious"],
                       ["hold", "list", "--csv", "--json"], ["approve", samples.HASH, "--only"]):
@@ -154,7 +155,8 @@ class WithDaemon(Case):
                     "reject": samples.REJECTED, "retry": samples.RETRIED, "members adopt": samples.ADOPTED,
                     "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE,
                     "token create": samples.TOKEN,
-                    "explain": samples.EXPLAIN, "failover": samples.FAILOVER, "upgrade finalize": samples.UPGRADED,
+                    "explain": samples.EXPLAIN, "failover": samples.FAILOVER,
+                    "fence accept": samples.ACCEPTED, "upgrade finalize": samples.UPGRADED,
                     "register status": samples.REGISTER, "register init": samples.REGISTERED}
         for name, words in DAEMON_COMMANDS.items():
             with self.subTest(command=name):
@@ -180,6 +182,7 @@ class WithDaemon(Case):
             ("maintenance", {"on": True, "staging": True, "who": WHO}),
             ("token-create", {"node": None, "for_seconds": 900, "who": WHO}), ("explain", {}),
             ("failover", {"accept_data_loss": False, "who": WHO, "reason": "a drill"}),
+            ("fence-accept", {"who": WHO, "reason": "it is unplugged"}),
             ("upgrade-finalize", {"who": WHO}), ("register-status", {}),
             ("register-init", {"who": WHO, "reason": "the first"}),
             ("sync", {"full": False, "wait": False, "accept_missing": True}),
@@ -208,7 +211,8 @@ class WithDaemon(Case):
             "maintenance": ["nothing is written but by twinsync sync --plan"],
             "token create": [samples.TOKEN["token"] + "\n"],
             "explain": ["beta is standby: another node holds the lease", "wanted: 17.5 s", "while alpha is well"],
-            "failover": ["exports in epoch 8"], "upgrade finalize": ["schema level 2"],
+            "failover": ["exports in epoch 8"],
+            "fence accept": ["accepted without proof"], "upgrade finalize": ["schema level 2"],
             "register status": ["peer", "7, held by alpha", "alpha and beta", "client-7", "earlier epoch is gone"],
             "register init": ["the register is written"],
         }

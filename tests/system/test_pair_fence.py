@@ -45,6 +45,43 @@ class Fencing(PairTestCase):
         self.assertGreater(first, last)
         self.assertNoFaults()
 
+    def test_a_fence_that_nothing_can_prove_waits_for_an_operator_who_answers_for_it(self):
+        """The server does not tell how long its tokens live, and the token that was to be judged is lost."""
+        beta = self.pair.beta
+        self.assertEqual(3, beta.twinsync("fence", "accept", "--reason", "too early").returncode)
+        self.lab.set_options("oauth", expires_in=False)
+        self.pair.alpha.stop()  # its successor's tokens have no end
+        self.pair.wait_role(beta, "active")
+        self.pair.alpha.start()
+        self.pair.wait_role(self.pair.alpha, "standby")
+        self.add("before")
+        wait_until(lambda: self.stored("before"), "its successor exports")
+        alpha, old = self.pair.alpha, self.clients()[-1]
+        self.pair.wait_equal()
+        self.lab.set_options("oauth", token_lag_seconds=600)
+        beta.kill()
+        wait_until(lambda: "still admitted" in alpha.twinsync("explain").stdout, "the fence waits")
+        alpha.kill()
+        os.unlink(os.path.join(alpha.state, "pair", "fence"))  # as after a start of its computer
+        alpha.start()
+        self.add("after")
+        told = wait_until(lambda: next((text for text in [" ".join(alpha.twinsync("explain").stdout.split())]
+                                        if "nothing but an operator" in text), None), "explain says so")
+        self.assertIn("twinsync fence accept", told)
+        self.assertEqual(2, alpha.twinsync("fence", "accept").returncode)
+        self.assertEqual(self.stored("after"), [])
+        done = alpha.twinsync("fence", "accept", "--reason", "beta is unplugged")
+        self.assertEqual(0, done.returncode, done.stderr)
+        wait_until(lambda: self.stored("after"), "it exports")
+        self.assertIn("fence-accepted", [problem["code"] for problem in alpha.status()["problems"]])
+        epoch = alpha.json("history")["epochs"][0]
+        self.assertIn("not proved", epoch["evidence"])
+        self.assertIn("beta is unplugged", epoch["evidence"])
+        event = next(row for row in alpha.json("events", "--limit", "50")["events"] if row["event"] == "fence-accepted")
+        self.assertNotIn(event["actor"], ("daemon", "automatic"))
+        self.assertNotEqual(old, self.clients()[-1])
+        self.assertNoFaults()
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -49,6 +49,31 @@ static void nothing_is_exported_while_a_fence_is_pending(void **state)
     assert_int_equal(value.principals[0].epoch, value.epoch);
 }
 
+static void an_operator_answers_for_a_fence_that_nothing_proves(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    struct world_node *beta = &world->nodes[1];
+    beta->fence_pending = true;
+    world_command(world, 1, MEMBER_COMMAND_ACCEPT_FENCE, NULL);
+    assert_int_equal(beta->status, 3); /* nothing is pending */
+    world_kill(world, 0);
+    world_told(world, world_until(world, 1, MEMBER_FENCING, 30000));
+    world_run(world, 5000);
+    assert_false(beta->has_activation);
+    world_command(world, 1, MEMBER_COMMAND_ACCEPT_FENCE, NULL);
+    assert_int_equal(beta->status, 0);
+    assert_non_null(strstr(world->log, "fence-accepted"));
+    world_told(world, world_until(world, 1, MEMBER_ACTIVE, 2000));
+    assert_true(beta->activation.quiesce_all); /* it may still be at work */
+    world_value(world, &value);
+    assert_true(value.fenced);
+    assert_int_equal(value.principal_count, 1);
+    world_command(world, 1, MEMBER_COMMAND_ACCEPT_FENCE, NULL);
+    assert_int_equal(beta->status, 3);
+    world_free(world);
+}
+
 static void a_rule_that_is_off_is_missed(void **state)
 {
     (void) state;
@@ -450,6 +475,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_PAIR(nothing_is_exported_while_a_fence_is_pending),
+        cmocka_unit_test(an_operator_answers_for_a_fence_that_nothing_proves),
         cmocka_unit_test(a_rule_that_is_off_is_missed),
         cmocka_unit_test(who_comes_between_fence_and_export_is_noticed),
         WITH_PAIR(every_principal_below_is_fenced_by_whoever_wins),
