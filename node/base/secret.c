@@ -198,6 +198,27 @@ enum ts_code ts_secret_check(const char *path, struct ts_err *err)
     return ts_secret_read(path, &secret, err);
 }
 
+enum ts_code ts_secret_ask(const struct ts_secret_keeper *keeper,
+                           const char *path, struct ts_secret *ret_secret,
+                           struct ts_err *err)
+{
+    return keeper == NULL ? ts_secret_read(path, ret_secret, err)
+                          : keeper->read(keeper, path, ret_secret, err);
+}
+
+enum ts_code ts_secret_copy(const char *text, size_t size,
+                            struct ts_secret *ret_secret, struct ts_err *err)
+{
+    char *copy = malloc(size + 1);
+    if (copy == NULL) {
+        return ts_fail(err, TS_E_NOMEM, 0, "could not keep a secret");
+    }
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    *ret_secret = (struct ts_secret){ copy, size };
+    return TS_OK;
+}
+
 void ts_secret_done(struct ts_secret *secret)
 {
     if (secret != NULL && secret->text != NULL) {

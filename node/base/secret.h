@@ -47,6 +47,30 @@ TS_MUSTUSE enum ts_code ts_secret_open(const char *path, int *ret_fd,
 /* Would ts_secret_read succeed? Same errors; nothing is kept. */
 TS_MUSTUSE enum ts_code ts_secret_check(const char *path, struct ts_err *err);
 
+/*
+ * Who is asked for a secret in place of its file: node/vault, which knows what
+ * was rotated since the file was written. Everything that the configuration
+ * gives a secret's file to takes one of these too, and NULL stands for nobody:
+ * the files rule. Called from any thread.
+ * Errors   those of ts_secret_read, and the keeper's own. Blocks on the disk.
+ */
+struct ts_secret_keeper {
+    enum ts_code (*read)(const struct ts_secret_keeper *keeper,
+                         const char *path, struct ts_secret *ret_secret,
+                         struct ts_err *err);
+};
+/* Ask `keeper`, or read `path` when there is none. As ts_secret_read. */
+TS_MUSTUSE enum ts_code ts_secret_ask(const struct ts_secret_keeper *keeper,
+                                      const char *path,
+                                      struct ts_secret *ret_secret,
+                                      struct ts_err *err);
+
+/* A copy of `size` bytes of text without a NUL.
+ * Errors   TS_E_NOMEM. */
+TS_MUSTUSE enum ts_code ts_secret_copy(const char *text, size_t size,
+                                       struct ts_secret *ret_secret,
+                                       struct ts_err *err);
+
 /* Wipe and free; NULL and a zeroed secret are fine. */
 void ts_secret_done(struct ts_secret *secret);
 

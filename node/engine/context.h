@@ -86,7 +86,8 @@ struct engine_base {
 
 struct engine_context {
     const struct config *config;
-    const struct engine_pair *pair; /* NULL: this node is alone */
+    const struct ts_secret_keeper *secrets; /* NULL: the files rule */
+    const struct engine_pair *pair;         /* NULL: this node is alone */
     struct engine_inheritance inherited;
     struct state state;
     struct rules *rules; /* NULL until both sides were asked once */

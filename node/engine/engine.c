@@ -298,6 +298,7 @@ static enum ts_code describe_target(struct engine *engine, int64_t epoch,
         .node = config->this_node,
         .epoch = (uint64_t) epoch,
         .boot_id = local_identity(engine->local)->boot,
+        .secrets = engine->context.secrets,
     };
     enum ts_code code = TS_OK;
     for (int kind = 0; code == TS_OK && kind < CONFIG_KINDS; kind++) {
@@ -498,6 +499,7 @@ enum ts_code engine_start(const struct engine_options *options,
     engine->config = options->config;
     engine->context.config = options->config;
     engine->approve_first = options->approve_first;
+    engine->context.secrets = options->secrets;
     engine->context.approve_first = options->approve_first;
     engine->context.breathe = breathe;
     engine->context.rest = rest;

@@ -23,6 +23,7 @@
 #include <jansson.h>
 
 #include "node/base/err.h"
+#include "node/base/secret.h"
 #include "node/config/config.h"
 
 /* How an answer goes back; called on any thread. */
@@ -42,6 +43,7 @@ struct engine_options {
     const struct config *config; /* borrowed until engine_free */
     bool approve_first; /* carry out a first plan that nobody looked at */
     const struct engine_pair *pair; /* NULL: this node is alone; see pair.h */
+    const struct ts_secret_keeper *secrets; /* borrowed; NULL: files rule */
 };
 
 /* Opens the state (blocks: quick_check) and starts the threads.

@@ -538,6 +538,7 @@ enum ts_code import_source(struct engine_context *engine, size_t index,
         .references = references,
         .reference_count =
             reference_attributes(engine->config, references, REFERENCES_MAX),
+        .secrets = engine->secrets,
     };
     options.attribute_count =
         rules_attributes_read(engine->rules, config->name, &options.attributes);

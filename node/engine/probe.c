@@ -63,7 +63,8 @@ static bool source_is_fit(struct engine *engine,
                           const struct config_source *config)
 {
     struct prober *prober = engine->prober;
-    struct source_options options = { .config = config };
+    struct source_options options = { .config = config,
+                                      .secrets = engine->context.secrets };
     struct source_finding findings[SOURCE_FINDINGS_MAX];
     struct source *source = NULL;
     struct ts_arena arena;

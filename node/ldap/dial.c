@@ -305,7 +305,8 @@ static enum ts_code bind_session(struct ldap_session *session,
     char what[300] = "bind by SASL EXTERNAL";
 
     if (options->method == LDAP_SESSION_SIMPLE) {
-        enum ts_code rc = ts_secret_read(options->password_file, &secret, err);
+        enum ts_code rc = ts_secret_ask(options->secrets,
+                                        options->password_file, &secret, err);
         if (rc != TS_OK) {
             return rc;
         }

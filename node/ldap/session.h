@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "node/base/err.h"
+#include "node/base/secret.h"
 #include "node/base/slice.h"
 #include "node/base/time.h"
 
@@ -52,6 +53,7 @@ struct ldap_session_options {
     const char *certificate_file, *key_file;
     enum ldap_session_method method;
     const char *bind_dn, *password_file; /* for SIMPLE; read at each connect */
+    const struct ts_secret_keeper *secrets; /* asked for that file; or NULL */
     uint32_t connect_timeout_seconds, operation_timeout_seconds;
 };
 

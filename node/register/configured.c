@@ -106,6 +106,7 @@ static enum ts_code set_ldap(const struct config *config,
 }
 
 enum ts_code register_options_of(const struct config *config,
+                                 const struct ts_secret_keeper *secrets,
                                  struct register_configured *ret_configured,
                                  struct ts_err *err)
 {
@@ -116,6 +117,7 @@ enum ts_code register_options_of(const struct config *config,
                        "cannot use a register: the configuration names none, "
                        "because this node is alone");
     }
+    set->options.secrets = secrets;
     set->options.cluster = config->cluster;
     set->options.node = config->this_node;
     set->options.timeout_ms = config->reg->timeout_ms;

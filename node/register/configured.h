@@ -17,13 +17,12 @@ struct register_configured {
     const char **source_bases;
 };
 
-/* `config` must outlive the result, which must stay where it is.
- * Owns     register_configured_done(), also after an error.
- * Errors   TS_E_CONFIG (no register, a path too long), TS_E_NOMEM. */
-TS_MUSTUSE enum ts_code
-register_options_of(const struct config *config,
-                    struct register_configured *ret_configured,
-                    struct ts_err *err);
+/* `config` and `secrets` (NULL: the files rule) must outlive the result, which
+ * must stay where it is. Owns     register_configured_done(), also after an
+ * error. Errors   TS_E_CONFIG (no register, a path too long), TS_E_NOMEM. */
+TS_MUSTUSE enum ts_code register_options_of(
+    const struct config *config, const struct ts_secret_keeper *secrets,
+    struct register_configured *ret_configured, struct ts_err *err);
 void register_configured_done(struct register_configured *configured);
 
 #endif

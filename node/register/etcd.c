@@ -25,6 +25,7 @@
 
 struct etcd {
     struct register_etcd_options options;
+    const struct ts_secret_keeper *secrets;
     struct ts_http *http;
     size_t current; /* the endpoint to ask first */
     bool verified;  /* it is of the cluster that is meant */
@@ -167,8 +168,8 @@ static enum ts_code sign_in(struct etcd *etcd, struct ts_time deadline,
         return TS_OK;
     }
     TS_AUTOSECRET struct ts_secret password = { 0 };
-    enum ts_code code =
-        ts_secret_read(etcd->options.password_file, &password, err);
+    enum ts_code code = ts_secret_ask(
+        etcd->secrets, etcd->options.password_file, &password, err);
     if (code != TS_OK) {
         return code;
     }
@@ -535,15 +536,26 @@ static enum ts_code check_options(const struct register_etcd_options *options,
                            url);
         }
     }
-    return options->password_file == NULL
+    return TS_OK;
+}
+
+static enum ts_code check_password(const struct register_options *options,
+                                   struct ts_err *err)
+{
+    TS_AUTOSECRET struct ts_secret secret = { 0 };
+    return options->etcd.password_file == NULL
                ? TS_OK
-               : ts_secret_check(options->password_file, err);
+               : ts_secret_ask(options->secrets, options->etcd.password_file,
+                               &secret, err);
 }
 
 static enum ts_code etcd_driver_open(const struct register_options *options,
                                      void **ret_state, struct ts_err *err)
 {
     enum ts_code code = check_options(&options->etcd, err);
+    if (code == TS_OK) {
+        code = check_password(options, err);
+    }
     if (code != TS_OK) {
         return code;
     }
@@ -552,6 +564,7 @@ static enum ts_code etcd_driver_open(const struct register_options *options,
         return ts_fail(err, TS_E_NOMEM, 0, "could not prepare the register");
     }
     etcd->options = options->etcd;
+    etcd->secrets = options->secrets;
     ts_arena_init(&etcd->arena,
                   4 * ETCD_ARENA_MAX); /* a call is at most five exchanges */
     const struct ts_http_options http = {

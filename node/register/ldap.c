@@ -347,6 +347,7 @@ session_options(const struct register_options *options)
             ldap->bind_dn == NULL ? LDAP_SESSION_EXTERNAL : LDAP_SESSION_SIMPLE,
         .bind_dn = ldap->bind_dn,
         .password_file = ldap->password_file,
+        .secrets = options->secrets,
         .connect_timeout_seconds = seconds,
         .operation_timeout_seconds = seconds,
     };

@@ -42,6 +42,7 @@
 
 #include "node/base/arena.h"
 #include "node/base/err.h"
+#include "node/base/secret.h"
 
 /* The largest value; a store that holds more is damaged. */
 #define REGISTER_VALUE_MAX     ((size_t) 48 * 1024)
@@ -93,6 +94,7 @@ struct register_options {
     struct register_etcd_options etcd;
     struct register_ldap_options ldap;
     const char *manual_file;
+    const struct ts_secret_keeper *secrets; /* NULL: the files rule */
 };
 
 struct register_client;

@@ -59,6 +59,7 @@ static enum ts_code sync_open(const struct source_options *options,
                       : LDAP_SESSION_SIMPLE,
         .bind_dn = config->bind.dn,
         .password_file = config->bind.password_file,
+        .secrets = options->secrets,
         .connect_timeout_seconds = config->connect_timeout_seconds,
         .operation_timeout_seconds = config->operation_timeout_seconds,
     };

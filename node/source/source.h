@@ -24,6 +24,7 @@
 #include "node/base/arena.h"
 #include "node/base/entry.h"
 #include "node/base/hash.h"
+#include "node/base/secret.h"
 #include "node/config/config.h"
 
 #define SOURCE_DN_KEY_SIZE 16
@@ -106,6 +107,7 @@ struct source_options {
     size_t attribute_count;
     const char *const *references;
     size_t reference_count;
+    const struct ts_secret_keeper *secrets; /* NULL: the files rule */
 };
 TS_MUSTUSE enum ts_code source_open(const struct source_options *options,
                                     struct source **ret_source,

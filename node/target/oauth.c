@@ -332,8 +332,8 @@ static enum ts_code add_basic(struct oauth *oauth, const char **ret_header,
     const struct config_oauth *config = oauth->options.config;
     TS_AUTOSECRET struct ts_secret secret = { 0 };
     if (principal == NULL) {
-        enum ts_code rc =
-            ts_secret_read(config->client_secret_file, &secret, err);
+        enum ts_code rc = ts_secret_ask(
+            oauth->options.secrets, config->client_secret_file, &secret, err);
         if (rc != TS_OK) {
             return rc;
         }
@@ -353,7 +353,8 @@ static enum ts_code add_assertion(struct oauth *oauth, const char **ret_form,
     const struct config_oauth *config = oauth->options.config;
     struct ts_arena *arena = &oauth->arena;
     TS_AUTOSECRET struct ts_secret key = { 0 };
-    enum ts_code rc = ts_secret_read(config->private_key_file, &key, err);
+    enum ts_code rc = ts_secret_ask(oauth->options.secrets,
+                                    config->private_key_file, &key, err);
     if (rc != TS_OK) {
         return rc;
     }
@@ -423,8 +424,9 @@ static enum ts_code take_static(struct oauth *oauth, struct ts_err *err)
     const struct target_principal *principal = principal_of(oauth);
     TS_AUTOSECRET struct ts_secret secret = { 0 };
     const char *file = oauth->options.token_file;
-    enum ts_code rc =
-        principal == NULL ? ts_secret_read(file, &secret, err) : TS_OK;
+    enum ts_code rc = principal == NULL ? ts_secret_ask(oauth->options.secrets,
+                                                        file, &secret, err)
+                                        : TS_OK;
     const struct oauth_token token = {
         .text = principal == NULL ? secret.text : principal->secret,
         .use_s = INT64_MAX,

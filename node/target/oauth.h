@@ -51,6 +51,7 @@ enum oauth_state {
 struct oauth_options {
     const struct config_oauth *config; /* exactly one of the two */
     const char *token_file;
+    const struct ts_secret_keeper *secrets; /* asked for their files; or NULL */
     const struct target_principal *principal; /* NULL: the configuration's */
     struct target_token_hook token;
     struct ts_http *http;

@@ -64,8 +64,9 @@ void principal_done(struct principal *principal);
 struct principal_options {
     const struct config_target *target;
     const char *cluster, *node, *boot_id;
-    const struct seal_key *key;   /* the pair's; copied */
-    uint32_t clock_error_percent; /* lease.clock-error-percent */
+    const struct seal_key *key;             /* the pair's; copied */
+    const struct ts_secret_keeper *secrets; /* NULL: the files rule */
+    uint32_t clock_error_percent;           /* lease.clock-error-percent */
     /* Where a fence that a crash cuts off is remembered, sealed; node-private.
      * NULL: nowhere, it then waits for the old tokens' end. */
     const char *memory_file;
@@ -152,6 +153,7 @@ TS_MUSTUSE enum ts_code principal_fence(struct principal_keeper *keeper,
  * unfenced? Changes nothing at the service.
  * Blocks   a request, or the command. */
 size_t principal_check(const struct config_target *target,
+                       const struct ts_secret_keeper *secrets,
                        struct ts_arena *arena,
                        struct target_finding findings[static 2]);
 

@@ -67,6 +67,7 @@ static struct target_finding evidence(const struct config_target *target)
 }
 
 size_t principal_check(const struct config_target *target,
+                       const struct ts_secret_keeper *secrets,
                        struct ts_arena *arena,
                        struct target_finding findings[static 2])
 {
@@ -77,6 +78,7 @@ size_t principal_check(const struct config_target *target,
         .node = "check",
         .boot_id = "check",
         .key = &key,
+        .secrets = secrets,
     };
     struct principal_keeper *keeper = NULL;
     struct ts_err err;

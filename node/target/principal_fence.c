@@ -83,6 +83,7 @@ static struct oauth *new_token(const struct principal_keeper *keeper,
 {
     const struct oauth_options options = {
         .config = keeper->options.target->oauth,
+        .secrets = keeper->options.secrets,
         .principal = who,
         .token = hook,
         .http = keeper->http,

@@ -73,7 +73,8 @@ static enum ts_code ask_registration(struct principal_keeper *keeper,
                                      struct ts_err *err)
 {
     TS_AUTOSECRET struct ts_secret secret = { 0 };
-    enum ts_code rc = ts_secret_read(
+    enum ts_code rc = ts_secret_ask(
+        keeper->options.secrets,
         keeper->options.target->oauth->registration->token_file, &secret, err);
     if (rc != TS_OK) {
         return rc;

@@ -32,6 +32,7 @@
 #include "node/base/arena.h"
 #include "node/base/entry.h"
 #include "node/base/hash.h"
+#include "node/base/secret.h"
 #include "node/base/time.h"
 #include "node/config/config.h"
 
@@ -172,6 +173,7 @@ struct target_options {
     const char *boot_id;
     const struct target_principal *principal; /* NULL: the configuration's;
                                                  borrowed until _close */
+    const struct ts_secret_keeper *secrets;   /* NULL: the files rule */
     struct target_token_hook token;
 };
 

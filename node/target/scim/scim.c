@@ -56,6 +56,7 @@ static enum ts_code open_parts(struct scim *scim, struct ts_err *err)
     const struct oauth_options oauth = {
         .config = config->oauth,
         .token_file = config->token_file,
+        .secrets = scim->options.secrets,
         .principal = scim->options.principal,
         .token = scim->options.token,
         .http = scim->http,
