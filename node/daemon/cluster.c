@@ -101,8 +101,8 @@ static enum ts_code make_certificate(const struct cluster *c,
 
 static enum ts_code start_register(struct cluster *c, struct ts_err *err)
 {
-    enum ts_code code =
-        register_options_of(c->config, &c->register_options, err);
+    enum ts_code code = register_options_of(c->config, c->options.secrets,
+                                            &c->register_options, err);
     const struct cluster_register_options options = {
         .driver = &c->register_options.options,
         .post = c->post,
@@ -133,6 +133,7 @@ static enum ts_code start_fence(struct cluster *c, struct ts_err *err)
                        .node = c->config->this_node,
                        .boot_id = c->boot_text,
                        .key = &key,
+                       .secrets = c->options.secrets,
                        .clock_error_percent =
                            c->config->lease.clock_error_percent,
                        .token = { .record = record_token,

@@ -45,6 +45,7 @@ struct cluster;
 struct cluster_options {
     const struct config *config; /* with `nodes`; borrowed until _free */
     struct board *board; /* the epoch is noted here before it is asked for */
+    const struct ts_secret_keeper *secrets; /* NULL: the files rule */
     /* The lease is given back, or could not be in time: the process may end. */
     void (*released)(void *context);
     void *context;

@@ -10,6 +10,7 @@
 #include "node/control/control.h"
 #include "node/register/configured.h"
 #include "node/register/register.h"
+#include "node/vault/keeper.h"
 #include "proto/register_codec.h"
 
 struct release {
@@ -104,13 +105,14 @@ enum ts_code release_lease(struct register_client *client, const char *node,
     return code;
 }
 
-static enum ts_code run(const struct config *config, const char *text,
-                        struct ts_err *err)
+static enum ts_code run(const struct config *config,
+                        const struct ts_secret_keeper *secrets,
+                        const char *text, struct ts_err *err)
 {
     struct register_configured configured;
     struct register_client *client = NULL;
     bool done = false;
-    enum ts_code code = register_options_of(config, &configured, err);
+    enum ts_code code = register_options_of(config, secrets, &configured, err);
     if (code == TS_OK) {
         code = register_open(&configured.options, &client, err);
     }
@@ -130,12 +132,17 @@ int release_run(const char *config_path, const char *text)
     struct config *config = NULL;
     struct ts_err err;
     enum ts_code code = config_load(config_path, &config, NULL, &err);
+    struct keeper *keeper = NULL;
     if (code == TS_OK && config->reg != NULL) {
-        code = run(config, text, &err);
+        code = keeper_new(config, &keeper, &err);
+    }
+    if (code == TS_OK && keeper != NULL) {
+        code = run(config, keeper_port(keeper), text, &err);
     }
     if (code != TS_OK) {
         ts_log(TS_LOG_WARNING, "lease-not-released", "reason=\"%s\"", err.text);
     }
+    keeper_free(keeper);
     config_free(config);
     return (int) control_exit_of(code);
 }

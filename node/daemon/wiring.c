@@ -4,8 +4,10 @@
 
 #include "node/daemon/cluster.h"
 #include "node/engine/engine.h"
+#include "node/vault/keeper.h"
 
 struct wiring {
+    struct keeper *keeper;
     struct engine *engine;
     struct cluster *cluster; /* NULL: this node is alone */
 };
@@ -23,6 +25,8 @@ static enum ts_code start_cluster(struct wiring *wiring,
 {
     const struct cluster_options cluster = { .config = options->config,
                                              .board = options->board,
+                                             .secrets =
+                                                 keeper_port(wiring->keeper),
                                              .released = on_released,
                                              .context = wiring };
     return cluster_new(&cluster, &wiring->cluster, err);
@@ -36,11 +40,15 @@ enum ts_code wiring_start(const struct wiring_options *options,
         return ts_fail(err, TS_E_NOMEM, 0, "could not start");
     }
     bool paired = options->config->nodes_count > 0;
-    enum ts_code code = paired ? start_cluster(wiring, options, err) : TS_OK;
+    enum ts_code code = keeper_new(options->config, &wiring->keeper, err);
+    if (code == TS_OK && paired) {
+        code = start_cluster(wiring, options, err);
+    }
     if (code == TS_OK) {
         const struct engine_options engine = {
             .config = options->config,
             .approve_first = options->approve_first,
+            .secrets = keeper_port(wiring->keeper),
             .pair = paired ? cluster_port(wiring->cluster) : NULL,
         };
         code = engine_start(&engine, &wiring->engine, err);
@@ -128,5 +136,6 @@ void wiring_free(struct wiring *wiring)
     }
     engine_free(wiring->engine);
     cluster_free(wiring->cluster);
+    keeper_free(wiring->keeper);
     free(wiring);
 }

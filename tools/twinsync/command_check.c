@@ -5,6 +5,7 @@
 #include "node/register/configured.h"
 #include "node/source/source.h"
 #include "node/target/principal.h"
+#include "node/vault/keeper.h"
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/output.h"
 
@@ -20,6 +21,7 @@ struct finding {
 struct report {
     const struct cli_call *call;
     struct screen screen;
+    const struct ts_secret_keeper *secrets;
     json_t *parts; /* for --json */
     size_t failed;
     bool unreachable; /* something that is not ok is "reachable" */
@@ -82,7 +84,8 @@ static void check_source(struct report *report,
                          const struct config_source *config)
 {
     json_t *findings = begin_part(report, "source", config->name);
-    const struct source_options options = { .config = config };
+    const struct source_options options = { .config = config,
+                                            .secrets = report->secrets };
     struct source *source = NULL;
     struct ts_err err;
     if (source_open(&options, &source, &err) != TS_OK) {
@@ -121,6 +124,7 @@ static void check_target(struct report *report, const struct config *config)
         .cluster = config->cluster,
         .node = config->this_node,
         .boot_id = "check",
+        .secrets = report->secrets,
     };
     struct target *target = NULL;
     struct ts_err err;
@@ -157,7 +161,8 @@ static void check_fence(struct report *report, const struct config *config)
     struct ts_arena arena;
     ts_arena_init(&arena, FINDINGS_SIZE_MAX);
     struct target_finding found[2];
-    size_t count = principal_check(&config->target, &arena, found);
+    size_t count =
+        principal_check(&config->target, report->secrets, &arena, found);
     for (size_t i = 0; i < count; i++) {
         add_finding(report, findings,
                     &(struct finding){ found[i].name, found[i].ok,
@@ -172,7 +177,8 @@ static void check_register(struct report *report, const struct config *config)
     struct register_configured configured;
     struct register_client *client = NULL;
     struct ts_err err;
-    enum ts_code code = register_options_of(config, &configured, &err);
+    enum ts_code code =
+        register_options_of(config, report->secrets, &configured, &err);
     json_t *findings = begin_part(report, "register",
                                   register_kind_text(configured.options.kind));
     if (code == TS_OK) {
@@ -218,7 +224,14 @@ static enum control_exit run(const struct cli_call *call)
     if (config == NULL) {
         return exit_status;
     }
+    struct keeper *keeper = NULL;
+    struct ts_err err;
+    if (keeper_new(config, &keeper, &err) != TS_OK) {
+        config_free(config);
+        return cli_fail_err(call, &err);
+    }
     struct report report = { .call = call,
+                             .secrets = keeper_port(keeper),
                              .screen = screen_of(stdout),
                              .parts = json_array() };
     for (uint32_t i = 0; i < config->sources_count; i++) {
@@ -230,6 +243,7 @@ static enum control_exit run(const struct cli_call *call)
         check_register(&report, config);
     }
     check_daemon(&report, config);
+    keeper_free(keeper);
     config_free(config);
 
     if (call->json) {

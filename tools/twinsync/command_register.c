@@ -3,6 +3,7 @@
 #include "node/config/loader.h"
 #include "node/register/configured.h"
 #include "node/register/document.h"
+#include "node/vault/keeper.h"
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
@@ -142,7 +143,13 @@ static enum ts_code read_directly(const struct config *config,
     struct ts_slice bytes = TS_SLICE_NONE;
     json_t *value = NULL;
     ts_arena_init(&arena, 2 * REGISTER_VALUE_MAX);
-    enum ts_code code = register_options_of(config, &configured, err);
+    struct keeper *keeper = NULL;
+    enum ts_code code = keeper_new(config, &keeper, err);
+    if (code != TS_OK) {
+        ts_arena_done(&arena);
+        return code;
+    }
+    code = register_options_of(config, keeper_port(keeper), &configured, err);
     if (code == TS_OK) {
         code = register_open(&configured.options, &client, err);
     }
@@ -160,6 +167,7 @@ static enum ts_code read_directly(const struct config *config,
     }
     register_close(client);
     register_configured_done(&configured);
+    keeper_free(keeper);
     ts_arena_done(&arena);
     return code;
 }

@@ -11,6 +11,7 @@
 #include "node/rules/rules.h"
 #include "node/source/source.h"
 #include "node/target/target.h"
+#include "node/vault/keeper.h"
 #include "proto/entry_codec.h"
 #include "tools/twinsync/evaluation_result.h"
 
@@ -23,6 +24,7 @@ struct evaluation {
     const struct evaluation_options *options;
     struct ts_arena arena;   /* schema and names: until the end */
     struct ts_arena scratch; /* one object */
+    struct keeper *keeper;
     struct target *target;
     struct rules_world world;
     struct rules *draft, *now;
@@ -41,7 +43,9 @@ static enum ts_code learn_source(struct evaluation *self,
                                  const struct config_source *config,
                                  struct ts_err *err)
 {
-    const struct source_options options = { .config = config };
+    const struct source_options options = { .config = config,
+                                            .secrets =
+                                                keeper_port(self->keeper) };
     struct source *source = NULL;
     struct source_attribute *known = NULL;
     size_t count = 0;
@@ -113,6 +117,7 @@ static enum ts_code learn_target(struct evaluation *self, struct ts_err *err)
         .cluster = config->cluster,
         .node = config->this_node,
         .boot_id = "rules-test",
+        .secrets = keeper_port(self->keeper),
     };
     enum ts_code code = target_open(&options, &self->target, err);
     if (code != TS_OK) {
@@ -330,6 +335,7 @@ static enum ts_code read_source(struct evaluation *self,
         .attribute_count = attributes->count,
         .references = references->all,
         .reference_count = references->count,
+        .secrets = keeper_port(self->keeper),
     };
     struct source *source = NULL;
     enum ts_code code = source_open(&options, &source, err);
@@ -355,7 +361,7 @@ static enum ts_code prepare(struct evaluation *self, struct ts_err *err)
 {
     const struct config *draft = self->options->draft;
     const struct config *now = self->options->now;
-    enum ts_code code = TS_OK;
+    enum ts_code code = keeper_new(draft, &self->keeper, err);
     for (uint32_t i = 0; i < draft->sources_count && code == TS_OK; i++) {
         code = learn_source(self, &draft->sources[i], err);
     }
@@ -412,6 +418,7 @@ enum ts_code evaluation_run(const struct evaluation_options *options,
     rules_free(self.draft);
     rules_free(self.now);
     target_close(self.target);
+    keeper_free(self.keeper);
     ts_arena_done(&self.scratch);
     ts_arena_done(&self.arena);
     return code;
