@@ -28,7 +28,7 @@ node/control:node/base node/config node/observe
 node/daemon:node/base proto node/db replication node/vault node/config node/rules node/metaverse node/source node/target node/register node/cluster node/engine node/observe node/control
 tools/twinsync:node/base proto replication node/config node/rules node/source node/target node/register node/metaverse node/observe node/control node/vault
 tools/witness:node/base proto node/config node/register replication
-tools/bench:node/base proto node/cluster node/register node/vault node/db node/ldap node/config node/rules node/metaverse node/source node/target node/engine replication
+tools/bench:node/base proto node/cluster node/register node/vault node/db node/ldap node/config node/rules node/metaverse node/source node/target node/engine node/daemon replication
 '
 
 check() { # check ROOT: print the offenders, fail if there are any

@@ -1,26 +1,24 @@
 /*
  * journal_bench -- what capturing, summing and journalling cost.
  *
- *   journal_bench FOLDER [ROWS]
+ *   journal_bench FOLDER [ROWS [RUNS]]
  *
  * The same random updates and inserts, in durable transactions of 1,000 rows,
- * run three ways, interleaved five times on fresh copies: plain, captured
+ * run three ways, interleaved RUNS times (5) on fresh copies: plain, captured
  * (session extension only), journalled (captured, summed, one journal row).
  * Then the full sum, the follower's apply, and quick_check of the file. Prints
  * one JSON document of medians; ratios are to plain.
  */
 #include <jansson.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "replication/journal.h"
 #include "replication/journal.sql.h"
 #include "replication/summer.h"
+#include "tools/bench/bench.h"
 
 enum {
-    RUNS = 5,
+    RUNS_MAX = 99,
     BATCH = 1000,
     BATCHES = 40,
     PATH_SIZE = 480
@@ -43,15 +41,7 @@ static const char *const migrations[] = {
     "CREATE UNIQUE INDEX object_anchor ON object(anchor);",
 };
 static const struct db_schema schema = { 0x6a62, migrations, 2 };
-static struct ts_err err;
-
-#define MUST(call)                                    \
-    do {                                              \
-        if ((call) != TS_OK) {                        \
-            (void) fprintf(stderr, "%s\n", err.text); \
-            exit(1);                                  \
-        }                                             \
-    } while (0)
+static size_t runs = 5;
 
 /* Wall time, and this thread's own: on a busy machine only the latter can be
  * compared. */
@@ -59,17 +49,10 @@ struct clock {
     double wall_ms, cpu_ms;
 };
 
-static double read_clock(clockid_t id)
-{
-    struct timespec now;
-    (void) clock_gettime(id, &now);
-    return (double) now.tv_sec * 1e3 + (double) now.tv_nsec / 1e6;
-}
-
 static struct clock now(void)
 {
-    return (struct clock){ read_clock(CLOCK_MONOTONIC),
-                           read_clock(CLOCK_THREAD_CPUTIME_ID) };
+    return (struct clock){ clock_ms(CLOCK_MONOTONIC),
+                           clock_ms(CLOCK_THREAD_CPUTIME_ID) };
 }
 
 static struct clock since(struct clock start)
@@ -79,24 +62,15 @@ static struct clock since(struct clock start)
                            end.cpu_ms - start.cpu_ms };
 }
 
-static int compare(const void *a, const void *b)
+static struct clock median(const struct clock *values)
 {
-    double x = *(const double *) a;
-    double y = *(const double *) b;
-    return (x > y) - (x < y);
-}
-
-static struct clock median(const struct clock values[static RUNS])
-{
-    double wall[RUNS];
-    double cpu[RUNS];
-    for (size_t i = 0; i < RUNS; i++) {
+    double wall[RUNS_MAX];
+    double cpu[RUNS_MAX];
+    for (size_t i = 0; i < runs; i++) {
         wall[i] = values[i].wall_ms;
         cpu[i] = values[i].cpu_ms;
     }
-    qsort(wall, RUNS, sizeof wall[0], compare);
-    qsort(cpu, RUNS, sizeof cpu[0], compare);
-    return (struct clock){ wall[RUNS / 2], cpu[RUNS / 2] };
+    return (struct clock){ quantile(wall, runs, 50), quantile(cpu, runs, 50) };
 }
 
 /* Values of the size that an imported person has: 375 bytes a row. */
@@ -251,13 +225,13 @@ static json_t *clock_report(struct clock clock)
 static void measure_full(struct db *db, json_t *report)
 {
     struct summer *summer = NULL;
-    struct clock sums[RUNS];
-    struct clock checks[RUNS];
+    struct clock sums[RUNS_MAX];
+    struct clock checks[RUNS_MAX];
     struct sum sum;
     uint64_t rows = 0;
     int64_t megabytes = 0;
     MUST(summer_new(db, &tables, &summer, &err));
-    for (int i = 0; i < RUNS; i++) {
+    for (size_t i = 0; i < runs; i++) {
         struct clock start = now();
         MUST(summer_scan(summer, &sum, &rows, &err));
         sums[i] = since(start);
@@ -277,7 +251,7 @@ static void measure_full(struct db *db, json_t *report)
                                clock_report(median(checks)));
 }
 
-static json_t *ways_report(struct clock times[WAYS][RUNS])
+static json_t *ways_report(struct clock times[WAYS][RUNS_MAX])
 {
     struct clock plain = median(times[PLAIN]);
     struct clock captured = median(times[CAPTURED]);
@@ -296,10 +270,10 @@ int main(int argc, char **argv)
     char origin_path[PATH_SIZE];
     char path[PATH_SIZE];
     char follower_path[PATH_SIZE];
-    struct clock updates[WAYS][RUNS];
-    struct clock inserts[WAYS][RUNS];
+    struct clock updates[WAYS][RUNS_MAX];
+    struct clock inserts[WAYS][RUNS_MAX];
     if (argc < 2) {
-        (void) fprintf(stderr, "usage: journal_bench FOLDER [ROWS]\n");
+        (void) fprintf(stderr, "usage: journal_bench FOLDER [ROWS [RUNS]]\n");
         return 2;
     }
     (void) snprintf(origin_path, sizeof origin_path, "%s/origin.db", argv[1]);
@@ -307,6 +281,8 @@ int main(int argc, char **argv)
     (void) snprintf(follower_path, sizeof follower_path, "%s/follower.db",
                     argv[1]);
     int64_t rows = argc > 2 ? strtoll(argv[2], NULL, 10) : 350000;
+    runs = argc > 3 ? strtoul(argv[3], NULL, 10) : runs;
+    must_do(runs > 0 && runs <= RUNS_MAX, "so many runs");
 
     struct db origin;
     struct bench bench = { .rows = rows > 0 ? rows : 1, .seed = 1 };
@@ -317,12 +293,12 @@ int main(int argc, char **argv)
     measure_full(&origin, report);
     struct clock applied = { 1, 1 };
     int64_t applied_rows = 0;
-    for (int run = 0; run < RUNS; run++) {
+    for (size_t run = 0; run < runs; run++) {
         for (int way = 0; way < WAYS; way++) {
             bench.way = (enum way) way;
             run_way(&origin, path, &bench, &updates[way][run],
                     &inserts[way][run]);
-            if (run == RUNS - 1 && way == JOURNALLED) {
+            if (run == runs - 1 && way == JOURNALLED) {
                 applied = follow(&origin, &bench, follower_path, &applied_rows);
             }
             close_way(&bench);
