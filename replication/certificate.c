@@ -10,6 +10,7 @@
 #define OWN_PUBLIC "node.cert"
 #define OWN_SECRET "node.cert_secret"
 #define PAIR_KEY   "pair.key"
+#define PARTNER    "partner"
 
 static void cleanup_config(zconfig_t **config)
 {
@@ -245,6 +246,39 @@ enum ts_code certificate_store_peer(const char *state_directory,
     }
     (void) snprintf(file, sizeof file, "peers/%s.cert", peer->name);
     return put(state_directory, file, peer, PAIR_PUBLIC, err);
+}
+
+/* ---- whom this node is paired with --------------------------------------- */
+
+enum ts_code pair_partner_store(const char *state_directory, const char *name,
+                                struct ts_err *err)
+{
+    return pair_put(state_directory, PARTNER, ts_slice_str(name), PAIR_PUBLIC,
+                    err);
+}
+
+enum ts_code pair_partner_load(const char *state_directory,
+                               char name[static CERTIFICATE_NAME_SIZE],
+                               struct ts_err *err)
+{
+    char path[PAIR_PATH_SIZE];
+    uint8_t bytes[CERTIFICATE_NAME_SIZE];
+    size_t size = 0;
+    enum ts_code code = pair_path(state_directory, PARTNER, path, err);
+    if (code == TS_OK) {
+        code = pair_get(path, PAIR_PUBLIC, bytes, sizeof bytes - 1, &size, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    (void) snprintf(name, CERTIFICATE_NAME_SIZE, "%.*s", (int) size,
+                    (const char *) bytes);
+    return certificate_is_name(name)
+               ? TS_OK
+               : ts_fail(err, TS_E_CORRUPT, 0,
+                         "cannot tell from \"%s\" whom this node is paired "
+                         "with; remove it, or pair the nodes again",
+                         path);
 }
 
 /* ---- the pair's key ------------------------------------------------------ */

@@ -74,6 +74,19 @@ void certificate_key_text(const uint8_t bytes[static CERTIFICATE_KEY_SIZE],
  * file's name. */
 bool certificate_is_name(const char *name);
 
+/* ---- whom this node is paired with --------------------------------------- */
+
+/* STATE/pair/partner: of all whose certificates are kept, the one that joined
+ * last, or through which this node did. The name is one of a node.
+ * Errors   TS_E_IO. */
+TS_MUSTUSE enum ts_code pair_partner_store(const char *state_directory,
+                                           const char *name,
+                                           struct ts_err *err);
+/* Errors   TS_E_NOT_FOUND, TS_E_CORRUPT, TS_E_REFUSED, TS_E_IO. */
+TS_MUSTUSE enum ts_code
+pair_partner_load(const char *state_directory,
+                  char name[static CERTIFICATE_NAME_SIZE], struct ts_err *err);
+
 /* ---- the pair's key ------------------------------------------------------ */
 
 #define PAIR_KEY_SIZE 32

@@ -340,6 +340,26 @@ enum ts_code link_meet(struct link *link, const char *peer_key,
     return code;
 }
 
+enum ts_code link_turn(struct link *link, const char *name,
+                       const char *endpoint, const char *key,
+                       struct ts_err *err)
+{
+    if (strlen(endpoint) >= LINK_ENDPOINT_SIZE || !certificate_is_name(name)) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot connect to node \"%.80s\": its endpoint is "
+                       "longer than %d bytes, or that is no name",
+                       name, LINK_ENDPOINT_SIZE - 1);
+    }
+    hang_up(link);
+    set_up(link, false); /* told of the one before */
+    (void) snprintf(link->peer_name, sizeof link->peer_name, "%s", name);
+    (void) snprintf(link->peer_endpoint, sizeof link->peer_endpoint, "%s",
+                    endpoint);
+    link->heard_ms = -1;
+    link->stats.round_trip_us = link->stats.peer_silent_ms = -1;
+    return link_meet(link, key, err);
+}
+
 /* ---- steps --------------------------------------------------------------- */
 
 static void watch_dealer(struct link *link, struct ts_time now)

@@ -101,6 +101,13 @@ void link_close(struct link *link); /* NULL is fine; forgets what is queued */
 TS_MUSTUSE enum ts_code link_meet(struct link *link, const char *peer_key,
                                   struct ts_err *err);
 
+/* Another node is the peer from now on; it takes the place of the one before,
+ * which is a stranger then. `name` is one of a node.
+ * Errors   as link_meet(). */
+TS_MUSTUSE enum ts_code link_turn(struct link *link, const char *name,
+                                  const char *endpoint, const char *key,
+                                  struct ts_err *err);
+
 /* Of the reactor: readable when there is something to do. */
 int link_fd(const struct link *link);
 void link_step(struct link *link, struct ts_time now);

@@ -4,6 +4,7 @@
  *   STATE/pair/node.cert           this node's public key
  *   STATE/pair/node.cert_secret    and its secret one; never leaves this host
  *   STATE/pair/peers/NAME.cert     public key of the other node
+ *   STATE/pair/partner             name of the one it is paired with now
  *   STATE/pair/pair.key            32 bytes that seal what lies in the register
  *   STATE/pair/token               the invitation that is open, if one is
  *

@@ -97,6 +97,7 @@ enum ts_code pairing_invite(const struct pairing *pairing, int64_t lifetime_s,
     }
     if (code == TS_OK) {
         memcpy(ret->guest_key, guest.public_key, sizeof ret->guest_key);
+        (void) snprintf(ret->node, sizeof ret->node, "%s", pairing->peer);
         ret->expires = token.expires;
         ret->is_taken = false;
         ret->left_ms = lifetime_s * 1000;
@@ -122,6 +123,7 @@ enum ts_code pairing_open(const struct pairing *pairing,
     ret->left_ms =
         (left_s < PAIRING_LIFETIME_MAX_S ? left_s : PAIRING_LIFETIME_MAX_S) *
         1000;
+    (void) snprintf(ret->node, sizeof ret->node, "%s", invitation.node);
     certificate_key_text(invitation.guest_public, ret->guest_key);
     return TS_OK;
 }
@@ -182,6 +184,10 @@ static enum ts_code admit(const struct pairing *pairing,
         certificate_key_text(request->public_key, served->peer.public_key);
         code = certificate_store_peer(pairing->state_directory, &served->peer,
                                       err);
+    }
+    if (code == TS_OK) {
+        code = pair_partner_store(pairing->state_directory, served->peer.name,
+                                  err);
     }
     TS_FAILPOINT(JOIN_ADMITTED);
     served->is_met = code == TS_OK;

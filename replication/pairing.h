@@ -25,6 +25,7 @@
  *       another key is refused, and the same one gets the same answer.
  *   P3  each step is durable before the next one is begun, on both sides: after
  *       a crash anywhere, running `twinsync join` again ends it.
+ *       Last of all is written who the partner is.
  *   P4  there is one invitation at a time; it ends by its use, by its time, or
  *       by the next one.
  *
@@ -47,7 +48,9 @@ struct pairing {
     const char *state_directory;
     const char *cluster;
     const char *node, *endpoint; /* ours */
-    const char *peer;            /* the other node's name */
+    /* The other node's name: who is invited, or who invites. With a third node
+     * it need not be the one of before, whose place it takes. */
+    const char *peer;
 };
 
 /* ---- the issuer ---------------------------------------------------------- */
@@ -57,6 +60,7 @@ struct pairing_invitation {
     char guest_key[CERTIFICATE_TEXT_SIZE]; /* for link_invite() */
     int64_t expires;                       /* seconds since 1970 */
     int64_t left_ms;                       /* until then */
+    char node[CERTIFICATE_NAME_SIZE];      /* whom it is for */
     bool is_taken; /* somebody was admitted: the proof is outstanding */
 };
 

@@ -52,7 +52,7 @@ static enum ts_code check_token(const struct join *join, struct ts_err *err)
 /* Do we have all that joining gives? */
 static bool has_all(const struct join *join)
 {
-    char path[512];
+    char path[512], partner[CERTIFICATE_NAME_SIZE];
     uint8_t key[PAIR_KEY_SIZE];
     struct certificate known;
     struct ts_err err;
@@ -61,7 +61,9 @@ static bool has_all(const struct join *join)
                                      &err) == TS_OK &&
                certificate_load(path, &known, &err) == TS_OK &&
                strcmp(known.public_key, join->issuer.public_key) == 0 &&
-               pair_key_load(directory, key, &err) == TS_OK;
+               pair_key_load(directory, key, &err) == TS_OK &&
+               pair_partner_load(directory, partner, &err) == TS_OK &&
+               strcmp(partner, join->issuer.name) == 0;
     OPENSSL_cleanse(key, sizeof key);
     return has;
 }
@@ -158,6 +160,9 @@ static enum ts_code keep(const struct join *join,
         code = pair_key_store(directory, answer->pair_key, err);
     }
     TS_FAILPOINT(JOIN_KEY_KEPT);
+    if (code == TS_OK) {
+        code = pair_partner_store(directory, join->issuer.name, err);
+    }
     return code;
 }
 

@@ -48,6 +48,12 @@ void peer_heard(struct member *member, const struct member_message *message)
         !member->seen.has_rejected) {
         return;
     }
+    if (strcmp(peer->name, message->from) != 0) {
+        /* Another node has taken its place: what that one said is over. */
+        memset(&peer->last, 0, sizeof peer->last);
+        peer->fitter = false;
+        member_copy_text(peer->name, sizeof peer->name, message->from);
+    }
     peer->heard = true;
     peer->heard_at = member->now;
     memcpy(peer->cluster, message->cluster, sizeof peer->cluster);
@@ -74,8 +80,10 @@ bool peer_is_silent(const struct member *member)
 bool peer_is_fit(const struct member *member)
 {
     const struct peer *peer = &member->peer;
+    const char *other = member_other_voter(member);
     return peer->link_up && !peer_is_silent(member) && peer->last.fit &&
-           peer->last.role == MEMBER_STANDBY;
+           peer->last.role == MEMBER_STANDBY && other != NULL &&
+           strcmp(peer->name, other) == 0;
 }
 
 /* ---- telling ------------------------------------------------------------ */

@@ -200,6 +200,7 @@ struct peer {
     bool link_up;
     struct ts_clocks link_changed;
     bool heard;
+    char name[REGISTER_NAME_SIZE]; /* of who was heard last */
     struct ts_clocks heard_at;
     uint64_t epoch; /* the highest it ever said */
     uint8_t cluster[REGISTER_ID_SIZE];

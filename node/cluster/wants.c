@@ -61,6 +61,7 @@ static bool is_ready_learner(const struct member *member)
 {
     const struct peer *peer = &member->peer;
     return peer->link_up && peer->heard && peer->last.role == MEMBER_LEARNER &&
+           strcmp(peer->name, member->seen.value.learner) == 0 &&
            memcmp(peer->cluster, member->seen.value.id, sizeof peer->cluster) ==
                0;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "node/base/log.h"
 #include "node/config/print.h"
 #include "node/daemon/cluster_private.h"
 #include "node/vault/seal.h"
@@ -10,14 +11,27 @@
 
 /* --- beginning ------------------------------------------------------------ */
 
+/* Who joined last, or through whom this node did; where nobody has yet, or the
+ * configuration has another one in its place, the first other one. */
 static const struct config_member *find_peer(const struct config *config)
 {
+    const struct config_member *found = NULL;
+    char partner[CERTIFICATE_NAME_SIZE] = "";
+    struct ts_err err;
+    enum ts_code code =
+        pair_partner_load(config->state_directory, partner, &err);
+    if (code != TS_OK && code != TS_E_NOT_FOUND) {
+        ts_log(TS_LOG_WARNING, "partner-not-known", "reason=\"%s\"", err.text);
+    }
     for (uint32_t i = 0; i < config->nodes_count; i++) {
-        if (strcmp(config->nodes[i].name, config->this_node) != 0) {
-            return &config->nodes[i];
+        const struct config_member *node = &config->nodes[i];
+        bool other = strcmp(node->name, config->this_node) != 0;
+        if (other && (found == NULL ||
+                      (code == TS_OK && !strcmp(node->name, partner)))) {
+            found = node;
         }
     }
-    return NULL;
+    return found;
 }
 
 enum ts_code cluster_new(const struct cluster_options *options,

@@ -18,7 +18,7 @@
 
 struct cluster_pairing {
     struct cluster_pairing_options options;
-    struct pairing pairing;
+    struct pairing pairing; /* its peer: who is invited, or was last */
     struct errands *errands;
     char guest_key[CERTIFICATE_TEXT_SIZE]; /* "": no invitation is open */
     bool is_taken;                         /* CP2 */
@@ -35,6 +35,7 @@ struct task {
     struct errand errand; /* must be first */
     struct cluster_pairing *self;
     enum task_kind kind;
+    struct pairing pairing; /* as it was when the task was given */
     enum ts_code code;
     struct ts_err err;
     struct pairing_invitation invitation; /* OPEN, INVITE */
@@ -62,7 +63,7 @@ static void task_free(struct task *task)
 static void work(struct errand *errand)
 {
     struct task *task = (struct task *) errand;
-    const struct pairing *pairing = &task->self->pairing;
+    const struct pairing *pairing = &task->pairing;
     switch (task->kind) {
     case TASK_OPEN:
         task->code = pairing_open(pairing, &task->invitation, &task->err);
@@ -110,6 +111,11 @@ static enum ts_code admit_guest(struct cluster_pairing *self,
 static void opened(struct cluster_pairing *self, struct task *task)
 {
     if (task->code == TS_OK) {
+        task->code =
+            self->options.choose(self->options.context, task->invitation.node,
+                                 &self->pairing.peer, &task->err);
+    }
+    if (task->code == TS_OK) {
         task->code = admit_guest(self, &task->invitation, &task->err);
     }
     if (task->code != TS_OK && task->code != TS_E_NOT_FOUND) {
@@ -132,6 +138,7 @@ static void invited(struct cluster_pairing *self, struct task *task)
     task->reply = NULL;
     if (task->code == TS_OK) {
         self->options.prepared(self->options.context);
+        self->pairing.peer = task->pairing.peer;
         task->code = admit_guest(self, &task->invitation, &task->err);
     }
     if (task->code != TS_OK) {
@@ -156,7 +163,7 @@ static void served(struct cluster_pairing *self, struct task *task)
     struct pairing_served *result = &task->served;
     if (task->code == TS_OK && result->is_met) {
         task->code =
-            link_meet(self->options.link, result->peer.public_key, &task->err);
+            self->options.met(self->options.context, &result->peer, &task->err);
     }
     if (task->code != TS_OK) {
         ts_log(TS_LOG_WARNING, "join-failed", "address=%s reason=\"%s\"",
@@ -227,6 +234,7 @@ static struct task *task_new(struct cluster_pairing *self, enum task_kind kind)
             (struct errand){ .letter = { .deliver = deliver, .drop = drop },
                              .work = work };
         task->self = self;
+        task->pairing = self->pairing;
         task->kind = kind;
     }
     return task;
@@ -362,8 +370,7 @@ static bool has_members(const json_t *args)
 static enum ts_code read_args(const json_t *args, struct task *task,
                               struct ts_err *err)
 {
-    const char *peer = task->self->pairing.peer;
-    const char *node = ts_json_text(args, "node");
+    const struct cluster_pairing_options *options = &task->self->options;
     const char *who = ts_json_text(args, "who");
     const char *reason = ts_json_text(args, "reason");
     task->lifetime_s = ts_json_number(args, "for_seconds", PAIRING_LIFETIME_S);
@@ -372,11 +379,10 @@ static enum ts_code read_args(const json_t *args, struct task *task,
                        "cannot create a token: it takes node, for_seconds, "
                        "who and reason, and nothing else");
     }
-    if (node != NULL && strcmp(node, peer) != 0) {
-        return ts_fail(err, TS_E_CONFIG, 0,
-                       "cannot create a token for node \"%.80s\": the other "
-                       "node in nodes is \"%s\"",
-                       node, peer);
+    enum ts_code code = options->choose(
+        options->context, ts_json_text(args, "node"), &task->pairing.peer, err);
+    if (code != TS_OK) {
+        return code;
     }
     if (task->lifetime_s < PAIRING_LIFETIME_MIN_S ||
         task->lifetime_s > PAIRING_LIFETIME_MAX_S) {

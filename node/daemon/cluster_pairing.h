@@ -6,7 +6,7 @@
  * reactor's thread.
  *
  *   token-create --errand--> invite ----> link_invite(guest), the token
- *   a guest says --errand--> serve  ----> link_meet(peer), link_reply
+ *   a guest says --errand--> serve  ----> met(peer), link_reply
  *   the peer proves its key -errand-> close --> link_dismiss
  *
  * Invariants:
@@ -28,12 +28,21 @@ struct cluster_pairing;
 
 /* Borrowed until _free. */
 struct cluster_pairing_options {
-    const struct config *config; /* with two nodes, one of them this one */
+    const struct config *config; /* with two nodes or more, one of them us */
     struct post *post;
     struct link *link;
     /* This node now has what an invitation needs: its certificate and the
      * pair's key. */
     void (*prepared)(void *context);
+    /* Whom a token may be for: `node`, or NULL for the present peer. The name
+     * that comes back lives as long as the configuration.
+     * Errors   TS_E_CONFIG, TS_E_REFUSED. */
+    enum ts_code (*choose)(void *context, const char *node,
+                           const char **ret_node, struct ts_err *err);
+    /* This one has joined: it is the link's peer from now on (CP1).
+     * Errors   of link_meet(). */
+    enum ts_code (*met)(void *context, const struct certificate *peer,
+                        struct ts_err *err);
     /* For the history; `fields` is the callee's. */
     void (*record)(void *context, const char *event, const char *actor,
                    json_t *fields);

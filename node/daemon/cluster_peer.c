@@ -322,6 +322,69 @@ static void on_prepared(void *context)
     }
 }
 
+static const struct config_member *find_other(const struct cluster *c,
+                                              const char *name)
+{
+    for (uint32_t i = 0; i < c->config->nodes_count; i++) {
+        const struct config_member *node = &c->config->nodes[i];
+        if (strcmp(node->name, name) == 0 &&
+            strcmp(name, c->config->this_node) != 0) {
+            return node;
+        }
+    }
+    return NULL;
+}
+
+/* Who joins takes the other one's place: not while that one is there. */
+static enum ts_code on_choose(void *context, const char *node,
+                              const char **ret_node, struct ts_err *err)
+{
+    const struct cluster *c = context;
+    const struct config_member *chosen =
+        node == NULL ? c->peer : find_other(c, node);
+    if (chosen == NULL) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot create a token for node \"%.80s\": nodes has no "
+                       "other computer of that name; add it there, on both, "
+                       "and restart twinsyncd",
+                       node);
+    }
+    if (chosen != c->peer && c->link_up) {
+        return ts_fail(err, TS_E_REFUSED, 0,
+                       "cannot create a token for node \"%s\" while \"%s\" is "
+                       "connected, whose place it would take; stop twinsyncd "
+                       "on \"%s\" first, for good",
+                       chosen->name, c->peer->name, c->peer->name);
+    }
+    *ret_node = chosen->name;
+    return TS_OK;
+}
+
+/* The one before is a stranger from here on. */
+static enum ts_code on_joined(void *context, const struct certificate *peer,
+                              struct ts_err *err)
+{
+    struct cluster *c = context;
+    const struct config_member *node = find_other(c, peer->name);
+    if (node == NULL) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot take \"%.80s\" in: nodes has no other computer "
+                       "of that name",
+                       peer->name);
+    }
+    if (node == c->peer) {
+        return link_meet(c->link->link, peer->public_key, err);
+    }
+    enum ts_code code = link_turn(c->link->link, node->name, node->endpoint,
+                                  peer->public_key, err);
+    ts_log(TS_LOG_INFO, "peer-replaced", "node=%s by=%s", c->peer->name,
+           node->name);
+    c->peer = node;
+    c->peer_heard = false;
+    c->admit_from = ts_time_now();
+    return code;
+}
+
 static void on_record(void *context, const char *event, const char *actor,
                       json_t *fields)
 {
@@ -335,6 +398,8 @@ static enum ts_code start_pairing(struct cluster *c, struct ts_err *err)
                                                      .post = c->post,
                                                      .link = c->link->link,
                                                      .prepared = on_prepared,
+                                                     .choose = on_choose,
+                                                     .met = on_joined,
                                                      .record = on_record,
                                                      .context = c };
     return cluster_pairing_new(&options, &c->link->pairing, err);

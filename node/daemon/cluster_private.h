@@ -50,7 +50,8 @@ struct cluster_probe {
 struct cluster {
     struct cluster_options options;
     const struct config *config;
-    const struct config_member *peer; /* of the configuration; NULL: alone */
+    const struct config_member *peer; /* the one whom the link is to; NULL:
+                                         this node is named alone */
     struct ts_hash config_hash;
     struct engine_pair port;
     struct engine *engine;

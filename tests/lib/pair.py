@@ -106,17 +106,20 @@ class PairNode(Node):
 
 
 class Pair:
-    """A lab and a pair in it; keyword arguments are those of Lab."""
+    """A lab and a pair in it; keyword arguments are those of Lab. `spare`: the name of a third node, self.spare, that
+    every configuration lists and that nobody has started."""
 
-    def __init__(self, edit=None, environment=None, start=True, fence="registration", **options):
+    def __init__(self, edit=None, environment=None, start=True, fence="registration", spare=None, **options):
         self.lab = Lab(**options)
         self.edit, self.fence = edit, fence
+        self.names = (*NAMES, spare) if spare else NAMES
         try:
-            ports = free_ports([*NAMES, "witness"])
-            self.endpoints = {name: f"tcp://127.0.0.1:{ports[name]}" for name in NAMES}
+            ports = free_ports([*self.names, "witness"])
+            self.endpoints = {name: f"tcp://127.0.0.1:{ports[name]}" for name in self.names}
             self.witness = Witness(self.lab.parent, ports["witness"])
             self.nodes = {name: self._node(name, environment) for name in NAMES}
             self.alpha, self.beta = self.nodes["alpha"], self.nodes["beta"]
+            self.spare = self._node(spare, environment) if spare else None
             if start:
                 self.begin()
         except BaseException:
@@ -130,8 +133,9 @@ class Pair:
         self.close()
 
     def close(self):
-        for node in getattr(self, "nodes", {}).values():
-            node.kill()
+        for node in [*getattr(self, "nodes", {}).values(), getattr(self, "spare", None)]:
+            if node:
+                node.kill()
         if hasattr(self, "witness"):
             self.witness.stop()
         self.lab.close()
@@ -143,7 +147,8 @@ class Pair:
         env = self.lab.env
 
         def edit(text):
-            members = "".join(f"  - {{name: {each}, endpoint: \"{self.endpoints[each]}\"}}\n" for each in NAMES)
+            members = "".join(f"  - {{name: {each}, endpoint: \"{self.endpoints[each]}\"}}\n"
+                              for each in self.names)
             text = text.replace("this-node: alpha", f"this-node: {name}")
             text += (f"nodes:\n{members}{LEASE}"
                      f"register: {{type: peer, endpoint: \"{self.witness.endpoint}\", "
@@ -181,11 +186,33 @@ class Pair:
         self.wait_equal()
 
     def join(self):
-        token = self.must(self.alpha, "token", "create").strip().splitlines()[-1].split()[-1]
-        self.must(self.beta, "join", "--token", token)
-        self.witness.admit(self.certificate(self.beta))
-        self.beta.start()
-        self.wait_role(self.beta, "standby")
+        self.bring_in(self.beta, self.alpha)
+
+    def bring_in(self, node, through, *options):
+        """`node` joins by a token of `through`, until it is standby."""
+        token = self.must(through, "token", "create", *options).strip().splitlines()[-1].split()[-1]
+        self.must(node, "join", "--token", token)
+        self.witness.admit(self.certificate(node))
+        node.start()
+        self.wait_role(node, "standby")
+
+    def add_spare(self, name, names):
+        """Another third node. `names` are all that are listed from now on; whoever runs is to be restarted."""
+        self.names = names
+        self.endpoints[name] = f"tcp://127.0.0.1:{free_ports([name])[name]}"
+        self.spare = self._node(name, None)
+        for each, node in self.nodes.items():
+            if each in names:
+                node.write_config(self.config(each)(node.text))
+
+    def replace(self, lost):
+        """The spare takes the place of `lost` beside the other one; it is returned."""
+        node = self.spare
+        left, name = self.other(lost), os.path.basename(node.folder)
+        self.nodes = {os.path.basename(left.folder): left, name: node}
+        self.bring_in(node, left, "--node", name)
+        self.wait_equal()
+        return node
 
     def must(self, node, *words):
         """A command that has to succeed; its output."""
@@ -198,7 +225,7 @@ class Pair:
     # ---- who is what ----
 
     def other(self, node):
-        return self.beta if node is self.alpha else self.alpha
+        return next(each for each in self.nodes.values() if each is not node)
 
     def active(self):
         """The node that exports; waits until there is one."""
@@ -225,15 +252,15 @@ class Pair:
 
     def equal(self):
         """Do both hold the same, by their own sums?"""
-        found = self.checksums()
-        return found["alpha"] == found["beta"] and found["alpha"][2] is not None
+        one, other = self.checksums().values()
+        return one == other and one[2] is not None
 
     def wait_equal(self, seconds=DEADLINE_SECONDS):
         try:
             wait_until(self.equal, "both nodes hold the same", seconds)
         except AssertionError as error:
-            raise AssertionError(f"{error}: {self.checksums()}\n{self.alpha.log()[-2500:]}\n---\n"
-                                 f"{self.beta.log()[-2500:]}") from None
+            logs = "\n---\n".join(node.log()[-2500:] for node in self.nodes.values())
+            raise AssertionError(f"{error}: {self.checksums()}\n{logs}") from None
 
     # ---- what came of it ----
 

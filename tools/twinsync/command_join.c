@@ -36,6 +36,23 @@ static enum ts_code read_token(const char *word,
     return TS_OK;
 }
 
+/* Of several others it is the one that made the token. */
+static enum ts_code find_issuer(const struct config *config, const char *text,
+                                struct pairing *pairing, struct ts_err *err)
+{
+    struct join_token token;
+    enum ts_code code = token_parse(text, &token, err);
+    for (uint32_t i = 0; code == TS_OK && i < config->nodes_count; i++) {
+        const char *name = config->nodes[i].name;
+        if (strcmp(name, token.issuer) == 0 &&
+            strcmp(name, config->this_node) != 0) {
+            pairing->peer = name;
+        }
+    }
+    OPENSSL_cleanse(&token, sizeof token);
+    return code;
+}
+
 static enum ts_code find_nodes(const struct config *config,
                                struct pairing *pairing, struct ts_err *err)
 {
@@ -128,6 +145,9 @@ static enum ts_code join(const struct cli_call *call,
     }
     if (code == TS_OK) {
         code = read_token(call->options[OPTION_TOKEN], token, err);
+    }
+    if (code == TS_OK) {
+        code = find_issuer(config, token, &pairing, err);
     }
     if (code == TS_OK) {
         code = become_owner(config->state_directory, err);

@@ -6,6 +6,7 @@
 
 enum {
     OPTION_FOR,
+    OPTION_NODE,
     OPTION_REASON
 };
 
@@ -30,7 +31,8 @@ static void show(const json_t *result)
 static enum control_exit run(const struct cli_call *call)
 {
     struct ts_err err;
-    json_t *args = json_pack("{s:n, s:n}", "node", "for_seconds");
+    json_t *args = json_pack("{s:s?, s:n}", "node", call->options[OPTION_NODE],
+                             "for_seconds");
     const char *span = call->options[OPTION_FOR];
     int64_t seconds = 0;
     if (span != NULL && cli_span(span, "--for", &seconds, &err) != TS_OK) {
@@ -68,10 +70,20 @@ const struct cli_command command_token = {
         "works\n"
         "once, and ends after an hour unless --for says otherwise; a later "
         "one\n"
-        "replaces it. Only the token goes to standard output.\n",
+        "replaces it. Only the token goes to standard output.\n"
+        "\n"
+        "--node invites another computer of nodes than the present partner, "
+        "which it\n"
+        "then replaces: a copy of all is made there, and when nothing is "
+        "missing the\n"
+        "register lists it instead. The one that is replaced has to be off, "
+        "and finds\n"
+        "itself retired if it ever comes back.\n",
     .examples =
         "  twinsync token create             copy what it prints to the other\n"
         "  twinsync token create --for 15m   valid for a short time only\n"
+        "  twinsync token create --node gamma   gamma in place of a computer "
+        "that is lost\n"
         "  twinsync token create | ssh beta twinsync join --token -\n",
     .words_min = 1,
     .words_max = 1,
@@ -79,6 +91,8 @@ const struct cli_command command_token = {
     .options = { [OPTION_FOR] = { "for", "TIME",
                                   "valid for 15m, 8h, ...; 1h by default, 7d "
                                   "at most" },
+                 [OPTION_NODE] = { "node", "NAME",
+                                   "whom it is for, by its name in nodes" },
                  [OPTION_REASON] = OPERATOR_REASON_OPTION },
     .run = run,
 };

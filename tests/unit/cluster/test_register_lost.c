@@ -1,6 +1,7 @@
 /* The register lost, restored, made anew; members listed and not. */
 #include "tests/lib/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "node/base/rule.h"
@@ -275,6 +276,48 @@ static void a_node_that_joins_anew_becomes_a_learner_again(void **state)
     world_free(world);
 }
 
+/* What a node says that replicates and has read the register. */
+static void say_learner(struct world *world, const char *from)
+{
+    struct member_message beat = { .kind = MEMBER_MESSAGE_HEARTBEAT,
+                                   .heartbeat = { .role = MEMBER_LEARNER } };
+    struct member_event event = { .kind = MEMBER_HEARD, .heard = &beat };
+    (void) snprintf(beat.from, sizeof beat.from, "%s", from);
+    world_value(world, &value);
+    memcpy(beat.cluster, value.id, sizeof beat.cluster);
+    beat.epoch = value.epoch;
+    beat.membership = value.membership;
+    world_tell(world, 0, &event);
+    event = (struct member_event){ .kind = MEMBER_EQUAL, .equal = true };
+    world_tell(world, 0, &event);
+    world_run(world, 1000); /* the exporter's loop goes round */
+}
+
+static void another_node_takes_the_place_of_one_that_is_lost(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    struct member_event up = { .kind = MEMBER_LINK, .link_up = true };
+    world_kill(world, 1);
+    world_run(world, 10000);
+    world_tell(world, 0, &up); /* to gamma, now */
+    world_command(world, 0, MEMBER_COMMAND_ADMIT, "gamma");
+    assert_int_equal(world->nodes[0].status, 0);
+    say_learner(world, "beta"); /* the one before does not speak for it */
+    world_value(world, &value);
+    assert_string_equal(value.learner, "gamma");
+    assert_string_equal(value.voters[1], "beta"); /* still a candidate */
+    say_learner(world, "gamma");
+    world_value(world, &value);
+    assert_string_equal(value.learner, "");
+    assert_int_equal(value.voter_count, 2);
+    assert_string_equal(value.voters[1], "gamma");
+    world_start(world, 1);
+    world_told(world, world_until(world, 1, MEMBER_RETIRED, 30000));
+    assert_int_equal(world_role(world, 0), MEMBER_ACTIVE);
+    world_free(world);
+}
+
 static void only_the_holder_admits(void **state)
 {
     (void) state;
@@ -324,6 +367,7 @@ int main(void)
         cmocka_unit_test(a_learner_is_swapped_in_only_when_it_has_everything),
         cmocka_unit_test(a_learner_whose_facts_are_not_durable_gets_no_vote),
         cmocka_unit_test(a_node_that_joins_anew_becomes_a_learner_again),
+        cmocka_unit_test(another_node_takes_the_place_of_one_that_is_lost),
         cmocka_unit_test(only_the_holder_admits),
         cmocka_unit_test(a_new_server_is_pinned_under_a_promise),
     };

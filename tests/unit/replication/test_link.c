@@ -364,6 +364,35 @@ static void a_peer_with_a_new_key_replaces_the_one_before(void **state)
     assert_int_equal(links.beta.heard, 0);
 }
 
+static bool beta_refused_one(struct links *l)
+{
+    return l->beta.refused > 0;
+}
+
+static void another_node_takes_the_place_of_the_peer(void **state)
+{
+    (void) state;
+    struct certificate gamma;
+    struct ts_err err;
+    links_connect(&links);
+    assert_int_equal(certificate_draw("gamma", &gamma, &err), TS_OK);
+    assert_int_equal(link_turn(links.beta.link, "gamma", "tcp://127.0.0.1:9",
+                               gamma.public_key, &err),
+                     TS_OK);
+    assert_int_equal(links.beta.downs, 1);
+    assert_int_equal(link_stats(links.beta.link).silent_ms, -1);
+    assert_int_equal(links_say(&links.alpha, 1, &err), TS_OK);
+    links_until(&links, beta_heard_foreign);
+    assert_int_equal(links.beta.heard, 0);
+    links_stop(&links.alpha); /* and a connection of its own is refused */
+    links_start(&links, &links.alpha, &links.beta, true);
+    links_until(&links, beta_refused_one);
+    assert_string_equal(links.beta.key, links.alpha.own.public_key);
+    assert_int_equal(link_turn(links.beta.link, "../x", "tcp://127.0.0.1:9",
+                               gamma.public_key, &err),
+                     TS_E_CONFIG);
+}
+
 /* ---- guests -------------------------------------------------------------- */
 
 static bool beta_had_a_guest(struct links *l)
@@ -458,6 +487,7 @@ int main(void)
         TEST(a_peer_that_does_not_know_us_yet_is_asked_again),
         TEST(a_peer_that_does_not_read_fills_only_the_bound),
         TEST(a_peer_with_a_new_key_replaces_the_one_before),
+        TEST(another_node_takes_the_place_of_the_peer),
         TEST(a_guest_is_heard_and_answered_until_it_is_dismissed),
         TEST(a_guest_that_comes_too_late_is_refused),
         TEST(an_endpoint_in_use_is_told),

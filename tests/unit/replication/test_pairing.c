@@ -234,6 +234,11 @@ static void assert_paired(void)
     assert_int_equal(pair_key_load(alpha_folder, key_a, &err), TS_OK);
     assert_int_equal(pair_key_load(beta_folder, key_b, &err), TS_OK);
     assert_memory_equal(key_a, key_b, sizeof key_a);
+    char partner[CERTIFICATE_NAME_SIZE];
+    assert_int_equal(pair_partner_load(alpha_folder, partner, &err), TS_OK);
+    assert_string_equal(partner, "beta");
+    assert_int_equal(pair_partner_load(beta_folder, partner, &err), TS_OK);
+    assert_string_equal(partner, "alpha");
 }
 
 /* The issuer's loop closes the invitation soon after the proof. */
@@ -490,6 +495,36 @@ static void a_later_token_replaces_the_one_before(void **state)
     assert_int_equal(join_as(&beta, later.token, NULL, JOIN_MS).code, TS_OK);
 }
 
+static void a_third_computer_becomes_the_partner(void **state)
+{
+    (void) state;
+    char partner[CERTIFICATE_NAME_SIZE];
+    struct pairing_served served;
+    struct join_request request = { "corp", "gamma", { 7 } };
+    struct join_bytes bytes;
+    assert_int_equal(pair_partner_load(alpha_folder, partner, &err),
+                     TS_E_NOT_FOUND);
+    assert_int_equal(pair_partner_store(alpha_folder, "beta", &err), TS_OK);
+    alpha.peer = "gamma"; /* as `token create --node gamma` has it */
+    assert_int_equal(
+        pairing_invite(&alpha, PAIRING_LIFETIME_S, &invitation, &err), TS_OK);
+    assert_string_equal(invitation.node, "gamma");
+    assert_int_equal(pair_partner_load(alpha_folder, partner, &err), TS_OK);
+    assert_string_equal(partner, "beta"); /* until it is used */
+    assert_int_equal(join_pack_request(&request, &bytes, &err), TS_OK);
+    assert_int_equal(
+        pairing_serve(&alpha, ts_slice(bytes.data, bytes.size), &served, &err),
+        TS_OK);
+    assert_true(served.is_met);
+    assert_int_equal(pair_partner_load(alpha_folder, partner, &err), TS_OK);
+    assert_string_equal(partner, "gamma");
+    assert_int_equal(pair_put(alpha_folder, "partner", ts_slice_str("../x"),
+                              PAIR_PUBLIC, &err),
+                     TS_OK);
+    assert_int_equal(pair_partner_load(alpha_folder, partner, &err),
+                     TS_E_CORRUPT);
+}
+
 static void an_altered_token_is_refused(void **state)
 {
     (void) state;
@@ -523,6 +558,7 @@ int main(void)
         TEST(the_issuer_checks_cluster_and_name_itself),
         TEST(an_expired_token_is_refused_by_both),
         TEST(a_later_token_replaces_the_one_before),
+        TEST(a_third_computer_becomes_the_partner),
         TEST(an_altered_token_is_refused),
         TEST(an_issuer_that_does_not_run_is_told),
     };
