@@ -82,7 +82,7 @@ class Lab:
         self.options = {"people": 50, "groups": 6, "seed": 1, **options}
         self.nodes = []
         self.layout = Layout(self.folder)
-        self._token = None
+        self._token, self._token_until = None, 0
         try:
             arguments = [f"--{name.replace('_', '-')}={value}" for name, value in self.options.items()]
             self.lab("up", *arguments)
@@ -190,8 +190,10 @@ class Lab:
         return ssl.create_default_context(cafile=self.env["ca_file"])
 
     def token(self):
-        if self._token is None:
+        """One that is good for a while yet: a lab may outlive several."""
+        if time.monotonic() >= self._token_until:
             self._token = services.token(self.layout)
+            self._token_until = time.monotonic() + self.layout.settings["token_seconds"] / 2
         return self._token
 
     def scim(self, method, path, body=None, headers=None, token=None):
