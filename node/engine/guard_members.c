@@ -34,19 +34,14 @@ enum ts_code guard_members_lost(struct guard_run *run, int64_t owner, int kind,
     return code;
 }
 
-/* Strangers that go with them. Those of a group that is held do not count as
- * due any more: then all that it has may go. */
-static enum ts_code strangers_lost(struct guard_run *run, int64_t owner,
-                                   bool held, int64_t *ret_strangers,
-                                   struct ts_err *err)
+/* Strangers of a group that is held: all that it has may go. */
+static enum ts_code strangers_held(struct guard_run *run, int64_t owner,
+                                   int64_t *ret_strangers, struct ts_err *err)
 {
     static const char sql[] =
         "SELECT count(*) FROM stranger WHERE owner_id = ?1";
     enum stranger_policy policy = STRANGERS_STAY;
     sqlite3_stmt *row = NULL;
-    if (!held) {
-        return stranger_count_due(run->mv, owner, ret_strangers, err);
-    }
     enum ts_code code = stranger_policy(run->mv, owner, &policy, err);
     if (code == TS_OK && policy != STRANGERS_STAY) {
         code = metaverse_row(run->mv, sql, DB_VALUES(DB_INT(owner)), &row, err);
@@ -310,7 +305,7 @@ static enum ts_code tidy_item(struct guard_run *run, int64_t hold,
     }
     if (code == TS_OK && object.presence == OBJECT_IN &&
         item->kind == CONFIG_KIND_GROUP) {
-        code = strangers_lost(run, owner, true, &strangers, err);
+        code = strangers_held(run, owner, &strangers, err);
         lost += strangers;
     }
     if (code == TS_OK) {
