@@ -72,6 +72,33 @@ enum ts_code problem_try_again(struct metaverse *mv, int kind,
                          err);
 }
 
+/* By the objects and not by their times (+): there may be many refusals. */
+#define DUE_NOW                                                         \
+    "UPDATE object_error SET retry_at = ?2 WHERE stage = 'export' AND " \
+    "+retry_at > ?2 AND "
+
+enum ts_code problem_other_links(struct metaverse *mv, int64_t owner,
+                                 struct ts_err *err)
+{
+    static const char sql[] = DUE_NOW
+        "(kind, anchor) = (SELECT kind, anchor FROM metaverse WHERE id = ?1)";
+    return metaverse_run(
+        mv, sql, DB_VALUES(DB_INT(owner), DB_INT(ts_wall_seconds())), err);
+}
+
+enum ts_code problem_other_links_above(struct metaverse *mv, int64_t owner,
+                                       struct ts_err *err)
+{
+    static const char sql[] =
+        DUE_NOW "kind = ?3 AND anchor IN (SELECT m.anchor FROM nesting n "
+                "JOIN metaverse m ON m.id = n.owner_id "
+                "WHERE n.group_id = ?1 AND n.ways > 0)";
+    return metaverse_run(mv, sql,
+                         DB_VALUES(DB_INT(owner), DB_INT(ts_wall_seconds()),
+                                   DB_INT(mv->group_kind)),
+                         err);
+}
+
 enum ts_code problem_paths(struct metaverse *mv, const struct problem_key *of,
                            struct ts_arena *arena, struct ts_slice *paths,
                            size_t *count, struct ts_err *err)

@@ -56,6 +56,13 @@ TS_MUSTUSE enum ts_code problem_clear_tried(struct metaverse *mv, int kind,
 TS_MUSTUSE enum ts_code problem_try_again(struct metaverse *mv, int kind,
                                           struct ts_slice anchor,
                                           struct ts_err *err);
+/* The references of `owner` changed: what was refused is another write now, and
+ * due. _above: of the groups that have the people of `owner`, too. */
+TS_MUSTUSE enum ts_code problem_other_links(struct metaverse *mv, int64_t owner,
+                                            struct ts_err *err);
+TS_MUSTUSE enum ts_code problem_other_links_above(struct metaverse *mv,
+                                                  int64_t owner,
+                                                  struct ts_err *err);
 struct problem_key {
     int kind;
     struct ts_slice anchor;

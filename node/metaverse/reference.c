@@ -4,6 +4,7 @@
 
 #include "node/metaverse/intent.h"
 #include "node/metaverse/nesting.h"
+#include "node/metaverse/problem.h"
 
 /* As REFERENCE_KEPT_WHILE spells them. */
 _Static_assert(INTENT_DEACTIVATE == 2 && INTENT_DELETE == 4 &&
@@ -87,12 +88,19 @@ static enum ts_code adjust_link(struct metaverse *mv,
     if (path == NULL || !counts(mv, path, link)) {
         return TS_OK;
     }
+    enum ts_code code = problem_other_links(mv, link->owner, err);
+    if (code == TS_OK && path->flatten) {
+        code = problem_other_links_above(mv, link->owner, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
     if (path->flatten && link->member_kind == mv->group_kind) {
         return nesting_link(mv, path->path, link->owner, link->member, delta,
                             err);
     }
-    enum ts_code code = adjust(mv, link->owner, ts_slice_str(path->path),
-                               link->member, delta, err);
+    code = adjust(mv, link->owner, ts_slice_str(path->path), link->member,
+                  delta, err);
     return code == TS_OK && path->flatten
                ? nesting_person(mv, path->path, link->owner, link->member,
                                 delta, err)

@@ -22,6 +22,8 @@
  *       with it: no group loses a leaver before it is sure that he leaves.
  *   F4  while a plan is carried out, only its links are due (metaverse.h,
  *       link_filter).
+ *   F5  a write that was refused does not wait for its hour once the owner's
+ *       links are others: with them it is another write.
  */
 #ifndef NODE_METAVERSE_REFERENCE_H
 #define NODE_METAVERSE_REFERENCE_H

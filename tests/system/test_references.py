@@ -389,6 +389,21 @@ class Gone(SemanticsCase):
         self.assertInStep()
         self.assertNoWrites(lambda: node.sync("--full"))
 
+    def test_a_joiner_refused_for_an_id_that_is_gone_comes_once_he_refers_to_nobody(self):
+        boss = self.person("boss")
+        node = self.running()
+        self.assertStatus(self.lab.scim("DELETE", f"/Users/{self.user('boss')['id']}"), 204)
+        self.person("joiner", manager=boss)
+        node.twinsync("sync", "--wait")
+        self.assertEqual(["joiner@example.org"], [each["name"] for each in node.json("errors")["errors"]])
+        # Neither he nor what he says has changed: his boss is elsewhere.
+        self.directory.rename_s(boss, "uid=boss+sn=Test", delold=0)
+        node.sync()
+        self.assertEqual([], node.json("errors")["errors"])
+        self.assertNotIn("manager", self.user("joiner").get(ENTERPRISE, {}))
+        node.sync("--full")
+        self.assertInStep()
+
     def test_other_members_than_those_that_were_refused_are_tried(self):
         first, second, third = (self.person(each) for each in ("first", "second", "third"))
         team = self.group("team", first)

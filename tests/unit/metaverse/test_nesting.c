@@ -350,6 +350,26 @@ static void one_person_more_costs_a_row_for_each_group_above(void **state)
     assert_as_the_model(&m, 0, 1);
 }
 
+static void a_refusal_of_each_group_above_is_tried_again(void **state)
+{
+    struct model m;
+    chain(&m, *state);
+    store_exec(*state,
+               "INSERT INTO object_error(kind, anchor, stage, path, text, "
+               "after, first_at, retry_at) SELECT kind, anchor, 'export', '', "
+               "'', x'', 0, 9000000000 FROM metaverse");
+    m.linked[GROUPS - 2][0][GROUPS + 1] = true;
+    put(&m, GROUPS - 2); /* the lowest of the chain stays as it is */
+    assert_int_equal(store_int(*state, "SELECT count(*) FROM object_error "
+                                       "WHERE kind = 1 AND retry_at < "
+                                       "9000000000"),
+                     GROUPS - 1);
+    assert_int_equal(store_int(*state, "SELECT count(*) FROM object_error "
+                                       "WHERE kind = 0 AND retry_at < "
+                                       "9000000000"),
+                     0);
+}
+
 static void the_nested_group_itself_is_no_member(void **state)
 {
     struct model m;
@@ -403,6 +423,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(ways_follow_any_history),
         T(one_person_more_costs_a_row_for_each_group_above),
+        T(a_refusal_of_each_group_above_is_tried_again),
         T(the_nested_group_itself_is_no_member),
         T(a_loop_is_cut_at_the_same_place_whatever_came_first),
     };

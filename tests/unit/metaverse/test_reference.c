@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "node/metaverse/intent.h"
+#include "node/metaverse/problem.h"
 #include "node/metaverse/reference.h"
 #include "tests/lib/sample.h"
 #include "tests/lib/store.h"
@@ -523,6 +524,51 @@ static void a_single_value_takes_the_place_of_all_before(void **state)
         1);
 }
 
+/* Refused until a late hour, as an export or for another reason. */
+static void refuse(struct store *store, const char *stage)
+{
+    struct ts_err err;
+    const struct problem problem = { .kind = USER,
+                                     .anchor = ts_slice_str("2"),
+                                     .stage = stage,
+                                     .text = ts_slice_str("why"),
+                                     .retry_at = INT64_MAX };
+    assert_int_equal(problem_set(store->mv, &problem, &err), TS_OK);
+}
+
+static void
+a_refusal_is_tried_again_when_the_owner_has_other_links(void **state)
+{
+    struct store *store = *state;
+    struct store_key key = store_key(NULL, "uid=boss");
+    struct connector_link link = link_to("manager", &key);
+    struct store_object boss = { .anchor = "1", .rdn = "uid=boss", .text = "" };
+    const struct store_object clerk = { .anchor = "2",
+                                        .rdn = "uid=clerk",
+                                        .text = "",
+                                        .links = &link,
+                                        .link_count = 1 };
+    struct ts_err err;
+    int64_t id = 0;
+    int64_t change = 1000;
+    (void) store_put(store, &boss, &id);
+    (void) store_project(store, USER, "1", id);
+    (void) store_put(store, &clerk, &id);
+    int64_t me = store_project(store, USER, "2", id);
+    refuse(store, "export");
+    refuse(store, "policy");
+    boss.rdn = "uid=chief"; /* and the clerk still names the old DN */
+    (void) store_put(store, &boss, &id);
+    assert_int_equal(problem_retry(store->mv, INT64_MAX - 1, &change, &err),
+                     TS_OK);
+    assert_int_equal(store_int(store, "SELECT id FROM metaverse WHERE "
+                                      "changed = 1000"),
+                     me);
+    assert_int_equal(store_int(store, "SELECT count(*) FROM object_error WHERE "
+                                      "stage = 'policy' AND retry_at > 0"),
+                     1);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, make, store_remove)
@@ -537,6 +583,7 @@ int main(void)
         T(a_leaver_is_removed_only_when_he_may_leave),
         T(what_follows_from_a_lost_attribute_is_kept_back),
         T(a_single_value_takes_the_place_of_all_before),
+        T(a_refusal_is_tried_again_when_the_owner_has_other_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
