@@ -12,7 +12,7 @@
 struct cluster_fence {
     struct cluster_fence_options options;
     struct seal_key key;
-    char memory_file[PATH_MAX];
+    char memory_file[PATH_MAX], notes_file[PATH_MAX];
     struct principal_keeper *keeper;
     struct errands *errands;
     bool busy;
@@ -29,6 +29,7 @@ struct call {
     struct register_principal row;
     struct register_principal rows[REGISTER_PRINCIPALS_MAX];
     struct principal_fencing fencings[REGISTER_PRINCIPALS_MAX];
+    struct principal_sweep sweep;
 };
 
 static void call_free(struct call *call)
@@ -54,6 +55,17 @@ static enum ts_code mint(struct call *call)
     return code;
 }
 
+static enum ts_code sweep(struct call *call)
+{
+    const struct principal_listing listing = {
+        .rows = call->rows,
+        .count = call->answer.count,
+        .spared = call->answer.epoch,
+    };
+    return principal_sweep(call->owner->keeper, &listing, &call->sweep,
+                           &call->err);
+}
+
 static void work(struct errand *errand)
 {
     struct call *call = (struct call *) errand;
@@ -73,6 +85,9 @@ static void work(struct errand *errand)
         break;
     case CLUSTER_FENCE_PROBE:
         answer->code = principal_probe(keeper, &call->err);
+        break;
+    case CLUSTER_FENCE_SWEEP:
+        answer->code = sweep(call);
         break;
     }
 }
@@ -102,6 +117,7 @@ static void deliver(struct post_letter *letter)
     answer->err = &call->err;
     answer->row = &call->row;
     answer->fencings = call->fencings;
+    answer->sweep = &call->sweep;
     self->busy = false;
     take_own(self, call);
     self->options.answered(self->options.context, answer);
@@ -127,6 +143,9 @@ enum ts_code cluster_fence_new(const struct cluster_fence_options *options,
     (void) snprintf(self->memory_file, sizeof self->memory_file,
                     "%s/pair/fence", options->state_directory);
     self->options.principal.memory_file = self->memory_file;
+    (void) snprintf(self->notes_file, sizeof self->notes_file, "%s/pair/minted",
+                    options->state_directory);
+    self->options.principal.notes_file = self->notes_file;
     enum ts_code code =
         principal_open(&self->options.principal, &self->keeper, err);
     if (code == TS_OK) {
@@ -216,6 +235,22 @@ enum ts_code cluster_fence_probe(struct cluster_fence *self)
     enum ts_code code = TS_OK;
     struct call *call = begin(self, CLUSTER_FENCE_PROBE, &code);
     return call == NULL ? code : give(self, call);
+}
+
+enum ts_code cluster_fence_sweep(struct cluster_fence *self,
+                                 const struct register_principal *rows,
+                                 size_t count)
+{
+    assert(count <= REGISTER_PRINCIPALS_MAX);
+    enum ts_code code = TS_OK;
+    struct call *call = begin(self, CLUSTER_FENCE_SWEEP, &code);
+    if (call == NULL) {
+        return code;
+    }
+    call->answer.epoch = self->has_own ? self->own.epoch : 0;
+    call->answer.count = count;
+    memcpy(call->rows, rows, count * sizeof *rows);
+    return give(self, call);
 }
 
 bool cluster_fence_busy(const struct cluster_fence *self)

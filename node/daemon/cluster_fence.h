@@ -24,7 +24,8 @@ enum cluster_fence_call {
     CLUSTER_FENCE_MINT,
     CLUSTER_FENCE_UNMINT,
     CLUSTER_FENCE_DESTROY,
-    CLUSTER_FENCE_PROBE
+    CLUSTER_FENCE_PROBE,
+    CLUSTER_FENCE_SWEEP
 };
 
 /* Lives during the callback. */
@@ -36,11 +37,12 @@ struct cluster_fence_answer {
     const struct register_principal *row;     /* of a mint, sealed */
     const struct principal_fencing *fencings; /* DESTROY */
     size_t count;
+    const struct principal_sweep *sweep; /* SWEEP; also when it failed */
 };
 
 struct cluster_fence_options {
     struct principal_options principal; /* what it borrows: until _free */
-    const char *state_directory; /* a fence is remembered in its pair folder */
+    const char *state_directory; /* its pair folder has what is remembered */
     struct post *post;           /* the same */
     void (*answered)(void *context, const struct cluster_fence_answer *answer);
     void *context;
@@ -66,6 +68,11 @@ TS_MUSTUSE enum ts_code
 cluster_fence_destroy(struct cluster_fence *self,
                       const struct register_principal *rows, size_t count);
 TS_MUSTUSE enum ts_code cluster_fence_probe(struct cluster_fence *self);
+/* Delete what was made and is not among `rows`, which are all that the register
+ * lists, nor our own (principal_sweep). */
+TS_MUSTUSE enum ts_code
+cluster_fence_sweep(struct cluster_fence *self,
+                    const struct register_principal *rows, size_t count);
 bool cluster_fence_busy(const struct cluster_fence *self);
 
 /* Our own principal of `epoch`; NULL when we have none. Valid until the next

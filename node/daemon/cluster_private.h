@@ -73,6 +73,7 @@ struct cluster {
     struct cluster_owed owed;
     struct cluster_probe probe;
     bool unmint_wanted;
+    struct ts_time sweep_from; /* not before; TS_NEVER: nothing to sweep */
     struct {
         bool wanted;
         uint64_t number;

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "node/base/json.h"
-#include "node/target/principal_private.h"
+#include "node/target/principal_notes.h"
 
 #define CONTEXT_SIZE (REGISTER_NAME_SIZE + REGISTER_CLIENT_SIZE + 64)
 #define ARENA_MAX    ((size_t) 64 * 1024)
@@ -129,7 +129,17 @@ enum ts_code principal_mint(struct principal_keeper *keeper, uint64_t epoch,
         .kind = principal_kind(keeper->options.target),
     };
     (void) snprintf(made.node, sizeof made.node, "%s", keeper->options.node);
-    enum ts_code rc = kind_of(keeper)->mint(keeper, &made, err);
+    enum ts_code rc = principal_note_asked(keeper, &made, err);
+    if (rc != TS_OK) {
+        return rc;
+    }
+    rc = kind_of(keeper)->mint(keeper, &made, err);
+    if (rc == TS_E_AUTH || rc == TS_E_CONFIG) { /* certainly not made */
+        principal_note_gone(keeper, epoch);
+    }
+    if (rc == TS_OK) {
+        rc = principal_note_made(keeper, &made, err);
+    }
     if (rc == TS_OK) {
         *ret_principal = made;
     }
@@ -140,7 +150,11 @@ enum ts_code principal_unmint(struct principal_keeper *keeper,
                               const struct principal *principal,
                               struct ts_err *err)
 {
-    return kinds[principal->kind]->unmint(keeper, principal, err);
+    enum ts_code rc = kinds[principal->kind]->unmint(keeper, principal, err);
+    if (rc == TS_OK) {
+        principal_note_gone(keeper, principal->epoch);
+    }
+    return rc;
 }
 
 /* P1, for all before any. A credential that is shared by all epochs (kind none)

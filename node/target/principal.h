@@ -28,8 +28,10 @@
  *       time-out and an outage confirm nothing.
  *   P5  every call may be repeated after a crash or a lost answer: what is gone
  *       already is found to be gone.
- *   P6  what a mint or an unmint whose answer was lost leaves behind is a
- * client whose secret nobody knows.
+ *   P6  what a mint leaves behind, by a crash before it is published, is
+ *       noted on this node's disk (principal_notes.h) and swept; what a mint
+ *       whose answer was lost leaves behind is a client whose secret nobody
+ *       knows.
  *
  * A keeper belongs to one thread, whose calls block on HTTP or on the command;
  * only principal_cancel() may come from another. It knows nothing of the
@@ -70,6 +72,9 @@ struct principal_options {
     /* Where a fence that a crash cuts off is remembered, sealed; node-private.
      * NULL: nowhere, it then waits for the old tokens' end. */
     const char *memory_file;
+    /* Where what was made is noted until it is published (P6), likewise. NULL:
+     * nowhere, and nothing is swept. */
+    const char *notes_file;
     /* Asked before a token of our own is used; see target_options. */
     struct target_token_hook token;
 };
@@ -109,6 +114,33 @@ TS_MUSTUSE enum ts_code principal_mint(struct principal_keeper *keeper,
 TS_MUSTUSE enum ts_code principal_unmint(struct principal_keeper *keeper,
                                          const struct principal *principal,
                                          struct ts_err *err);
+
+/* The register as it stands, with no swap of this node in doubt. */
+struct principal_listing {
+    const struct register_principal *rows;
+    size_t count;
+    uint64_t spared; /* the epoch of our own, which may yet be published; 0 */
+};
+
+#define PRINCIPAL_NOTES_MAX 16
+struct principal_swept {
+    uint64_t epoch;
+    bool is_deleted; /* else: one may be there that nobody can delete */
+    char text[PRINCIPAL_TEXT_SIZE];
+};
+struct principal_sweep {
+    size_t count;
+    struct principal_swept swept[PRINCIPAL_NOTES_MAX];
+};
+
+/* Delete what this node had made and never published (P6). `ret_sweep` is set
+ * in every case.
+ * Errors   as principal_mint: some are left, call again later. Blocks as many
+ *          requests as there are. */
+TS_MUSTUSE enum ts_code principal_sweep(struct principal_keeper *keeper,
+                                        const struct principal_listing *listing,
+                                        struct principal_sweep *ret_sweep,
+                                        struct ts_err *err);
 
 /* What the register holds of a principal, and back. The row carries no token
  * yet.

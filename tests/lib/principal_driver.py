@@ -33,7 +33,8 @@ class Principals:
                 "registration_url": env["registration_url"],
                 "registration_token_file": env["registration_token_file"],
                 "revocation_url": env["token_url"] + "/revocation",
-                "memory_file": os.path.join(self.folder.name, "fence"), **more}, file)
+                "memory_file": os.path.join(self.folder.name, "fence"),
+                "notes_file": os.path.join(self.folder.name, "minted"), **more}, file)
         self.process = subprocess.Popen([PROGRAM, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -79,6 +80,10 @@ class Principals:
     def mint(self, name, epoch):
         """The principal: id, secret, uri, token."""
         return self.must(mint=name, epoch=epoch)
+
+    def sweep(self, *listed, spared=0):
+        """What became of those that were made and are not listed: rows of epoch, deleted, text."""
+        return self.must(sweep=list(listed), spared=spared)["swept"]
 
     def fence(self, own, *rows):
         """One round; a row each: state, text, again_ms."""

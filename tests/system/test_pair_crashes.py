@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Crashes in the middle of a fence, and of the same export twice."""
 
+import json
 import os
 import sys
 import unittest
@@ -22,6 +23,22 @@ class Crashes(PairTestCase):
         wait_until(lambda: "worker-died" in self.pair.beta.log(), "the standby dies while it fences")
         wait_until(lambda: self.stored("after-both"), "it comes back and exports")
         self.assertEqual(len(self.clients()), 2)
+        self.assertNoFaults()
+
+    def test_a_client_that_was_made_before_a_crash_and_never_published_is_deleted(self):
+        self.pair.beta.stop()
+        self.pair.beta.start(TWINSYNC_FAILPOINT="principal-minted")
+        self.pair.wait_role(self.pair.beta, "standby")
+        self.pair.wait_equal()
+        self.pair.alpha.kill()
+        wait_until(lambda: "worker-died" in self.pair.beta.log(), "the standby dies before it publishes")
+        self.add("after-sweep")
+        wait_until(lambda: self.stored("after-sweep"), "it comes back and exports")
+        swept = wait_until(lambda: [row for row in self.pair.beta.json("events", "--limit", "200")["events"]
+                                    if row["event"] == "principal-swept"], "it says so")
+        self.assertEqual(1, len(swept))
+        self.assertTrue(any(client in json.dumps(swept[0]) for client in self.deleted()), swept)
+        self.assertEqual(2, len(self.clients()))
         self.assertNoFaults()
 
     def test_what_was_under_way_at_two_crashes_is_touched_no_more(self):

@@ -8,6 +8,7 @@
  *   {"mint": NAME, "epoch": N}         a principal, kept under NAME; shown
  * whole
  *   {"unmint": NAME}
+ *   {"sweep": [NAME...], "spared": N}  of which these are listed
  *   {"recorded": NAME, "lifetime_s": N} its row says that it had a token
  *   {"fence": [NAME...], "own": NAME}  one round
  *   {"records": true}                  what the token hook was told
@@ -148,6 +149,34 @@ static json_t *fence(const json_t *json)
     return answer;
 }
 
+static json_t *sweep(const json_t *json)
+{
+    const json_t *names = json_object_get(json, "sweep");
+    struct register_principal rows[REGISTER_PRINCIPALS_MAX];
+    struct principal_listing listing = {
+        .rows = rows,
+        .count = json_array_size(names),
+        .spared =
+            (uint64_t) json_integer_value(json_object_get(json, "spared")),
+    };
+    struct principal_sweep swept;
+    struct ts_err err = { .text = "" };
+    for (size_t i = 0; i < listing.count; i++) {
+        rows[i] = find(json_string_value(json_array_get(names, i)))->row;
+    }
+    enum ts_code rc = principal_sweep(keeper, &listing, &swept, &err);
+    json_t *answer = outcome(rc, &err), *list = json_array();
+    for (size_t i = 0; i < swept.count; i++) {
+        (void) json_array_append_new(
+            list,
+            json_pack("{s:I, s:b, s:s}", "epoch",
+                      (json_int_t) swept.swept[i].epoch, "deleted",
+                      swept.swept[i].is_deleted, "text", swept.swept[i].text));
+    }
+    (void) json_object_set_new(answer, "swept", list);
+    return answer;
+}
+
 static json_t *recorded(const json_t *json)
 {
     struct named *named = find(text(json, "recorded"));
@@ -171,6 +200,9 @@ static json_t *handle(const json_t *json)
                                         &find(text(json, "unmint"))->principal,
                                         &err),
                        &err);
+    }
+    if (json_object_get(json, "sweep") != NULL) {
+        return sweep(json);
     }
     if (json_object_get(json, "recorded") != NULL) {
         return recorded(json);
@@ -223,6 +255,7 @@ static void set_up(const json_t *json)
         .key = &key,
         .clock_error_percent = 10,
         .memory_file = copy(text(json, "memory_file")),
+        .notes_file = copy(text(json, "notes_file")),
         .token = { .record = record },
     };
     memset(&key, 42, sizeof key);
