@@ -143,34 +143,54 @@ static void print(enum ts_rule rule, const struct finding *finding)
 
 /* One process a rule: its switches are its own, and an assertion that fails is
  * a finding of it alone. */
-static void begin(enum ts_rule rule, struct finding *finding)
+static pid_t begin(enum ts_rule rule, struct finding *finding)
 {
     (void) fflush(stdout);
-    if (fork() == 0) {
+    pid_t pid = fork();
+    if (pid == 0) {
         search(rule, finding);
         _exit(0);
     }
+    return pid;
 }
 
-static int print_all(const char *name, const struct finding *findings)
+/* The rows that are due, in the table's order: each as soon as it and those
+ * before it are done. */
+struct table {
+    const char *name; /* only this one; NULL: all */
+    const struct finding *findings;
+    int next, count, bad;
+    double cpu_s;
+};
+
+static bool is_asked(const struct table *table, int rule)
 {
-    int bad = 0;
-    int count = 0;
-    double cpu_s = 0;
-    (void) printf("%-61s %-29s %-12s %5s %5s  %s\n", "with this", "switch in",
-                  "scene", "seeds", "bound", "the judge says");
-    for (int i = 0; i < TS_RULES_COUNT; i++) {
-        if (name == NULL || strcmp(name, ts_rule_name((enum ts_rule) i)) == 0) {
-            print((enum ts_rule) i, &findings[i]);
-            count++;
-            bad += !is_good(&findings[i]);
-            cpu_s += findings[i].cpu_s;
+    return table->name == NULL ||
+           strcmp(table->name, ts_rule_name((enum ts_rule) rule)) == 0;
+}
+
+static void print_done(struct table *table, const bool *done)
+{
+    while (table->next < TS_RULES_COUNT &&
+           (done[table->next] || !is_asked(table, table->next))) {
+        const struct finding *finding = &table->findings[table->next];
+        if (is_asked(table, table->next)) {
+            print((enum ts_rule) table->next, finding);
+            table->count++;
+            table->bad += !is_good(finding);
+            table->cpu_s += finding->cpu_s;
         }
+        table->next++;
     }
-    (void) printf("%d rules, %d of them not noticed alone; with the rule, the "
-                  "same seeds hold; %.0f s of CPU\n",
-                  count, bad, cpu_s);
-    return bad > 0;
+}
+
+static void reap(struct table *table, const pid_t *pids, bool *done)
+{
+    pid_t pid = wait(NULL);
+    for (int i = 0; i < TS_RULES_COUNT; i++) {
+        done[i] = done[i] || (pid > 0 && pids[i] == pid);
+    }
+    print_done(table, done);
 }
 
 int mutations_run(const char *name, int jobs)
@@ -178,23 +198,30 @@ int mutations_run(const char *name, int jobs)
     struct finding *findings =
         mmap(NULL, TS_RULES_COUNT * sizeof *findings, PROT_READ | PROT_WRITE,
              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    struct table table = { .name = name, .findings = findings };
+    pid_t pids[TS_RULES_COUNT] = { 0 };
+    bool done[TS_RULES_COUNT] = { false };
     int running = 0;
     if (findings == MAP_FAILED) {
         perror("mmap");
         return 1;
     }
+    (void) printf("%-61s %-29s %-12s %5s %5s  %s\n", "with this", "switch in",
+                  "scene", "seeds", "bound", "the judge says");
     for (int i = 0; i < TS_RULES_COUNT; i++) {
-        if (name != NULL && strcmp(name, ts_rule_name((enum ts_rule) i)) != 0) {
-            continue;
+        if (is_asked(&table, i)) {
+            if (running == jobs) {
+                reap(&table, pids, done);
+                running--;
+            }
+            pids[i] = begin((enum ts_rule) i, &findings[i]);
+            running++;
         }
-        if (running == jobs && wait(NULL) > 0) {
-            running--;
-        }
-        begin((enum ts_rule) i, &findings[i]);
-        running++;
     }
-    while (wait(NULL) > 0) {
-        running--;
+    for (; running > 0; running--) {
+        reap(&table, pids, done);
     }
-    return print_all(name, findings);
+    (void) printf("%d rules, %d of them not noticed alone; %.0f s of CPU\n",
+                  table.count, table.bad, table.cpu_s);
+    return table.bad > 0;
 }
