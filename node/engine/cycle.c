@@ -208,7 +208,8 @@ static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)
     if (code != TS_OK || (known && !c->full)) {
         return code;
     }
-    return reconcile_target(c->engine, &outcome, err);
+    code = inherit_rest(c->engine, ENGINE_RECONCILE, err);
+    return code == TS_OK ? reconcile_target(c->engine, &outcome, err) : code;
 }
 
 static enum ts_code compare_phase(struct cycle *c, struct ts_err *err)

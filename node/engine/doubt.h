@@ -34,8 +34,16 @@ struct doubt_times {
     int64_t since, now, quiet;
 };
 
-/* May it be looked up, as far as believing what is seen goes? */
+/* Is it quiet: can what is seen now be believed to be the end of it? */
 bool doubt_is_quiet(const struct doubt_times *times);
+
+/* May it be looked up? */
+bool doubt_may_look(bool quiet);
+
+/* From a takeover on, for how long nothing is read of the target or written to
+ * it: all of Q where `anything` may be under way, which is after an unprotected
+ * period and of a node that was behind; 0 where that is known by object. */
+int64_t doubt_rest(bool anything, int64_t quiet);
 
 /* What a look shows that was made when doubt_is_quiet() said `quiet`. */
 enum doubt_verdict doubt_judge(bool effect_seen, bool quiet);

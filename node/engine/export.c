@@ -460,24 +460,12 @@ static enum ts_code one_round(struct export_run *run, uint64_t *ret_decided,
     return code;
 }
 
-/* After an unprotected period nobody can say what is under way: all waits. */
-static void wait_inherited(struct export_run *run)
-{
-    struct engine_context *engine = run->engine;
-    while (!run->ended && engine->pair != NULL &&
-           !ts_time_reached(ts_time_now(), engine->inherited.quiet)) {
-        engine->breathe(engine->owner, ENGINE_EXPORT, run->done, run->total);
-        engine->rest(engine->owner, 200);
-        run->ended = atomic_load(&engine->stopping);
-    }
-}
-
 /* Alone, a cycle begins by waiting for what is in doubt; after a takeover the
  * objects that are not in doubt come first. */
 static enum ts_code begin(struct export_run *run, struct ts_err *err)
 {
     size_t left = 0;
-    wait_inherited(run);
+    run->ended = inherit_rest(run->engine, ENGINE_EXPORT, run->why) != TS_OK;
     return run->engine->pair == NULL ? wait_quiet(run, err)
                                      : look_up_doubts(run, &left, err);
 }

@@ -1,8 +1,9 @@
 #include "node/engine/inherit.h"
 
-#include "node/base/rule.h"
 #include "node/engine/doubt.h"
 #include "node/engine/inherit_rows.h"
+
+#define REST_MS 200 /* between looks at the clock */
 
 static enum ts_code in_transaction(struct engine_context *engine,
                                    enum ts_code (*fn)(struct metaverse *mv,
@@ -52,9 +53,8 @@ enum ts_code inherit_take(struct engine_context *engine,
     *inherited = (struct engine_inheritance){
         .batch = engine->state.numbers.batch,
         .since = now,
-        .quiet = activation->quiesce_all && TS_RULE(QUIESCE)
-                     ? ts_time_after(now, quiet_ms)
-                     : now,
+        .quiet =
+            ts_time_after(now, doubt_rest(activation->quiesce_all, quiet_ms)),
     };
     if (engine->state.mv == NULL) {
         return TS_OK; /* all is read before anything is written anyway */
@@ -69,10 +69,31 @@ enum ts_code inherit_take(struct engine_context *engine,
         state_rollback(&engine->state);
         return code;
     }
+    /* An earlier holder's reading that never came to its end may not even have
+     * begun: since then Q has not passed. */
+    bool anything = activation->quiesce_all || found.reconcile_first ||
+                    found.hold_deletions;
+    inherited->quiet = ts_time_after(now, doubt_rest(anything, quiet_ms));
     inherited->reconcile_first = found.reconcile_first;
     inherited->hold_deletions = found.hold_deletions;
     inherited->read_all = found.read_all;
     return state_commit(&engine->state, err);
+}
+
+enum ts_code inherit_rest(struct engine_context *engine,
+                          enum engine_phase phase, struct ts_err *err)
+{
+    while (engine->pair != NULL &&
+           !ts_time_reached(ts_time_now(), engine->inherited.quiet)) {
+        if (atomic_load(&engine->stopping)) {
+            return ts_fail(err, TS_E_CANCELLED, 0,
+                           "could not wait until the target is quiet: this "
+                           "node has no lease, or is to give it up");
+        }
+        engine->breathe(engine->owner, phase, 0, 0);
+        engine->rest(engine->owner, REST_MS);
+    }
+    return TS_OK;
 }
 
 enum ts_code inherit_hinted(struct engine_context *engine, struct ts_err *err)
@@ -134,7 +155,7 @@ enum ts_code inherit_may_look(struct engine_context *engine,
         "SELECT 1 FROM object_error WHERE kind = ?1 AND anchor = ?2 AND stage "
         "= '" INHERIT_STAGE "'";
     sqlite3_stmt *row = NULL;
-    *ret_quiet = is_quiet(engine, intent);
+    *ret_quiet = doubt_may_look(is_quiet(engine, intent));
     *ret_quarantined = false;
     if (!*ret_quiet || engine->pair == NULL) {
         return TS_OK;

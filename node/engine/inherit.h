@@ -37,6 +37,15 @@ TS_MUSTUSE enum ts_code inherit_take(struct engine_context *engine,
                                      const struct engine_activation *activation,
                                      struct ts_err *err);
 
+/* Until nothing of earlier holders can take effect any more: before the target
+ * is read whole, and before anything is written to it. At once where what was
+ * under way is known by object.
+ * Errors   TS_E_CANCELLED: the cycle is to end.
+ * Blocks   for Q and a second at the most, answering operators. */
+TS_MUSTUSE enum ts_code inherit_rest(struct engine_context *engine,
+                                     enum engine_phase phase,
+                                     struct ts_err *err);
+
 /* Both sides are to be read, soon. In the caller's transaction. */
 TS_MUSTUSE enum ts_code inherit_hinted(struct engine_context *engine,
                                        struct ts_err *err);

@@ -3,6 +3,7 @@
 service, and a test that plays register and peer."""
 
 import re
+import time
 import unittest
 
 import ldap.modlist
@@ -182,6 +183,19 @@ class Takeover(TakeoverCase):
         holds = half.ask("hold-list")["result"]["holds"]
         self.assertEqual(["orphans"], [hold["class"] for hold in holds])
         self.assertNoSecondCreate(self.since)
+
+    def test_the_target_is_read_whole_only_when_it_is_quiet(self):
+        """What the dead node sent takes effect up to Q after the fence: a reading before that would miss it."""
+        self.half.kill()
+        self.node.write_config(paired(self.node.text).replace("quiesce-seconds: 1", "quiesce-seconds: 4"))
+        self.half = self.start(self.node)
+        begun = time.time()
+        seen = len(self.lab.requests())
+        self.half.activate(2, crashed=True, reconcile_first=True, quiesce_all=True)
+        self.half.settle()
+        readings = [row["admitted_us"] / 1e6 for row in self.lab.requests()[seen:] if "/Users?startIndex" in row["path"]]
+        self.assertTrue(readings)
+        self.assertGreaterEqual(min(readings), begun + 4)
 
     def test_until_both_sides_were_read_nothing_is_exported_and_that_outlives_a_restart(self):
         self.half.kill()

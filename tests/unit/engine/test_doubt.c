@@ -34,12 +34,28 @@ static void what_is_there_is_done_whenever_it_is_seen(void **state)
     assert_int_equal(doubt_judge(true, true), DOUBT_DONE);
 }
 
+static void a_look_waits_for_the_quiet_time(void **state)
+{
+    (void) state;
+    assert_false(doubt_may_look(false));
+    assert_true(doubt_may_look(true));
+}
+
+static void only_where_anything_may_be_under_way_all_rests(void **state)
+{
+    (void) state;
+    assert_int_equal(doubt_rest(true, 30), 30);
+    assert_int_equal(doubt_rest(false, 30), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_quiet_only_when_more_than_q_has_passed),
         cmocka_unit_test(what_is_not_there_yet_may_still_come),
         cmocka_unit_test(what_is_there_is_done_whenever_it_is_seen),
+        cmocka_unit_test(a_look_waits_for_the_quiet_time),
+        cmocka_unit_test(only_where_anything_may_be_under_way_all_rests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

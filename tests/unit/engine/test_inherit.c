@@ -101,6 +101,46 @@ static void what_is_quarantined_is_not_looked_up(void **state)
     assert_false(may_look(bench, 11, 1));
 }
 
+/* Of how many milliseconds from now on is nothing read or written? */
+static int64_t rest_of(struct bench *bench,
+                       const struct engine_activation *activation)
+{
+    struct ts_err err;
+    struct ts_time before = ts_time_now();
+    assert_int_equal(inherit_take(&bench->engine, activation, &err), TS_OK);
+    return bench->engine.inherited.quiet.ms - before.ms;
+}
+
+static void
+who_goes_on_with_anothers_reading_waits_for_the_quiet_time(void **state)
+{
+    struct bench *bench = *state;
+    struct engine_activation behind = { .epoch = 2,
+                                        .reconcile_first = true,
+                                        .quiesce_all = true };
+    struct engine_activation next = { .epoch = 3, .crashed = true };
+    assert_true(rest_of(bench, &behind) >= 1000 * QUIET_S);
+    assert_true(rest_of(bench, &next) >= 1000 * QUIET_S);
+    assert_true(bench->engine.inherited.reconcile_first);
+}
+
+static void who_has_everything_waits_for_nothing(void **state)
+{
+    struct bench *bench = *state;
+    struct engine_activation current = { .epoch = 2, .crashed = true };
+    assert_true(rest_of(bench, &current) < 1000);
+}
+
+static void a_rest_ends_when_the_cycle_is_to_end(void **state)
+{
+    struct bench *bench = *state;
+    struct ts_err err;
+    bench->engine.inherited.quiet = ts_time_after(ts_time_now(), 60000);
+    atomic_store(&bench->engine.stopping, true);
+    assert_int_equal(inherit_rest(&bench->engine, ENGINE_RECONCILE, &err),
+                     TS_E_CANCELLED);
+}
+
 #define INHERIT_TEST(f) cmocka_unit_test_setup_teardown(f, make, done)
 
 int main(void)
@@ -111,6 +151,10 @@ int main(void)
         INHERIT_TEST(nor_does_one_from_the_future_lengthen_it),
         INHERIT_TEST(what_this_holder_sent_is_quiet_after_its_own_doubt),
         INHERIT_TEST(what_is_quarantined_is_not_looked_up),
+        INHERIT_TEST(
+            who_goes_on_with_anothers_reading_waits_for_the_quiet_time),
+        INHERIT_TEST(who_has_everything_waits_for_nothing),
+        INHERIT_TEST(a_rest_ends_when_the_cycle_is_to_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
