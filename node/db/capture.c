@@ -55,42 +55,84 @@ size_t capture_find(const struct capture_tables *tables, const char *name)
 
 /* ---- C1: what may be captured at all ------------------------------------ */
 
-/* Each asks for a reason why table ?1 cannot be captured: no row, no reason. */
+/* Each answers with tables of the file and a reason why they cannot be
+ * captured; of all tables at once, because each look at a table costs SQLite a
+ * compilation. */
 static const char *const checks[] = {
-    "SELECT 'it is missing' WHERE NOT EXISTS (SELECT 1 FROM pragma_table_list "
-    "WHERE schema='main' AND name=?1)",
-    "SELECT 'it is a '||type||', not a table' FROM pragma_table_list "
-    "WHERE schema='main' AND name=?1 AND type<>'table'",
-    "SELECT 'its column '||name||' is generated or hidden' "
-    "FROM pragma_table_xinfo(?1) WHERE hidden<>0",
-    "SELECT 'it has no primary key' WHERE NOT EXISTS "
-    "(SELECT 1 FROM pragma_table_info(?1) WHERE pk>0)",
-    "SELECT 'its key column '||name||' may be NULL' "
-    "FROM pragma_table_info(?1) WHERE pk>0 AND \"notnull\"=0",
-    "SELECT 'it has the trigger '||name FROM sqlite_schema "
-    "WHERE type='trigger' AND tbl_name=?1",
-    "SELECT 'its foreign key to '||\"table\"||' acts' "
-    "FROM pragma_foreign_key_list(?1) "
-    "WHERE on_update NOT IN ('NO ACTION','RESTRICT') "
-    "OR on_delete NOT IN ('NO ACTION','RESTRICT')",
+    "SELECT name, 'it is a '||type||', not a table' FROM pragma_table_list "
+    "WHERE schema='main' AND type<>'table'",
+    "SELECT l.name, CASE WHEN max(c.hidden)<>0 THEN 'its column '||"
+    "max(iif(c.hidden<>0,c.name,''))||' is generated or hidden' "
+    "WHEN max(c.pk)=0 THEN 'it has no primary key' "
+    "ELSE 'its key column '||max(iif(c.pk>0 AND c.\"notnull\"=0,c.name,''))||"
+    "' may be NULL' END "
+    "FROM sqlite_schema l, pragma_table_xinfo(l.name) c WHERE l.type='table' "
+    "GROUP BY l.name HAVING max(c.hidden)<>0 OR max(c.pk)=0 "
+    "OR max(c.pk>0 AND c.\"notnull\"=0)",
+    "SELECT tbl_name, 'it has the trigger '||name FROM sqlite_schema "
+    "WHERE type='trigger'",
+    "SELECT l.name, 'its foreign key to '||f.\"table\"||' acts' "
+    "FROM sqlite_schema l, pragma_foreign_key_list(l.name) f "
+    "WHERE l.type='table' AND (on_update NOT IN ('NO ACTION','RESTRICT') "
+    "OR on_delete NOT IN ('NO ACTION','RESTRICT'))",
 };
 
-static enum ts_code check_one(struct db *db, const char *sql, const char *table,
-                              struct ts_err *err)
+static enum ts_code refuse_table(const struct db *db, const char *table,
+                                 struct ts_slice why, struct ts_err *err)
+{
+    return ts_fail(err, TS_E_CORRUPT, 0,
+                   "cannot replicate table %s of \"%s\": %.*s; install "
+                   "the twinsync that made this file, or restore a backup",
+                   table, db->path, TS_SLICE_ARGS(why));
+}
+
+static size_t find_slice(const struct capture_tables *tables,
+                         struct ts_slice name)
+{
+    size_t i = 0;
+    while (i < tables->count &&
+           !ts_slice_equal(ts_slice_str(tables->names[i]), name)) {
+        i++;
+    }
+    return i;
+}
+
+static enum ts_code check_reasons(struct db *db,
+                                  const struct capture_tables *tables,
+                                  const char *sql, struct ts_err *err)
 {
     DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
     bool row = false;
     enum ts_code code = db_prepare(db, sql, &stmt, err);
-    if (code == TS_OK) {
-        db_bind_text(stmt, 1, ts_slice_str(table));
-        code = db_step(db, stmt, &row, err);
+    while (code == TS_OK && (code = db_step(db, stmt, &row, err)) == TS_OK &&
+           row) {
+        size_t i = find_slice(tables, db_column(stmt, 0));
+        if (i < tables->count) {
+            code = refuse_table(db, tables->names[i], db_column(stmt, 1), err);
+        }
     }
-    if (code == TS_OK && row) {
-        struct ts_slice why = db_column(stmt, 0);
-        code = ts_fail(err, TS_E_CORRUPT, 0,
-                       "cannot replicate table %s of \"%s\": %.*s; install "
-                       "the twinsync that made this file, or restore a backup",
-                       table, db->path, TS_SLICE_ARGS(why));
+    return code;
+}
+
+static enum ts_code check_missing(struct db *db,
+                                  const struct capture_tables *tables,
+                                  struct ts_err *err)
+{
+    static const char sql[] = "SELECT name FROM sqlite_schema WHERE type IN "
+                              "('table','view')";
+    DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    bool found[CAPTURE_TABLES_MAX + 1] = { false };
+    bool row = false;
+    enum ts_code code = db_prepare(db, sql, &stmt, err);
+    while (code == TS_OK && (code = db_step(db, stmt, &row, err)) == TS_OK &&
+           row) {
+        found[find_slice(tables, db_column(stmt, 0))] = true;
+    }
+    for (size_t i = 0; code == TS_OK && i < tables->count; i++) {
+        if (!found[i]) {
+            code = refuse_table(db, tables->names[i],
+                                ts_slice_str("it is missing"), err);
+        }
     }
     return code;
 }
@@ -99,15 +141,12 @@ enum ts_code capture_check(struct db *db, const struct capture_tables *tables,
                            struct ts_err *err)
 {
     assert(tables->count <= CAPTURE_TABLES_MAX);
-    for (size_t t = 0; t < tables->count; t++) {
-        for (size_t c = 0; c < sizeof checks / sizeof checks[0]; c++) {
-            enum ts_code code = check_one(db, checks[c], tables->names[t], err);
-            if (code != TS_OK) {
-                return code;
-            }
-        }
+    enum ts_code code = check_missing(db, tables, err);
+    for (size_t i = 0; code == TS_OK && i < sizeof checks / sizeof checks[0];
+         i++) {
+        code = check_reasons(db, tables, checks[i], err);
     }
-    return TS_OK;
+    return code;
 }
 
 /* ---- recording ---------------------------------------------------------- */

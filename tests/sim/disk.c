@@ -69,12 +69,11 @@ void disk_remove(struct disk *disk, struct disk_file *file)
 static void reserve(uint8_t **bytes, size_t *capacity, size_t size)
 {
     if (size > *capacity) {
-        size_t grown = *capacity == 0 ? 16384 : *capacity;
+        size_t grown = *capacity == 0 ? 4096 : *capacity;
         while (grown < size) {
             grown *= 2;
         }
         *bytes = sim_grow(*bytes, grown);
-        memset(*bytes + *capacity, 0, grown - *capacity);
         *capacity = grown;
     }
 }
@@ -105,15 +104,34 @@ void disk_write(struct disk_file *file, const void *bytes, size_t size,
         resize(file, at + size);
     }
     memcpy(file->data + at, bytes, size);
-    memset(file->dirty + at / DISK_BLOCK, 1,
-           (at + size - 1) / DISK_BLOCK - at / DISK_BLOCK + 1);
+    size_t first = at / DISK_BLOCK;
+    size_t last = (at + size - 1) / DISK_BLOCK;
+    memset(file->dirty + first, 1, last - first + 1);
+    if (!file->changed) {
+        file->dirty_first = first;
+        file->dirty_last = last;
+    }
+    file->dirty_first = first < file->dirty_first ? first : file->dirty_first;
+    file->dirty_last = last > file->dirty_last ? last : file->dirty_last;
     file->changed = true;
 }
 
 void disk_truncate(struct disk_file *file, size_t size)
 {
     resize(file, size);
+    if (!file->changed) {
+        file->dirty_first = file->dirty_last = 0;
+    }
     file->changed = true;
+}
+
+static void clean(struct disk_file *file)
+{
+    if (file->dirty_first * DISK_BLOCK < file->capacity) {
+        memset(file->dirty + file->dirty_first, 0,
+               file->dirty_last - file->dirty_first + 1);
+    }
+    file->changed = false;
 }
 
 /* Copy one block from what is seen to what is durable. */
@@ -146,14 +164,12 @@ void disk_sync(struct disk *disk, struct disk_file *file)
         return;
     }
     set_durable_size(file, file->size);
-    size_t blocks = (file->size + DISK_BLOCK - 1) / DISK_BLOCK;
-    for (size_t i = 0; i < blocks; i++) {
-        if (file->dirty[i] != 0) {
+    for (size_t i = file->dirty_first; i <= file->dirty_last; i++) {
+        if (i * DISK_BLOCK < file->size && file->dirty[i] != 0) {
             harden(file, i);
         }
     }
-    memset(file->dirty, 0, file->capacity / DISK_BLOCK);
-    file->changed = false;
+    clean(file);
 }
 
 bool disk_strike(struct disk *disk)
@@ -176,9 +192,8 @@ static void crash_file(struct disk *disk, struct disk_file *file, int keep)
         if (random_chance(disk->random, keep)) {
             set_durable_size(file, file->size);
         }
-        size_t blocks = (file->size + DISK_BLOCK - 1) / DISK_BLOCK;
-        for (size_t i = 0; i < blocks; i++) {
-            if (file->dirty[i] == 0) {
+        for (size_t i = file->dirty_first; i <= file->dirty_last; i++) {
+            if (i * DISK_BLOCK >= file->size || file->dirty[i] == 0) {
                 continue;
             }
             if (random_chance(disk->random, keep)) {
@@ -187,12 +202,11 @@ static void crash_file(struct disk *disk, struct disk_file *file, int keep)
                 disk->bytes_lost += DISK_BLOCK;
             }
         }
+        clean(file);
         resize(file, file->durable_size);
         if (file->size > 0) {
             memcpy(file->data, file->durable, file->size);
         }
-        memset(file->dirty, 0, file->capacity / DISK_BLOCK);
-        file->changed = false;
     }
     file->durable_name = true;
 }

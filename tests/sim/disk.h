@@ -33,8 +33,8 @@
 
 /* SQLite's shared memory for a WAL; outlives a crash while handles hold it. */
 struct disk_shm {
-    int refs;
-    size_t region_count;
+    int refs, attached; /* handles; those of living processes */
+    size_t region_count, region_size;
     uint8_t *regions[16];
     int shared[DISK_SHM_LOCKS];
     bool exclusive[DISK_SHM_LOCKS];
@@ -44,6 +44,7 @@ struct disk_file {
     char name[DISK_NAME_SIZE]; /* "" : the slot is free */
     uint8_t *data, *durable, *dirty;
     size_t size, capacity, durable_size, durable_capacity;
+    size_t dirty_first, dirty_last; /* no block outside is, if `changed` */
     bool durable_name, changed;
     bool is_folder;
     int opened, shared;
@@ -86,6 +87,15 @@ void disk_setup(void);
 void disk_init(struct disk *disk, char letter, struct sim_random *random);
 void disk_done(struct disk *disk);
 struct disk *disk_of(const char *path);
+
+/* A connection's handles, of a database and its log, stay when its process has
+ * gone (kept.h): false when they may not, for they are in use, something has
+ * failed, or they are the last of a living file. Likewise, false when the file
+ * at `path` cannot be theirs. */
+struct sqlite3_file;
+bool disk_handles_leave(struct sqlite3_file *main, struct sqlite3_file *log);
+bool disk_handles_return(const char *path, struct sqlite3_file *main,
+                         struct sqlite3_file *log);
 
 /* Files as programs see them; NULL when there is none, or no room. */
 struct disk_file *disk_find(struct disk *disk, const char *name);

@@ -17,10 +17,14 @@ struct handle {
     struct disk_file *file;
     uint32_t life;
     int level;
+    bool failed; /* a call on it has */
     struct disk_shm *shm;
     unsigned shm_shared, shm_exclusive; /* bits of locks held */
     struct disk_file scratch;
 };
+
+/* Where handles are that no process has. */
+static struct disk nowhere;
 
 static struct handle *of(sqlite3_file *file)
 {
@@ -34,11 +38,17 @@ static bool stale(const struct handle *handle)
            (handle->life != handle->disk->life || handle->disk->dead);
 }
 
+static int fail(struct handle *handle, int code)
+{
+    handle->failed = true;
+    return code;
+}
+
 static int vfs_read(sqlite3_file *base, void *bytes, int size, sqlite3_int64 at)
 {
-    const struct handle *handle = of(base);
+    struct handle *handle = of(base);
     if (stale(handle)) {
-        return SQLITE_IOERR_READ;
+        return fail(handle, SQLITE_IOERR_READ);
     }
     const struct disk_file *file = handle->file;
     size_t from = (size_t) at;
@@ -60,12 +70,12 @@ static int vfs_write(sqlite3_file *base, const void *bytes, int size,
 {
     struct handle *handle = of(base);
     if (stale(handle)) {
-        return SQLITE_IOERR_WRITE;
+        return fail(handle, SQLITE_IOERR_WRITE);
     }
     if (handle->disk != NULL && disk_strike(handle->disk)) {
         /* The power went in the middle of it. */
         disk_write(handle->file, bytes, (size_t) size / 2, (size_t) at);
-        return SQLITE_IOERR_WRITE;
+        return fail(handle, SQLITE_IOERR_WRITE);
     }
     disk_write(handle->file, bytes, (size_t) size, (size_t) at);
     return SQLITE_OK;
@@ -75,7 +85,7 @@ static int vfs_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct handle *handle = of(base);
     if (stale(handle) || (handle->disk != NULL && disk_strike(handle->disk))) {
-        return SQLITE_IOERR_TRUNCATE;
+        return fail(handle, SQLITE_IOERR_TRUNCATE);
     }
     disk_truncate(handle->file, (size_t) size);
     return SQLITE_OK;
@@ -86,7 +96,7 @@ static int vfs_sync(sqlite3_file *base, int flags)
     (void) flags;
     struct handle *handle = of(base);
     if (stale(handle) || (handle->disk != NULL && disk_strike(handle->disk))) {
-        return SQLITE_IOERR_FSYNC;
+        return fail(handle, SQLITE_IOERR_FSYNC);
     }
     if (handle->disk != NULL) {
         disk_sync(handle->disk, handle->file);
@@ -96,9 +106,9 @@ static int vfs_sync(sqlite3_file *base, int flags)
 
 static int vfs_size(sqlite3_file *base, sqlite3_int64 *ret_size)
 {
-    const struct handle *handle = of(base);
+    struct handle *handle = of(base);
     if (stale(handle)) {
-        return SQLITE_IOERR_FSTAT;
+        return fail(handle, SQLITE_IOERR_FSTAT);
     }
     *ret_size = (sqlite3_int64) handle->file->size;
     return SQLITE_OK;
@@ -108,7 +118,7 @@ static int vfs_lock(sqlite3_file *base, int level)
 {
     struct handle *handle = of(base);
     if (stale(handle)) {
-        return SQLITE_IOERR_LOCK;
+        return fail(handle, SQLITE_IOERR_LOCK);
     }
     struct disk_file *file = handle->file;
     if (level <= handle->level) {
@@ -189,17 +199,26 @@ static int vfs_traits(sqlite3_file *base)
 
 /* ---- shared memory ------------------------------------------------------ */
 
+/* The last of a living file takes the file's with it. */
+static void leave_shm(struct handle *handle)
+{
+    struct disk_shm *shm = handle->shm;
+    bool here = handle->disk != &nowhere;
+    if (here && --shm->attached == 0 && handle->life == handle->disk->life &&
+        handle->file->shm == shm) {
+        handle->file->shm = NULL;
+    }
+}
+
 static void shm_release(struct handle *handle)
 {
     struct disk_shm *shm = handle->shm;
     if (shm == NULL) {
         return;
     }
+    leave_shm(handle);
     handle->shm = NULL;
     if (--shm->refs == 0) {
-        if (handle->life == handle->disk->life && handle->file->shm == shm) {
-            handle->file->shm = NULL;
-        }
         for (size_t i = 0; i < shm->region_count; i++) {
             free(shm->regions[i]);
         }
@@ -213,7 +232,7 @@ static int shm_map(sqlite3_file *base, int index, int size, int extend,
     struct handle *handle = of(base);
     *ret_memory = NULL;
     if (stale(handle) || handle->disk == NULL) {
-        return SQLITE_IOERR_SHMMAP;
+        return fail(handle, SQLITE_IOERR_SHMMAP);
     }
     if (handle->shm == NULL) {
         if (handle->file->shm == NULL) {
@@ -221,13 +240,15 @@ static int shm_map(sqlite3_file *base, int index, int size, int extend,
         }
         handle->shm = handle->file->shm;
         handle->shm->refs++;
+        handle->shm->attached++;
     }
     struct disk_shm *shm = handle->shm;
     size_t wanted = (size_t) index + 1;
     if (wanted > sizeof shm->regions / sizeof shm->regions[0]) {
-        return SQLITE_IOERR_SHMMAP;
+        return fail(handle, SQLITE_IOERR_SHMMAP);
     }
     while (shm->region_count < wanted && extend != 0) {
+        shm->region_size = (size_t) size;
         shm->regions[shm->region_count++] = sim_alloc((size_t) size);
     }
     if (shm->region_count >= wanted) {
@@ -261,7 +282,7 @@ static int shm_lock(sqlite3_file *base, int offset, int count, int flags)
         return SQLITE_OK;
     }
     if (stale(handle)) {
-        return SQLITE_IOERR_SHMLOCK;
+        return fail(handle, SQLITE_IOERR_SHMLOCK);
     }
     bool exclusive = (flags & SQLITE_SHM_EXCLUSIVE) != 0;
     for (int i = offset; i < offset + count; i++) {
@@ -333,6 +354,84 @@ static const sqlite3_io_methods methods = {
     .xShmBarrier = shm_barrier,
     .xShmUnmap = shm_unmap,
 };
+
+/* ---- handles that stay -------------------------------------------------- */
+
+bool disk_handles_leave(struct sqlite3_file *main, struct sqlite3_file *log)
+{
+    struct handle *own[] = { of(main), of(log) };
+    if (main->pMethods != &methods || log->pMethods != &methods ||
+        own[0]->failed || own[1]->failed || own[0]->shm == NULL ||
+        own[0]->shm_shared != 0 || own[0]->shm_exclusive != 0 ||
+        own[0]->level != SQLITE_LOCK_SHARED) {
+        return false;
+    }
+    bool lives = own[0]->life == own[0]->disk->life;
+    if (lives && (own[0]->disk->dead || own[0]->file->shared < 2)) {
+        return false;
+    }
+    leave_shm(own[0]);
+    for (int i = 0; i < 2; i++) {
+        if (lives) {
+            (void) vfs_unlock(&own[i]->base, SQLITE_LOCK_NONE);
+            own[i]->file->opened--;
+        }
+        own[i]->disk = &nowhere;
+        own[i]->life = nowhere.life + 1;
+        own[i]->file = NULL;
+    }
+    return true;
+}
+
+/* Bytes 18 and 19 of a database say that it is written through a log. */
+static bool has_log(const struct disk_file *file)
+{
+    return file != NULL && file->size > 100 && file->data[18] == 2 &&
+           file->data[19] == 2;
+}
+
+static void come_back(struct handle *handle, struct disk *disk,
+                      struct disk_file *file)
+{
+    handle->disk = disk;
+    handle->life = disk->life;
+    handle->file = file;
+    file->opened++;
+}
+
+bool disk_handles_return(const char *path, struct sqlite3_file *main,
+                         struct sqlite3_file *log)
+{
+    struct disk *disk = disk_of(path);
+    struct disk_file *file =
+        disk == NULL || disk->dead ? NULL : disk_find(disk, path);
+    struct disk_shm *shm = of(main)->shm;
+    char name[DISK_NAME_SIZE + 4];
+    if (!has_log(file) || file->pending || file->exclusive ||
+        (file->shm == NULL ? shm->attached > 0 : file->shm != shm)) {
+        return false;
+    }
+    (void) sqlite3_snprintf((int) sizeof name, name, "%s-wal", path);
+    struct disk_file *log_file = disk_find(disk, name);
+    if (log_file == NULL && disk_strike(disk)) {
+        return false;
+    }
+    come_back(of(main), disk, file);
+    come_back(of(log), disk,
+              log_file == NULL ? disk_create(disk, name) : log_file);
+    of(main)->level = SQLITE_LOCK_SHARED;
+    file->shared++;
+    if (file->shm == NULL) {
+        file->shm = shm;
+        for (size_t i = 0; i < shm->region_count; i++) {
+            memset(shm->regions[i], 0, shm->region_size);
+        }
+        memset(shm->shared, 0, sizeof shm->shared);
+        memset(shm->exclusive, 0, sizeof shm->exclusive);
+    }
+    shm->attached++;
+    return true;
+}
 
 /* ---- the file system ---------------------------------------------------- */
 

@@ -2,11 +2,14 @@
  * simulate -- run seeds of the simulated pair.
  *
  *   simulate --seeds N [--first S] [--jobs J] [--seconds T] [--without RULE]
+ *            [--twice]
  *   simulate --seed S [--trace] [--without RULE]
  *   simulate --mutations [--jobs J] [--without RULE]
  *
  * Each seed draws its scene; --scene NAME (see scenes.c) makes it that one.
- * A seed that fails is printed with the command that shows it again.
+ * A seed that fails is printed with the command that shows it again. --twice
+ * runs each once more, in a process that has kept nothing (kept.h): all must
+ * happen as before.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -20,6 +23,7 @@
 #include "node/base/rule.h"
 #include "node/db/capture.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/kept.h"
 #include "tests/sim/mutations.h"
 #include "tests/sim/world.h"
 
@@ -29,7 +33,7 @@
 struct options {
     uint64_t first, seeds;
     double until; /* seconds(); 0: no end */
-    bool one, traced, mutations;
+    bool one, traced, mutations, twice;
     int jobs;
     const char *without;
     enum sim_scene scene;
@@ -65,6 +69,26 @@ static void add(struct tally *tally, const struct world_verdict *verdict)
     tally->admissions += verdict->admissions;
 }
 
+static void run_again(const struct options *options,
+                      const struct world_options *what,
+                      struct world_verdict *verdict)
+{
+    static struct sim_coverage ignored;
+    struct world_verdict again;
+    if (!options->twice) {
+        return;
+    }
+    kept_drop();
+    world_run(what, &ignored, &again);
+    if (again.digest != verdict->digest) {
+        verdict->violated = "REPLAY";
+        (void) snprintf(verdict->text, sizeof verdict->text,
+                        "another history the second time: %lld s, not %lld s",
+                        (long long) again.virtual_ms / 1000,
+                        (long long) verdict->virtual_ms / 1000);
+    }
+}
+
 static void run_range(const struct options *options, int job,
                       struct tally *tally)
 {
@@ -75,9 +99,10 @@ static void run_range(const struct options *options, int job,
         if (options->until > 0 && seconds() > options->until) {
             return;
         }
-        world_run(
-            &(struct world_options){ .seed = seed, .scene = options->scene },
-            &tally->coverage, &verdict);
+        const struct world_options what = { .seed = seed,
+                                            .scene = options->scene };
+        world_run(&what, &tally->coverage, &verdict);
+        run_again(options, &what, &verdict);
         add(tally, &verdict);
         if (verdict.violated == NULL) {
             continue;
@@ -212,6 +237,7 @@ static int parse(int argc, char **argv, struct options *options)
         { "without", required_argument, NULL, 'w' },
         { "scene", required_argument, NULL, 'c' },
         { "mutations", no_argument, NULL, 'm' },
+        { "twice", no_argument, NULL, '2' },
         { NULL, 0, NULL, 0 }
     };
     int option = 0;
@@ -248,6 +274,9 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case 'm':
             options->mutations = true;
+            break;
+        case '2':
+            options->twice = true;
             break;
         default:
             return 2;

@@ -91,6 +91,9 @@ static void run_one(struct world *world, struct occasion *occasion)
         }
         node->thaw_ms = 0;
     }
+    world->digest =
+        (world->digest ^ world->random.state ^ (uint64_t) world->now_ms) *
+        0x100000001b3u;
     occasion->run(world, occasion);
     agenda_drop(occasion, true);
 }
@@ -174,6 +177,7 @@ static void sum_up(const struct world *world, struct world_verdict *verdict)
         .applied = world->judge.applied,
         .snapshots = world->judge.snapshots,
         .admissions = world->target.admissions,
+        .digest = world->digest,
     };
     (void) snprintf(verdict->text, sizeof verdict->text, "%s",
                     world->judge.text);

@@ -54,6 +54,7 @@ struct world {
     int64_t now_ms;
     bool ended;
     uint64_t commands; /* of the operator */
+    uint64_t digest;   /* of all that has happened */
     struct sim_random random;
     struct agenda agenda;
     enum sim_scene scene;
@@ -75,6 +76,7 @@ struct world_verdict {
     int takeovers, faults;
     int64_t virtual_ms, converged_ms;
     uint64_t commits, applied, snapshots, admissions;
+    uint64_t digest; /* the same for the same seed, always */
 };
 
 struct world_options {
