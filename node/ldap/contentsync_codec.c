@@ -242,6 +242,12 @@ static bool decode_refresh(struct ts_slice content,
            take_boolean(&reader, &info->refresh_done) && at_end(&reader);
 }
 
+/* One id of no bytes, which no entry has. */
+static bool is_torn(struct ts_slice ids)
+{
+    return ids.size == 2 && ids.data[0] == TAG_OCTETS && ids.data[1] == 0;
+}
+
 static bool decode_id_set(struct ts_slice content,
                           struct contentsync_info *info)
 {
@@ -249,8 +255,14 @@ static bool decode_id_set(struct ts_slice content,
     if (!reader_init(&reader, content) ||
         !take_cookie(&reader, &info->cookie) ||
         !take_boolean(&reader, &info->refresh_deletes) ||
-        !take(&reader, TAG_SET, &info->ids) || !at_end(&reader) ||
-        !check_ids(info->ids)) {
+        !take(&reader, TAG_SET, &info->ids) || !at_end(&reader)) {
+        return false;
+    }
+    if (info->refresh_deletes && is_torn(info->ids)) {
+        info->torn = true;
+        info->ids = TS_SLICE_NONE;
+    }
+    if (!check_ids(info->ids)) {
         return false;
     }
     info->id_count = info->ids.size / ID_ELEMENT_SIZE;

@@ -15,6 +15,10 @@
  * calls cookies opaque, but slapd answers a cookie that it cannot read as if
  * there had been none, and says so nowhere; so ours are read before they are
  * sent (contentsync_cookie_parse).
+ *
+ * A set of deletions may hold one id of no bytes (torn): slapd 2.5 makes room
+ * for as many ids as its log has when it begins to read it, and when one more
+ * write is logged meanwhile, an id is written over another and both are lost.
  */
 #ifndef NODE_LDAP_CONTENTSYNC_CODEC_H
 #define NODE_LDAP_CONTENTSYNC_CODEC_H
@@ -95,7 +99,8 @@ struct contentsync_info {
     struct ts_slice cookie; /* data NULL: none */
     bool refresh_done;      /* of REFRESH_* */
     bool refresh_deletes;   /* of ID_SET: these are gone, else: still there */
-    struct ts_slice ids;    /* of ID_SET: whole, checked; see _next_id */
+    bool torn; /* of ID_SET: who is gone was overwritten at the server */
+    struct ts_slice ids; /* of ID_SET: whole, checked; see _next_id */
     size_t id_count;
 };
 TS_MUSTUSE enum ts_code

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "node/base/time.h"
 #include "node/source/driver.h"
 
 #define ANCHOR_UUID "entryUUID"
@@ -89,10 +90,8 @@ static void sync_cancel(void *state)
 static const char *accept_watermark(const struct contentsync *sync,
                                     const struct source_watermark *from,
                                     struct ts_hash fingerprint,
-                                    struct contentsync_mark *mark)
+                                    struct trail *trail)
 {
-    struct contentsync_cookie cookie;
-    mark->size = 0;
     if (from == NULL || from->cookie.size == 0) {
         return NULL; /* a full import was asked for */
     }
@@ -102,32 +101,42 @@ static const char *accept_watermark(const struct contentsync *sync,
     if (!ts_hash_equal(from->fingerprint, fingerprint)) {
         return because_fingerprint;
     }
-    if (contentsync_cookie_parse(from->cookie, &cookie, NULL) != TS_OK) {
+    struct trail read;
+    if (trail_parse(from->cookie, &read, NULL) != TS_OK) {
         return because_cookie;
     }
-    memcpy(mark->bytes, from->cookie.data, from->cookie.size);
-    mark->size = from->cookie.size;
+    *trail = read;
     return NULL;
 }
 
-/* After a COMPLETE answer with `mark`: fetch what slapd left out because it
- * changed meanwhile. `mark` moves on only over passes that told deletions; a
- * present phase tells them by silence, which the rows handed over earlier would
- * drown. */
-static enum ts_code settle(struct contentsync *sync,
-                           struct source_builder *builder,
-                           struct contentsync_mark *mark, struct ts_err *err)
+/* One import under way. */
+struct run {
+    struct contentsync *sync;
+    struct source_builder builder;
+    struct trail trail; /* where it began; later the new one */
+    struct source_result result;
+};
+
+/* After a COMPLETE answer with the trail's mark: fetch what slapd left out
+ * because it changed meanwhile. The mark moves on only over passes that told
+ * deletions; a present phase tells them by silence, which the rows handed over
+ * earlier would drown. */
+static enum ts_code settle(struct run *run, struct ts_err *err)
 {
-    struct contentsync_mark probe = *mark;
+    struct contentsync_mark probe = *trail_from(&run->trail, TRAIL_SOON);
     bool keep = true;
     for (int i = 0; i < SETTLE_PASSES_MAX && probe.size > 0; i++) {
         struct contentsync_answer answer;
-        enum ts_code rc = source_builder_flush(builder, err);
+        enum ts_code rc = source_builder_flush(&run->builder, err);
         if (rc == TS_OK) {
-            rc = contentsync_pass(sync, &probe, builder, &answer, err);
+            rc = contentsync_pass(run->sync, &probe, &run->builder, &answer,
+                                  err);
         }
         if (rc != TS_OK || answer.outcome == CONTENTSYNC_NOTHING) {
             return rc;
+        }
+        if (answer.outcome == CONTENTSYNC_TORN) {
+            continue;
         }
         if (answer.outcome == CONTENTSYNC_STALE) {
             break;
@@ -135,44 +144,48 @@ static enum ts_code settle(struct contentsync *sync,
         keep = keep && answer.outcome == CONTENTSYNC_CHANGES;
         probe = answer.mark;
         if (keep) {
-            *mark = probe;
+            trail_extend(&run->trail, &probe, ts_wall_seconds());
         }
     }
-    return contentsync_list(sync, builder, err);
+    return contentsync_list(run->sync, &run->builder, err);
 }
 
-/* One import under way. */
-struct run {
-    struct contentsync *sync;
-    struct source_builder builder;
-    struct contentsync_mark mark; /* where it began; later the new one */
-    struct source_result result;
-};
+static enum ts_code read_everything(struct run *run,
+                                    const struct contentsync_mark *mark,
+                                    struct ts_err *err)
+{
+    run->result.extent = SOURCE_COMPLETE;
+    trail_rest(&run->trail, mark);
+    return settle(run, err);
+}
 
 static enum ts_code read_all(struct run *run, struct ts_err *err)
 {
+    static const struct contentsync_mark none = { .size = 0 };
     struct contentsync_answer answer;
+    int64_t asked = ts_wall_seconds();
+    enum trail_kind kind = trail_next(&run->trail, asked);
+    struct contentsync_mark from = *trail_from(&run->trail, kind);
     enum ts_code rc =
-        contentsync_pass(run->sync, &run->mark, &run->builder, &answer, err);
+        contentsync_pass(run->sync, &from, &run->builder, &answer, err);
     if (rc == TS_OK && answer.outcome == CONTENTSYNC_STALE) {
         run->result.full_because = answer.why;
-        run->mark.size = 0;
-        rc = contentsync_pass(run->sync, &run->mark, &run->builder, &answer,
-                              err);
+        rc = contentsync_pass(run->sync, &none, &run->builder, &answer, err);
     }
     if (rc != TS_OK) {
         return rc;
     }
-    run->result.extent = SOURCE_INCREMENTAL;
-    if (answer.outcome == CONTENTSYNC_NOTHING) {
-        return TS_OK; /* the old cookie stays */
-    }
-    run->mark = answer.mark;
     if (answer.outcome == CONTENTSYNC_COMPLETE) {
-        run->result.extent = SOURCE_COMPLETE;
-        rc = settle(run->sync, &run->builder, &run->mark, err);
+        return read_everything(run, &answer.mark, err);
     }
-    return rc;
+    run->result.extent = SOURCE_INCREMENTAL;
+    if (answer.outcome == CONTENTSYNC_TORN) {
+        return TS_OK;
+    }
+    trail_answer(&run->trail, kind, asked,
+                 answer.outcome == CONTENTSYNC_NOTHING ? &from : &answer.mark,
+                 ts_wall_seconds());
+    return TS_OK;
 }
 
 static enum ts_code import_connected(struct run *run,
@@ -193,13 +206,13 @@ static enum ts_code import_connected(struct run *run,
     }
     run->result.fingerprint = contentsync_fingerprint(sync);
     run->result.full_because =
-        accept_watermark(sync, from, run->result.fingerprint, &run->mark);
+        accept_watermark(sync, from, run->result.fingerprint, &run->trail);
     rc = read_all(run, err);
     if (rc == TS_OK) {
         rc = source_builder_flush(&run->builder, err);
     }
-    if (!sync->anchor_is_uuid) {
-        run->mark.size = 0; /* of no use: see contentsync.h */
+    if (!sync->anchor_is_uuid) { /* of no use: see contentsync.h */
+        trail_rest(&run->trail, &(struct contentsync_mark){ .size = 0 });
     }
     return rc;
 }
@@ -219,8 +232,9 @@ static enum ts_code sync_import(void *state,
     source_builder_drop(&run.builder);
     ldap_session_disconnect(sync->session);
     if (rc == TS_OK) {
-        run.result.cookie =
-            ts_arena_copy(call->arena, ts_slice(run.mark.bytes, run.mark.size));
+        uint8_t text[TRAIL_TEXT_MAX];
+        run.result.cookie = ts_arena_copy(
+            call->arena, ts_slice(text, trail_print(&run.trail, text)));
         if (run.result.cookie.data == NULL) {
             rc = ts_fail(err, TS_E_NOMEM, 0, "could not keep the watermark");
         }

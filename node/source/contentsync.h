@@ -2,6 +2,7 @@
  * contentsync -- a directory read by RFC 4533, from OpenLDAP's slapd.
  *
  *   contentsync.c   what is asked for, and what the answers together mean
+ *   trail.c         where to ask from, so that nothing left out stays out
  *   pass.c          one search and its answer
  *   server.c        who is there: vendor, abilities, identity; the fingerprint
  *   schema.c        attribute types
@@ -14,10 +15,12 @@
  *   no           any                       everything: COMPLETE
  *   no           nothing at all, no cookie slapd without a contextCSN, such as
  *                                          an emptied database: refused (S1)
- *   yes          no cookie, no rows        nothing has changed
+ *   yes          no cookie, or an empty    nothing has changed (empty: but
+ *                one, and no rows          something has begun to)
  *   yes          refreshDeletes FALSE      present phase, or everything because
  *                                          the cookie was dropped: COMPLETE
  *   yes          refreshDeletes TRUE       changes and explicit deletes
+ *   yes          TRUE, one id is empty     some changes; the rest was lost
  *   yes          rc 4096, or 53            stale, or newer than the server:
  * full
  *
@@ -27,7 +30,9 @@
  *   - its new cookie is empty or names other servers than the one sent,
  * and then the import starts again without a cookie.
  *
- * Two things that slapd leaves out:
+ * Three things that slapd leaves out:
+ *   - A deletion that is done and not yet in its log: see trail.h. A search
+ * goes on from where an earlier one began, so each change is asked for again.
  *   - An entry changed while it is being enumerated is sent by neither this
  *     search nor its present phase (its CSN is beyond the snapshot's): in a
  *     COMPLETE answer it looks deleted. So a COMPLETE answer is followed by
@@ -41,10 +46,10 @@
 #ifndef NODE_SOURCE_CONTENTSYNC_H
 #define NODE_SOURCE_CONTENTSYNC_H
 
-#include "node/ldap/contentsync_codec.h"
 #include "node/ldap/session.h"
 #include "node/source/batch.h"
 #include "node/source/rows.h"
+#include "node/source/trail.h"
 
 /* Who is at the other end of the present connection. */
 struct contentsync_server {
@@ -83,13 +88,9 @@ TS_MUSTUSE enum ts_code contentsync_find_base(struct contentsync *sync,
 enum contentsync_outcome {
     CONTENTSYNC_NOTHING,  /* the cookie is up to date */
     CONTENTSYNC_CHANGES,  /* rows are changes; deletes are explicit */
+    CONTENTSYNC_TORN,     /* rows are some changes: ask again from there */
     CONTENTSYNC_COMPLETE, /* rows are everything there is */
     CONTENTSYNC_STALE     /* the cookie is of no use: `why` */
-};
-
-struct contentsync_mark {
-    size_t size; /* 0: no cookie */
-    uint8_t bytes[CONTENTSYNC_COOKIE_MAX];
 };
 
 struct contentsync_answer {

@@ -27,6 +27,7 @@ struct pass {
     uint64_t unanchored;
     char first_unanchored[201];
     const char *stale; /* why the answer is of no use, or NULL */
+    bool torn;         /* some of its deletions were lost on the way */
     bool done;
 };
 
@@ -201,6 +202,7 @@ static enum ts_code take_info(struct pass *pass, LDAPMessage *message,
             &info, err);
         if (rc == TS_OK && info.kind == CONTENTSYNC_ID_SET) {
             pass->messages++;
+            pass->torn = pass->torn || info.torn;
             rc = take_id_set(pass, &info, err);
         }
     }
@@ -253,7 +255,10 @@ static enum ts_code judge(struct pass *pass,
         answer->outcome = CONTENTSYNC_COMPLETE;
         return TS_OK;
     }
-    if (done->cookie.data == NULL && pass->messages == 0) {
+    /* An empty cookie: a write has ended before one that began earlier, and the
+     * contextCSN waits for both. Had slapd dropped our cookie, it would have
+     * sent what there is. */
+    if (done->cookie.size == 0 && pass->messages == 0) {
         answer->outcome = CONTENTSYNC_NOTHING;
         return TS_OK;
     }
@@ -262,7 +267,7 @@ static enum ts_code judge(struct pass *pass,
     } else if (!contentsync_cookie_same_servers(&pass->cookie, &cookie)) {
         pass->stale = why_servers;
     }
-    answer->outcome = CONTENTSYNC_CHANGES;
+    answer->outcome = pass->torn ? CONTENTSYNC_TORN : CONTENTSYNC_CHANGES;
     return TS_OK;
 }
 

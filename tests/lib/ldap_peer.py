@@ -52,6 +52,12 @@ def ids(*numbers, deletes=False):
     return ber(0x79, text(SYNC + "4", 0x80), text(value, 0x81)), b""
 
 
+def torn():
+    """A set of deletions whose only id is empty, as slapd 2.5 sends it when it ran out of room."""
+    value = ber(0xA3, ber(0x01, b"\xff"), ber(0x31, text(b"")))
+    return ber(0x79, text(SYNC + "4", 0x80), text(value, 0x81)), b""
+
+
 def reference():
     return ber(0x73, text("ldap://elsewhere.example.org/dc=ex")), b""
 

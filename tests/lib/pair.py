@@ -269,17 +269,9 @@ class Pair:
         return self.lab.compare()["mismatches"] == 0
 
     def wait_in_step(self, seconds=DEADLINE_SECONDS):
-        """The provider is what the directory says.
-
-        slapd 2.5 raises its contextCSN before a deletion is in its session log: a delta search that falls in between
-        gets a cookie beyond a deletion that it is not told of (3 of 2,000, with searches one after the other). What
-        heals that is a complete reading, as the schedule has one; so one is asked for when deltas have had their time.
-        """
+        """The provider is what the directory says."""
         try:
-            with contextlib.suppress(AssertionError):
-                return wait_until(self.in_step, "the provider is in step", seconds / 2)
-            self.active().twinsync("sync", "--full", "--wait")
-            return wait_until(self.in_step, "the provider is in step", seconds / 2)
+            return wait_until(self.in_step, "the provider is in step", seconds)
         except AssertionError as error:
             node = self.active()
             raise AssertionError(f"{error}: {self.lab.compare()['details'][:3]}\n{node.twinsync('status').stdout}\n"

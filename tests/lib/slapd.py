@@ -78,6 +78,7 @@ syncprov-reloadhint TRUE
 SESSIONLOG = {
     "none": "overlay syncprov",
     "memory": "overlay syncprov\nsyncprov-sessionlog 1000",
+    "checkpoints": "overlay syncprov\nsyncprov-sessionlog 10000\nsyncprov-checkpoint 1 1000",
     "accesslog": "overlay syncprov\nsyncprov-sessionlog-source cn=accesslog\n"
                  "overlay accesslog\nlogdb cn=accesslog\nlogops writes\nlogsuccess TRUE",
     "reloadhint": "overlay syncprov\nsyncprov-reloadhint TRUE",

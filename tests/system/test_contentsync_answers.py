@@ -12,7 +12,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
-from ldap_peer import CSN, NOTHING_CHANGED, Peer, done, entry, ids, reference  # noqa: E402
+from ldap_peer import CSN, NOTHING_CHANGED, Peer, done, entry, ids, reference, torn  # noqa: E402
 from slapd import DRIVER, Answer  # noqa: E402
 
 OLDER = "20250101000000.000000Z#000000#000#000000"
@@ -69,6 +69,33 @@ class ContentsyncAnswersTest(unittest.TestCase):
                            FULL, NOTHING_CHANGED, after=self.first())
         self.assertEqual("complete", answer.result["extent"])
         self.assertEqual(set(), answer.named("delete"))  # not handed over before it was believed
+
+    LATER = CSN.replace("20260101", "20260102")
+
+    def test_an_answer_that_lost_deletions_does_not_move_the_watermark(self):
+        first = self.first()
+        answer = self.read((ids(1, deletes=True), torn(), done(cookie=self.LATER, deletes=True)), after=first)
+        self.assertEqual("incremental", answer.result["extent"])
+        self.assertEqual(1, len(answer.named("delete")))
+        self.assertEqual(first.result["cookie"], answer.result["cookie"])
+
+    def test_a_settling_answer_that_lost_deletions_is_asked_for_again(self):
+        answer = self.read(FULL, (torn(), done(cookie=self.LATER, deletes=True)),
+                           (ids(2, deletes=True), done(cookie=self.LATER, deletes=True)), NOTHING_CHANGED)
+        self.assertEqual(1, len(answer.named("delete")))
+        self.assertTrue(answer.result["cookie_text"].startswith(f"{CSN} {self.LATER} "))
+
+    def test_an_empty_cookie_without_rows_is_no_change(self):
+        """slapd gives it when a write that began later has ended first."""
+        first = self.first()
+        answer = self.read((done(cookie="", deletes=True),), after=first)
+        self.assertEqual("incremental", answer.result["extent"])
+        self.assertEqual(first.result["cookie"], answer.result["cookie"])
+
+    def test_a_cookie_is_gone_on_from_when_it_was_asked_from_before(self):
+        """What its answer left out comes with the next one."""
+        answer = self.read((ids(1, deletes=True), done(cookie=self.LATER, deletes=True)), after=self.first())
+        self.assertTrue(answer.result["cookie_text"].startswith(f"{CSN} {self.LATER} "))
 
     def assert_no_result(self, *script, kind=UNREADABLE):
         answer = self.read(script)

@@ -230,6 +230,20 @@ static void an_empty_id_set_is_one(void **state)
     assert_false(got.refresh_deletes); /* DEFAULT FALSE */
 }
 
+static void an_id_of_no_bytes_says_that_deletions_were_lost(void **state)
+{
+    (void) state;
+    static const uint8_t gone[] = { 0xa3, 0x07, 0x01, 0x01, 0xff,
+                                    0x31, 0x02, 0x04, 0x00 };
+    static const uint8_t present[] = { 0xa3, 0x04, 0x31, 0x02, 0x04, 0x00 };
+    struct contentsync_info got;
+    assert_int_equal(contentsync_decode_info(SLICE(gone), &got, NULL), TS_OK);
+    assert_true(got.torn);
+    assert_int_equal(got.id_count, 0);
+    assert_int_equal(contentsync_decode_info(SLICE(present), &got, NULL),
+                     TS_E_PROTOCOL); /* who is missing there would be deleted */
+}
+
 static void a_malformed_info_is_refused(void **state)
 {
     (void) state;
@@ -362,6 +376,7 @@ int main(void)
         cmocka_unit_test(an_info_is_one_of_four),
         cmocka_unit_test(an_id_set_gives_its_ids_in_order),
         cmocka_unit_test(an_empty_id_set_is_one),
+        cmocka_unit_test(an_id_of_no_bytes_says_that_deletions_were_lost),
         cmocka_unit_test(a_malformed_info_is_refused),
         cmocka_unit_test(cookies_that_slapd_gives_are_read),
         cmocka_unit_test(cookies_that_slapd_would_ignore_are_not_sent),
