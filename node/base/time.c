@@ -70,3 +70,14 @@ void ts_wall_text(char text[static TS_WALL_TEXT_SIZE])
     (void) snprintf(text + used, TS_WALL_TEXT_SIZE - used, ".%03dZ",
                     (int) (now.tv_nsec / 1000000));
 }
+
+void ts_wall_text_of(int64_t seconds, char text[static TS_WALL_TEXT_SIZE])
+{
+    time_t at = (time_t) seconds;
+    struct tm utc;
+    if (gmtime_r(&at, &utc) == NULL ||
+        strftime(text, TS_WALL_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &utc) ==
+            0) {
+        text[0] = 0;
+    }
+}

@@ -45,5 +45,7 @@ int64_t ts_wall_seconds(void);
 #define TS_WALL_TEXT_SIZE 32
 /* RFC 3339 in UTC with milliseconds, of the present moment. */
 void ts_wall_text(char text[static TS_WALL_TEXT_SIZE]);
+/* Of that second since 1970; empty when it is of no year that fits. */
+void ts_wall_text_of(int64_t seconds, char text[static TS_WALL_TEXT_SIZE]);
 
 #endif

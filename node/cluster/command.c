@@ -166,8 +166,14 @@ static void pause_or_resume(struct member *member,
                             const struct member_request *request)
 {
     bool on = request->command == MEMBER_COMMAND_PAUSE;
-    if (take_as_holder(member, request, &member->op.pause,
-                       on ? "pause" : "resume")) {
+    const char *what = on ? "pause" : "resume";
+    if (is_holder(member) &&
+        (member->claims.in_doubt || member->lease.is_promised)) {
+        reply(member, request, FAILED,
+              "could not %s: the register is out of reach; try again when it "
+              "answers",
+              what);
+    } else if (take_as_holder(member, request, &member->op.pause, what)) {
         member->op.pause_wanted = on;
         member->op.pause_ms = on && request->for_ms > 0 ? request->for_ms : 0;
         member_record(member, on ? "paused" : "resumed", request->actor, "%s",

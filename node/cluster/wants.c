@@ -195,7 +195,8 @@ static void settle_commands(struct member *member)
                        "the schema level of the cluster is %" PRIu32,
                        value->level);
     }
-    if (op->pause.open && value->paused == op->pause_wanted) {
+    if (op->pause.open && value->paused == op->pause_wanted &&
+        (!value->paused || value->pause_left_ms == (uint64_t) op->pause_ms)) {
         command_answer(member, &op->pause, 0,
                        value->paused ? "exporting is paused"
                                      : "exporting goes on");

@@ -14,6 +14,19 @@ static void finish(struct control_reply *reply, int status, json_t *result,
     control_reply_finish(reply, (enum control_exit) status, result, error);
 }
 
+static void tell_pause(const struct member_view *view, json_t *result)
+{
+    char until[TS_WALL_TEXT_SIZE] = "";
+    int64_t left_ms = 0;
+    if (view->paused && view->value->pause_left_ms > 0) {
+        left_ms = (int64_t) view->value->pause_left_ms - view->value_age_ms;
+        ts_wall_text_of(ts_wall_seconds() + left_ms / 1000, until);
+    }
+    (void) json_object_set_new(result, "paused", json_boolean(view->paused));
+    (void) json_object_set_new(
+        result, "until", until[0] == 0 ? json_null() : json_string(until));
+}
+
 /* What a command that was done answers with. */
 static json_t *done_document(struct cluster *c, enum member_command command,
                              const char *text)
@@ -32,6 +45,9 @@ static json_t *done_document(struct cluster *c, enum member_command command,
             result, "maintenance",
             json_boolean(command == MEMBER_COMMAND_MAINTENANCE_ON));
         (void) json_object_set_new(result, "staging", json_null());
+    } else if (command == MEMBER_COMMAND_PAUSE ||
+               command == MEMBER_COMMAND_RESUME) {
+        tell_pause(&view, result);
     }
     return result;
 }
@@ -247,6 +263,32 @@ static void run_maintenance(struct cluster *c, const json_t *args,
               args, reply);
 }
 
+static void run_pause(struct cluster *c, const json_t *args,
+                      struct control_reply *reply)
+{
+    struct ts_err err;
+    const json_t *given = json_object_get(args, "for_seconds");
+    json_int_t seconds = json_integer_value(given);
+    if (json_is_integer(given) &&
+        (seconds < 1 || seconds > PAUSE_SECONDS_MAX)) {
+        (void) ts_fail(&err, TS_E_CONFIG, 0,
+                       "cannot pause for %lld s: a pause is of 1 to %d s, or "
+                       "until twinsync resume",
+                       (long long) seconds, PAUSE_SECONDS_MAX);
+        control_reply_fail(reply, &err);
+        return;
+    }
+    struct member_request request = request_of(c, MEMBER_COMMAND_PAUSE, args);
+    request.for_ms = (int64_t) seconds * 1000;
+    ask(c, &request, reply);
+}
+
+static void run_resume(struct cluster *c, const json_t *args,
+                       struct control_reply *reply)
+{
+    ask_plain(c, MEMBER_COMMAND_RESUME, args, reply);
+}
+
 /* --- the table ------------------------------------------------------------ */
 
 #define ARGS_MAX 4
@@ -284,12 +326,16 @@ static const struct command commands[] = {
       run_maintenance,
       false,
       { SIGNED, { "on", JSON_TRUE }, { "staging", JSON_TRUE } } },
+    { "pause", run_pause, false, { { "for_seconds", JSON_INTEGER } } },
+    { "resume", run_resume, false, { { NULL, JSON_NULL } } },
 };
 
 static bool fits(const json_t *value, json_type type)
 {
-    return type == JSON_TRUE ? json_is_boolean(value)
-                             : json_typeof(value) == type;
+    return type == JSON_TRUE
+               ? json_is_boolean(value)
+               : json_typeof(value) == type ||
+                     (type == JSON_INTEGER && json_is_null(value));
 }
 
 /* The first member that the command does not take, or takes otherwise. */
@@ -335,21 +381,6 @@ static void run(struct cluster *c, const struct command *command,
     }
 }
 
-/* A pause is the engine's to keep and to answer; the member has to know. */
-static void note_pause(struct cluster *c, bool pauses, const json_t *args)
-{
-    json_int_t seconds =
-        json_integer_value(json_object_get(args, "for_seconds"));
-    struct member_request request = request_of(
-        c, pauses ? MEMBER_COMMAND_PAUSE : MEMBER_COMMAND_RESUME, args);
-    request.for_ms = seconds > 0 && seconds <= PAUSE_SECONDS_MAX
-                         ? (int64_t) seconds * 1000
-                         : 0;
-    request.id = ++c->last_id; // nobody waits for that answer
-    cluster_feed(c, &(struct member_event){ .kind = MEMBER_COMMAND,
-                                            .command = request });
-}
-
 /* Whose is it? `maintenance on --staging`, and its end, are the engine's. */
 static bool is_ours(struct cluster *c, const char *name, const json_t *args)
 {
@@ -367,10 +398,6 @@ bool cluster_request(struct cluster *c, const char *name, const json_t *args,
 {
     if (strcmp(name, "status") == 0) {
         cluster_publish_status(c);
-        return false;
-    }
-    if (strcmp(name, "pause") == 0 || strcmp(name, "resume") == 0) {
-        note_pause(c, name[0] == 'p', args);
         return false;
     }
     if (strcmp(name, "token-create") == 0) {

@@ -17,7 +17,7 @@ struct cluster_gate {
     bool closed;
     struct cluster_lease lease;
     struct journal_position acked; /* generation 0: nothing yet */
-    bool unprotected;
+    bool unprotected, paused;
     uint64_t generation;
     struct cluster_signs signs;
     /* One token at a time: the export thread waits for it. */
@@ -108,6 +108,13 @@ void cluster_gate_protection(struct cluster_gate *gate, bool unprotected,
     lock(gate);
     gate->unprotected = unprotected;
     gate->generation = generation;
+    unlock(gate);
+}
+
+void cluster_gate_pause(struct cluster_gate *gate, bool paused)
+{
+    lock(gate);
+    gate->paused = paused;
     unlock(gate);
 }
 
@@ -329,4 +336,12 @@ bool cluster_gate_unprotected(struct cluster_gate *gate)
     bool unprotected = gate->unprotected;
     unlock(gate);
     return unprotected;
+}
+
+bool cluster_gate_paused(struct cluster_gate *gate)
+{
+    lock(gate);
+    bool paused = gate->paused;
+    unlock(gate);
+    return paused;
 }

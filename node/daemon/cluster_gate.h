@@ -72,6 +72,8 @@ void cluster_gate_acked(struct cluster_gate *gate,
 /* What the register shows: an unprotected period, and the data's generation. */
 void cluster_gate_protection(struct cluster_gate *gate, bool unprotected,
                              uint64_t generation);
+/* What the register shows: nobody is to export until an operator says so. */
+void cluster_gate_pause(struct cluster_gate *gate, bool paused);
 void cluster_gate_token_answer(struct cluster_gate *gate, uint64_t number,
                                bool may_be_used);
 /* Every answer from now on is no. */
@@ -110,5 +112,6 @@ enum cluster_ack cluster_gate_ack(struct cluster_gate *gate,
 enum cluster_ack cluster_gate_generation(struct cluster_gate *gate,
                                          int64_t generation);
 bool cluster_gate_unprotected(struct cluster_gate *gate);
+bool cluster_gate_paused(struct cluster_gate *gate);
 
 #endif

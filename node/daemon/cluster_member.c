@@ -545,6 +545,7 @@ static void publish(struct cluster *c)
         note_holder(c, view.value);
         cluster_gate_protection(c->gate, view.value->is_unprotected,
                                 view.value->data_generation);
+        cluster_gate_pause(c->gate, view.paused);
     }
     if (view.role != c->role) {
         ts_log(TS_LOG_INFO, "role", "from=%s to=%s epoch=%llu why=\"%s\"",

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/crypto.h>
 
@@ -123,17 +122,9 @@ static void opened(struct cluster_pairing *self, struct task *task)
     }
 }
 
-static void when(int64_t seconds, char text[static 32])
-{
-    time_t at = (time_t) seconds;
-    struct tm utc;
-    (void) gmtime_r(&at, &utc);
-    (void) strftime(text, 32, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
-}
-
 static void invited(struct cluster_pairing *self, struct task *task)
 {
-    char expires[32];
+    char expires[TS_WALL_TEXT_SIZE];
     struct control_reply *reply = task->reply;
     task->reply = NULL;
     if (task->code == TS_OK) {
@@ -145,7 +136,7 @@ static void invited(struct cluster_pairing *self, struct task *task)
         control_reply_fail(reply, &task->err);
         return;
     }
-    when(task->invitation.expires, expires);
+    ts_wall_text_of(task->invitation.expires, expires);
     record(self, "token-created", task->who,
            json_pack("{s:s, s:s, s:s}", "node", self->pairing.peer, "expires",
                      expires, "reason", task->reason));

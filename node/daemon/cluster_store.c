@@ -172,6 +172,11 @@ static bool unprotected(void *context)
     return cluster_gate_unprotected(gate_of(context));
 }
 
+static bool paused(void *context)
+{
+    return cluster_gate_paused(gate_of(context));
+}
+
 void cluster_store_port(struct cluster *c)
 {
     c->port = (struct engine_pair){ .may_export = may_export,
@@ -182,6 +187,7 @@ void cluster_store_port(struct cluster *c)
                                     .acked = acked,
                                     .generation = generation,
                                     .unprotected = unprotected,
+                                    .paused = paused,
                                     .selected = selected,
                                     .context = c };
 }

@@ -168,6 +168,14 @@ static void add_pair(const struct cluster *c, const struct member_view *view,
                              "state-directory, and restart the node that was "
                              "changed last" });
     }
+    if (view->paused) {
+        add(list, &(struct problem){ .code = "paused",
+                                     .severity = "warning",
+                                     .text = "the pair is paused by an "
+                                             "operator: neither node writes",
+                                     .fix = "twinsync resume on the active "
+                                            "node" });
+    }
     if (view->has_value && view->value->is_unprotected) {
         add(list, &(struct problem){
                       .code = "unprotected",

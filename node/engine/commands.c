@@ -1,7 +1,6 @@
 #include "node/engine/commands.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "node/engine/query/queries.h"
 
@@ -50,7 +49,7 @@ static void set_paused(struct engine *engine, bool paused, int64_t until,
                        struct request *request)
 {
     char text[32] = "";
-    char shown[32] = "";
+    char shown[TS_WALL_TEXT_SIZE] = "";
     struct ts_err err;
     if (paused) {
         (void) snprintf(text, sizeof text, "%lld", (long long) until);
@@ -71,10 +70,7 @@ static void set_paused(struct engine *engine, bool paused, int64_t until,
     engine->snapshot.paused_until = until;
     engine_unlock(engine);
     if (until > 0) {
-        time_t at = (time_t) until;
-        struct tm utc;
-        (void) gmtime_r(&at, &utc);
-        (void) strftime(shown, sizeof shown, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+        ts_wall_text_of(until, shown);
     }
     request_finish(request, 0,
                    json_pack("{s:b, s:s?}", "paused", paused, "until",

@@ -37,6 +37,19 @@ static bool said_shortly(struct request *request)
     return false;
 }
 
+/* Of a pair only: what one cycle would write is not let through. */
+static bool refuse_as_paused(struct engine *engine, struct request *request)
+{
+    const struct engine_pair *pair = engine->context.pair;
+    if (pair == NULL || !pair->paused(pair->context)) {
+        return false;
+    }
+    request_finish(request, 3, NULL,
+                   "cannot run a cycle: the pair is paused; end that with "
+                   "twinsync resume");
+    return true;
+}
+
 /* False when the request was refused and answered. */
 static bool enforce_plan(struct engine *engine, struct request *request)
 {
@@ -66,7 +79,7 @@ void commands_sync(struct engine *engine, struct request *request)
 {
     struct cycle_outcome outcome;
     bool full = flag_arg(request, "full");
-    if (!enforce_plan(engine, request)) {
+    if (refuse_as_paused(engine, request) || !enforce_plan(engine, request)) {
         return;
     }
     engine->context.accept_missing = flag_arg(request, "accept_missing");

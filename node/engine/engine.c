@@ -182,8 +182,13 @@ static void tell_committed(void *owner, const struct journal_position *position)
 
 /* ---- the store's thread ------------------------------------------------- */
 
+/* A pair's pause is in the register, where it outlives a takeover. */
 static bool paused_now(struct engine *engine)
 {
+    const struct engine_pair *pair = engine->context.pair;
+    if (pair != NULL) {
+        return pair->paused(pair->context);
+    }
     engine_lock(engine);
     struct snapshot *s = &engine->snapshot;
     if (s->paused && s->paused_until > 0 &&
@@ -378,7 +383,8 @@ static void restore_pause(struct engine *engine)
 {
     char value[LOCAL_SETTING_MAX];
     struct ts_err ignored;
-    if (local_setting(engine->local, "paused-until", value, &ignored) !=
+    if (engine->context.pair != NULL ||
+        local_setting(engine->local, "paused-until", value, &ignored) !=
             TS_OK ||
         value[0] == 0) {
         return;

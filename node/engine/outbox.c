@@ -118,6 +118,11 @@ static enum ts_code give_up(struct engine_context *engine,
         (void) !unsend(engine, &outbox->parcels[0], true, &ignored);
         drop_parcel(outbox);
     }
+    if (why == TS_E_CANCELLED && engine->pair->paused(engine->pair->context)) {
+        return ts_fail(err, why, 0,
+                       "could not go on exporting: the pair is paused by an "
+                       "operator; what is left goes after twinsync resume");
+    }
     return why == TS_E_CANCELLED
                ? ts_fail(err, why, 0,
                          "could not go on exporting: this node has no lease, "

@@ -80,6 +80,9 @@ struct engine_pair {
     enum engine_ack (*generation)(void *context, int64_t generation);
     /* Store's thread: does the register show an unprotected period? */
     bool (*unprotected)(void *context);
+    /* Store's thread: does the register show a pause? Then the gate is closed
+     * on whichever node exports, and no cycle is to begin. */
+    bool (*paused)(void *context);
     void *context;
 };
 

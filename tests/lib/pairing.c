@@ -92,6 +92,12 @@ static bool unprotected(void *context)
     return acked(context, NULL) == ENGINE_ACK_UNPROTECTED;
 }
 
+static bool paused(void *context)
+{
+    (void) context;
+    return false;
+}
+
 static void selected(void *context, const char *path)
 {
     (void) context;
@@ -145,6 +151,7 @@ int pairing_make(void **state)
                                           .selected = selected,
                                           .generation = generation,
                                           .unprotected = unprotected,
+                                          .paused = paused,
                                           .context = pairing };
     *state = pairing;
     return 0;

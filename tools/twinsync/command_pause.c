@@ -57,7 +57,10 @@ const struct cli_command command_pause = {
     .summary = "Start no further cycle, until resume or for a time",
     .details =
         "A cycle that is running goes on to its end. The pause outlives\n"
-        "a restart of the daemon.\n",
+        "a restart of the daemon.\n"
+        "\n"
+        "In a pair it is asked at the active node and kept in the register:\n"
+        "from then on neither node writes anything, whichever takes over.\n",
     .examples =
         "  twinsync pause             until twinsync resume\n"
         "  twinsync pause --for 2h    during the work on the directory\n",

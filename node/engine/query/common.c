@@ -1,9 +1,9 @@
 #include "node/engine/query/common.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "node/base/hash.h"
+#include "node/base/time.h"
 #include "proto/entry_codec.h"
 
 json_t *query_text(struct ts_slice text)
@@ -16,14 +16,12 @@ json_t *query_text(struct ts_slice text)
 
 json_t *query_time(int64_t seconds)
 {
-    char text[32];
-    time_t at = (time_t) seconds;
-    struct tm utc;
-    if (seconds <= 0 || gmtime_r(&at, &utc) == NULL) {
+    char text[TS_WALL_TEXT_SIZE];
+    if (seconds <= 0) {
         return json_null();
     }
-    (void) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
-    return json_string(text);
+    ts_wall_text_of(seconds, text);
+    return text[0] == 0 ? json_null() : json_string(text);
 }
 
 const char *query_kind(int kind)

@@ -157,6 +157,12 @@ static bool unprotected(void *context)
     return is;
 }
 
+static bool paused(void *context)
+{
+    (void) context;
+    return false;
+}
+
 static void selected(void *context, const char *path)
 {
     (void) context;
@@ -276,7 +282,8 @@ int main(int argc, char **argv)
                                        .acked = acked,
                                        .selected = selected,
                                        .generation = generation,
-                                       .unprotected = unprotected };
+                                       .unprotected = unprotected,
+                                       .paused = paused };
     struct config *config = NULL;
     struct ts_err err = { .code = TS_OK };
     pthread_t thread;

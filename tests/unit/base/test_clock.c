@@ -4,6 +4,7 @@
 
 #include "node/base/clock.h"
 #include "node/base/rule.h"
+#include "node/base/time.h"
 
 static void holder_believes_the_faster_clock_standby_the_slower(void **state)
 {
@@ -31,6 +32,16 @@ static void both_clocks_run(void **state)
     assert_true(ts_elapsed_most(first, now) >= 2);
 }
 
+static void a_second_of_no_year_that_fits_has_no_text(void **state)
+{
+    (void) state;
+    char text[TS_WALL_TEXT_SIZE];
+    ts_wall_text_of(1767323045, text);
+    assert_string_equal(text, "2026-01-02T03:04:05.000Z");
+    ts_wall_text_of(INT64_MAX, text);
+    assert_string_equal(text, "");
+}
+
 static void a_rule_holds_until_a_test_disables_it(void **state)
 {
     (void) state;
@@ -53,6 +64,7 @@ int main(void)
         cmocka_unit_test(holder_believes_the_faster_clock_standby_the_slower),
         cmocka_unit_test(a_clock_that_went_back_counts_as_nothing),
         cmocka_unit_test(both_clocks_run),
+        cmocka_unit_test(a_second_of_no_year_that_fits_has_no_text),
         cmocka_unit_test(a_rule_holds_until_a_test_disables_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

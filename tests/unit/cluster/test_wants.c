@@ -172,16 +172,21 @@ static void a_pause_closes_the_gate_and_keeps_the_lease(void **state)
     world_free(world);
 }
 
-static void a_pause_for_a_while_ends_by_itself(void **state)
+static void pause_for(struct world *world, int64_t ms)
 {
-    (void) state;
-    struct world *world = world_pair();
     struct member_event event = { .kind = MEMBER_COMMAND };
     event.command = (struct member_request){ .command = MEMBER_COMMAND_PAUSE,
                                              .actor = "root",
                                              .reason = "lunch",
-                                             .for_ms = 30000 };
+                                             .for_ms = ms };
     world_tell(world, 0, &event);
+}
+
+static void a_pause_for_a_while_ends_by_itself(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    pause_for(world, 30000);
     world_run(world, 25000);
     assert_false(world_exports(world, 0));
     world_run(world, 6000);
@@ -189,6 +194,39 @@ static void a_pause_for_a_while_ends_by_itself(void **state)
     world_run(world, 4000);
     world_value(world, &value);
     assert_false(value.paused);
+    world_free(world);
+}
+
+static void a_second_pause_takes_the_place_of_the_first(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    pause_for(world, 30000);
+    world_run(world, 5000);
+    /* A renewal of before is answered after the second was asked for. */
+    world->nodes[0].reg = WORLD_REGISTER_LATE;
+    while (!world->nodes[0].held_swap) {
+        world_run(world, 100);
+    }
+    pause_for(world, 60000);
+    assert_true(world->nodes[0].held_swap);
+    world->nodes[0].reg = WORLD_REGISTER_UP;
+    world_run(world, 50000);
+    assert_false(world_exports(world, 0));
+    pause_for(world, 5000);
+    world_run(world, 7000);
+    assert_true(world_exports(world, 0));
+    world_free(world);
+}
+
+static void no_pause_without_the_register(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    world->nodes[0].reg = world->nodes[1].reg = WORLD_REGISTER_DOWN;
+    world_run(world, 20000);
+    world_command(world, 0, MEMBER_COMMAND_PAUSE, NULL);
+    assert_int_equal(world->nodes[0].status, 1);
     world_free(world);
 }
 
@@ -283,6 +321,8 @@ int main(void)
         cmocka_unit_test(a_new_generation_is_recorded_as_unprotected),
         cmocka_unit_test(a_pause_closes_the_gate_and_keeps_the_lease),
         cmocka_unit_test(a_pause_for_a_while_ends_by_itself),
+        cmocka_unit_test(a_second_pause_takes_the_place_of_the_first),
+        cmocka_unit_test(no_pause_without_the_register),
         cmocka_unit_test(maintenance_moves_the_lease_and_keeps_it_away),
         cmocka_unit_test(a_level_needs_both_nodes),
         cmocka_unit_test(terms_that_cannot_be_safe_are_refused),

@@ -22,6 +22,7 @@ struct bench {
     enum engine_ack ack, ack_later;
     int rests, later; /* after so many rests the other answer is given */
     struct journal_position asked;
+    bool paused;
     int64_t last_left; /* intent */
 };
 
@@ -39,6 +40,11 @@ static bool unprotected(void *context)
 {
     return acked(context, &((struct bench *) context)->asked) ==
            ENGINE_ACK_UNPROTECTED;
+}
+
+static bool paused(void *context)
+{
+    return ((struct bench *) context)->paused;
 }
 
 static void rest(void *owner, int64_t ms)
@@ -96,6 +102,7 @@ static int make(void **state)
         exporter_new(&bench->target, &bench->engine.exporter, &err), TS_OK);
     bench->pair = (struct engine_pair){ .acked = acked,
                                         .unprotected = unprotected,
+                                        .paused = paused,
                                         .context = bench };
     bench->engine.pair = &bench->pair;
     bench->engine.config = &bench->config;
@@ -219,6 +226,19 @@ static void a_lost_lease_sends_nothing(void **state)
     assert_int_equal(bench->outbox.count, 0);
 }
 
+static void a_pause_sends_nothing_and_says_that_it_was_one(void **state)
+{
+    struct bench *bench = *state;
+    struct ts_err err;
+    bench->ack = ENGINE_ACK_LOST;
+    bench->paused = true;
+    put(bench, 1, INTENT_UPDATE);
+    assert_int_equal(outbox_flush(&bench->engine, &bench->outbox, 0, &err),
+                     TS_E_CANCELLED);
+    assert_non_null(strstr(err.text, "twinsync resume"));
+    assert_int_equal(left(bench), 0);
+}
+
 static void after_leaving_at_once_what_was_to_go_stays_in_doubt(void **state)
 {
     struct bench *bench = *state;
@@ -279,6 +299,7 @@ int main(void)
         OUTBOX_TEST(a_node_alone_waits_for_nobody),
         OUTBOX_TEST(the_next_is_composed_while_one_travels),
         OUTBOX_TEST(a_lost_lease_sends_nothing),
+        OUTBOX_TEST(a_pause_sends_nothing_and_says_that_it_was_one),
         OUTBOX_TEST(after_leaving_at_once_what_was_to_go_stays_in_doubt),
         OUTBOX_TEST(what_a_drain_keeps_from_leaving_is_due_again),
         OUTBOX_TEST(unprotected_exports_go_where_the_policy_says_so),
