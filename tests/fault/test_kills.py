@@ -1,62 +1,142 @@
 #!/usr/bin/python3
-"""kill -9 of either node at every fail-point, with and without a restart."""
+"""kill -9 at every fail-point: of either node in a takeover, as the active and as the standby, of the first load of a
+pair, and of the register; started again by its parent, or off until the other node has taken over."""
 
 import os
 import subprocess
 import unittest
 
-from lab import BUILD, wait_until
-from pair_faults import PairFaultCase
+from lab import BUILD
+from pair import Pair
+from pair_faults import PEOPLE, Campaign, PairFaultCase, deaths
+from witness import FAILPOINTS as OF_THE_REGISTER
 
-# Passed when an operator has approved something, or in a first load.
-ELSEWHERE = {"reanchor-chunk-committed", "generation-built", "generation-selected"}
+OF_AN_APPROVAL = {"reanchor-chunk-committed"}  # test_reanchor
+OF_A_FIRST_LOAD = ("generation-built", "generation-selected")
+OF_A_STANDBY = ("rows-applied", "snapshot-in-place", "facts-persisted")
 
 
 def points(option):
     done = subprocess.run([os.path.join(BUILD, "twinsyncd"), option], check=True, capture_output=True, text=True,
                           timeout=10)
-    return [point for point in done.stdout.split() if point not in ELSEWHERE]
+    return done.stdout.split()
+
+
+OF_A_CYCLE = [point for point in points("--failpoints") if point not in (*OF_AN_APPROVAL, *OF_A_FIRST_LOAD)]
+OF_A_TAKEOVER = [point for point in points("--pair-failpoints") if point not in ("rows-applied", "snapshot-in-place")]
 
 
 class Kills(PairFaultCase):
-    """The node is started with the point armed and led to it; its parent starts it again, or the whole host is off."""
+    """The standby is started anew with the point armed, for its first worker, and led to it.
 
-    def lead_to(self, point, as_active, restart):
-        node, other = self.pair.standby(), self.pair.active()
+    Tokens are short: who dies in a fence may leave the other one to wait until no token of that principal can live.
+    """
+
+    OPTIONS = {"people": PEOPLE, "groups": 4, "token_seconds": 20}
+
+    def arm(self, point):
+        node = self.pair.standby()
         node.kill()
         if point == "snapshot-in-place":
             self.lose_state(node)
+        before = deaths(node)
         node.start(wait=False, TWINSYNC_FAILPOINT=point)
-        if as_active:
-            self.pair.wait_role(node, "standby")
-            other.kill()
-        self.change(40)
-        wait_until(lambda: "worker-died" in node.log() or node.process.poll() is not None, f"it dies at {point}", 60)
+        return node, lambda: deaths(node) > before
+
+    def part(self, node, dead, point, restart):
+        """It dies there; then it comes back and goes on, or the other node does all alone."""
+        other = self.pair.other(node)
+        self.pair.until(dead, f"it dies at {point}")
         if not restart:
             node.kill()
-        if other.process is None:
-            other.start()
+            if other.process is None:
+                other.start()
+            self.pair.wait_active(other)
+            self.change()
+            self.pair.until(self.pair.in_step, "the other node brings all to the target")
+        elif other.process is None:
+            self.pair.wait_active(node)
         self.assertWhole()
-        node.kill()  # the point is no longer armed with the next start
-        with open(node.log_file, "w", encoding="utf-8"):
-            pass
-        node.start()
-        self.pair.converge()
 
-    def test_a_node_that_takes_over_and_exports(self):
-        for point in points("--failpoints") + points("--pair-failpoints"):
-            if point in ("rows-applied", "snapshot-in-place"):
-                continue
-            for restart in (True, False):
-                with self.subTest(point=point, restart=restart):
-                    self.lead_to(point, True, restart)
+    def as_the_active(self, point, restart):
+        """It became that on purpose, and the other node follows it."""
+        node, dead = self.arm(point)
+        self.pair.fail_over_to(node)  # its answer may be lost with it
+        self.change(40)
+        self.part(node, dead, point, restart)
 
-    def test_a_standby(self):
-        for point in ("rows-applied", "snapshot-in-place", "facts-persisted"):
-            for restart in (True, False):
-                with self.subTest(point=point, restart=restart):
-                    self.lead_to(point, False, restart)
+    def in_a_takeover(self, point, restart):
+        """The other host is off."""
+        other = self.pair.active()
+        node, dead = self.arm(point)
+        self.pair.wait_role(node, "standby")
+        other.kill()
+        self.change(40)
+        self.part(node, dead, point, restart)
 
+    def as_the_standby(self, point, restart):
+        node, dead = self.arm(point)
+        if point == "facts-persisted":
+            self.pair.wait_role(node, "standby")
+            node.twinsync("maintenance", "on")  # one of the facts
+        self.change(40)
+        self.part(node, dead, point, restart)
+        if point == "facts-persisted":
+            self.pair.must(node, "maintenance", "off")
+
+
+class FirstLoads(Campaign):
+    def first_load(self, point, restart):
+        """The first node of a pair that is to be dies; then the second one joins."""
+        pair = Pair(people=40, groups=3, start=False)
+        self.addCleanup(pair.close)
+        pair.found(TWINSYNC_FAILPOINT=point)
+        pair.until(lambda: deaths(pair.alpha) > 0, f"it dies at {point}")
+        if not restart:
+            pair.alpha.kill()
+            pair.alpha.start()
+        pair.wait_role(pair.alpha, "active")
+        pair.join()
+        pair.wait_equal()
+        pair.wait_in_step()
+        self.assertEqual({}, pair.judge()["faults"])
+        type(self).whole = True
+
+
+class Registers(PairFaultCase):
+    def in_a_renewal(self, point):
+        self.pair.register.kill()
+        self.pair.register.start(failpoint=point, wait=False)
+        self.end(point)
+
+    def in_a_takeover(self, point):
+        self.pair.register.kill()
+        self.pair.active().kill()
+        self.pair.register.start(failpoint=point, wait=False)
+        self.end(point)
+
+    def end(self, point):
+        self.pair.until(lambda: not self.pair.register.running(), f"it dies at {point}")
+        self.pair.register.start()
+        self.assertWhole()
+
+
+def add(case, how, each, *more):
+    def test(self):
+        getattr(self, how)(each, *more)
+    note = "".join("_and_is_back" if restart else "_and_is_off" for restart in more)
+    setattr(case, f"test_{how}_at_{each.replace('-', '_')}{note}", test)
+
+
+for back in (True, False):
+    for name, of in (("as_the_active", OF_A_CYCLE), ("in_a_takeover", OF_A_TAKEOVER), ("as_the_standby", OF_A_STANDBY)):
+        for one in of:
+            add(Kills, name, one, back)
+    for one in OF_A_FIRST_LOAD:
+        add(FirstLoads, "first_load", one, back)
+for one in OF_THE_REGISTER:
+    add(Registers, "in_a_renewal", one)
+    add(Registers, "in_a_takeover", one)
 
 if __name__ == "__main__":
     unittest.main()

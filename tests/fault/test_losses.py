@@ -13,24 +13,24 @@ class Losses(PairFaultCase):
     def test_the_register_is_down_and_both_nodes_live(self):
         """The holder goes on by its peer's promises; nobody takes over."""
         before, active = self.epoch(), self.pair.active()
-        self.pair.witness.stop()
+        self.pair.register.kill()
         self.exporting()
         self.await_reaction(before)
         self.assertEqual(before, self.epoch())
         self.assertIs(active, self.pair.active())
         self.pair.wait_in_step()
-        self.pair.witness.start()
+        self.pair.register.start()
         self.assertWhole()
 
     def test_the_register_and_the_active_are_down(self):
         """Nobody may take over without the register."""
         before, active = self.epoch(), self.pair.active()
         standby = self.pair.other(active)
-        self.pair.witness.stop()
+        self.pair.register.kill()
         active.kill()
         self.await_reaction(before)
         self.assertEqual("standby", standby.role())
-        self.pair.witness.start()
+        self.pair.register.start()
         self.pair.wait_active(standby)
         self.assertWhole()
 

@@ -8,6 +8,7 @@ computer's own network, where it can be dropped.
     with Network({"alpha": [7400], "beta": [7401]}, [3890, 8443]) as network:
         subprocess.run(network.command("alpha", "curl", "http://127.0.0.1:8443/"))
         network.cut("alpha", [7401], "out")   # alpha's packets on that port are lost
+        network.slow("alpha", [3890], 20)     # it gets no more than 20 kB a second there
         network.heal()
 
 Needs to be root. Everything is taken down at the end; nothing of it outlives
@@ -15,15 +16,15 @@ the process but what a SIGKILL leaves, which the next Network removes.
 """
 
 import contextlib
-import itertools
 import os
 import re
+import socket
 import subprocess
 
 PREFIX = "tw"
 WAYS = ("both", "in", "out")
-# Of the networks, and of the links of all networks, of this process.
-SERIAL, LINKS = itertools.count(), itertools.count()
+# Numbers of networks, and links of each: as many as there are addresses in 10.64.0.0/10.
+NETWORKS, LINKS = 4096, 4
 
 
 def run(*argv, given=None):
@@ -34,42 +35,72 @@ def run(*argv, given=None):
     return done.stdout
 
 
+def claim(name):
+    """A socket that nobody else can have as long as we do, or None: who lives is known even where pids differ, as in
+    a container that shares our network."""
+    taken = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        taken.bind("\0" + name)
+        return taken
+    except OSError:
+        taken.close()
+        return None
+
+
+def claim_number():
+    """A number of a network that nobody has, and the socket that holds it."""
+    for offset in range(NETWORKS):
+        number = (os.getpid() + offset) % NETWORKS
+        claimed = claim(f"{PREFIX}{number}")
+        if claimed is not None:
+            return number, claimed
+    raise RuntimeError(f"all of {NETWORKS} networks are in use")
+
+
+def is_left(name):
+    probe = claim(name)
+    if probe is not None:
+        probe.close()
+    return probe is not None
+
+
 def remove_leftovers():
     """What a process that is no more has left."""
     for line in run("ip", "-o", "netns", "list").splitlines():
-        found = re.match(PREFIX + r"(\d+)n\d+-", line)
-        if found and not os.path.exists(f"/proc/{found[1]}"):
+        found = re.match("(" + PREFIX + r"\d+)-", line)
+        if found and is_left(found[1]):
             run("ip", "netns", "del", line.split()[0])
     for line in run("nft", "list", "tables").splitlines():
-        found = re.search(r"(\w+) " + PREFIX + r"(\d+)n\d+$", line)
-        if found and not os.path.exists(f"/proc/{found[2]}"):
-            run("nft", "delete", "table", found[1], line.split()[-1])
+        found = re.search(r"(\w+) (" + PREFIX + r"\d+)$", line)
+        if found and is_left(found[2]):
+            run("nft", "delete", "table", found[1], found[2])
 
 
 class Network:
     def __init__(self, hosts, here):
         """`hosts`: the ports that each one serves; `here`: those served on this computer."""
         self.hosts, self.here = hosts, list(here)
-        self.name = f"{PREFIX}{os.getpid()}n{next(SERIAL)}"
-        self.first = next(LINKS)
-        for _ in list(hosts)[1:]:
-            next(LINKS)
-        self.cuts = []
+        self.cuts, self.slowed = [], []
+        self.number = self.claimed = None
 
     # ---- names and addresses
+
+    @property
+    def name(self):
+        return f"{PREFIX}{self.number}"
 
     def space(self, host):
         return f"{self.name}-{host}"
 
     def interface(self, host):
-        return f"{PREFIX}{os.getpid()}l{self.link(host)}"
+        return f"{self.name}l{self.link(host)}"
 
     def link(self, host):
-        return self.first + list(self.hosts).index(host)
+        return list(self.hosts).index(host)
 
     def addresses(self, host):
         """Ours and the host's, of a link that only the two are on."""
-        subnet = f"10.{64 + os.getpid() % 128}.{self.link(host) % 256}"
+        subnet = f"10.{64 + self.number // 64}.{self.number % 64 * LINKS + self.link(host)}"
         return f"{subnet}.1", f"{subnet}.2"
 
     def ports(self):
@@ -79,6 +110,7 @@ class Network:
 
     def __enter__(self):
         remove_leftovers()
+        self.number, self.claimed = claim_number()
         try:
             self.forwarding = run("sysctl", "-n", "net.ipv4.ip_forward").strip()
             run("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -94,6 +126,8 @@ class Network:
         self.close()
 
     def close(self):
+        if self.claimed is None:
+            return
         for host in self.hosts:
             with contextlib.suppress(RuntimeError):
                 run("ip", "link", "del", self.interface(host))
@@ -102,6 +136,8 @@ class Network:
         for family in ("ip", "inet"):
             with contextlib.suppress(RuntimeError):
                 run("nft", "delete", "table", family, self.name)
+        self.claimed.close()
+        self.claimed = None
 
     def raise_host(self, host):
         space, link = self.space(host), self.interface(host)
@@ -159,20 +195,26 @@ class Network:
         self.cuts.append((host, list(ports), way))
         self.apply()
 
+    def slow(self, host, ports, kbytes):
+        """Of what comes to that host on connections to the ports, lose what is more than so much a second."""
+        self.slowed.append((host, list(ports), "in", f"limit rate over {kbytes} kbytes/second burst {kbytes} kbytes "))
+        self.apply()
+
     def heal(self):
-        self.cuts = []
+        self.cuts, self.slowed = [], []
         self.apply()
 
     def apply(self):
         rules = [f"table inet {self.name} {{ }}", f"delete table inet {self.name}", f"table inet {self.name} {{"]
+        lost = [*((*cut, "") for cut in self.cuts), *self.slowed]
         for hook, sides in (("input", ("out",)), ("forward", ("in", "out")), ("output", ("in",))):
             rules += [f"chain {hook} {{", f"type filter hook {hook} priority 0"]
-            for host, ports, way in self.cuts:
+            for host, ports, way, limit in lost:
                 for side in sides:
                     if way in ("both", side):
                         name = "iifname" if side == "out" else "oifname"
-                        rules += [f"{name} \"{self.interface(host)}\" meta l4proto tcp ct original proto-dst {port} drop"
-                                  for port in ports]
+                        rules += [f"{name} \"{self.interface(host)}\" meta l4proto tcp ct original proto-dst {port} "
+                                  f"{limit}drop" for port in ports]
             rules += ["}"]
         rules += ["}"]
         run("nft", "-f", "-", given="\n".join(rules) + "\n")

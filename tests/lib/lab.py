@@ -47,8 +47,8 @@ LAX_GUARD = ("guard: {deletes: 1000000, deactivations: 1000000, creates: 1000000
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
-def wait_until(condition, what, seconds=DEADLINE_SECONDS):
-    """The first true value of `condition()`, or an AssertionError after `seconds`."""
+def wait_until(condition, what, seconds=DEADLINE_SECONDS, every=0.02):
+    """The first true value of `condition()`, asked `every` so many seconds, or an AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
@@ -56,7 +56,7 @@ def wait_until(condition, what, seconds=DEADLINE_SECONDS):
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain until {what}")
-        time.sleep(0.02)
+        time.sleep(every)
 
 
 class Reply:

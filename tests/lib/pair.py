@@ -7,7 +7,7 @@
         self.assertEqual({}, pair.judge()["faults"])
 
 Everything runs on loopback with a short lease, so that a takeover takes a second
-or two. The register is twinsync-witness.
+or two. The register is a twinsync-witness, or etcd (`register="etcd"`).
 """
 
 import contextlib
@@ -17,49 +17,13 @@ import re
 import signal
 import subprocess
 
-from lab import BUILD, DEADLINE_SECONDS, ROOT, Lab, Node, wait_until
+from lab import DEADLINE_SECONDS, ROOT, Lab, Node, wait_until
 from labkit.layout import free_ports
+from pair_register import REGISTER_PORTS, REGISTERS
 
 TTL_SECONDS = 2
 LEASE = "lease: {ttl-seconds: 2, renew-seconds: 0.3, margin-seconds: 0.2}\n"
 NAMES = ("alpha", "beta")
-
-
-class Witness:
-    """The third process."""
-
-    launcher = ()  # before its argv: "ip netns exec ..."
-
-    def __init__(self, folder, port):
-        self.folder, self.endpoint = os.path.join(folder, "witness"), f"tcp://127.0.0.1:{port}"
-        self.certificate = os.path.join(folder, "witness.cert")
-        self.log_file = os.path.join(folder, "witness.log")
-        self.process = None
-        os.makedirs(self.folder, mode=0o700)
-        with open(self.certificate, "w", encoding="utf-8") as file:
-            file.write(self.task("--certificate"))
-
-    def task(self, *words):
-        done = subprocess.run([os.path.join(BUILD, "twinsync-witness"), "-s", self.folder, *words],
-                              capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
-        if done.returncode != 0:
-            raise AssertionError(f"twinsync-witness {' '.join(words)} failed: {done.stderr}")
-        return done.stdout
-
-    def admit(self, certificate, cluster="demo"):
-        self.task("--admit", certificate, "--cluster", cluster)
-
-    def start(self):
-        with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen(
-                [*self.launcher, os.path.join(BUILD, "twinsync-witness"), "-s", self.folder, "-e", self.endpoint],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-
-    def stop(self, how=signal.SIGKILL):
-        if self.process is not None:
-            self.process.send_signal(how)
-            self.process.wait(DEADLINE_SECONDS)
-            self.process = None
 
 
 class PairNode(Node):
@@ -109,14 +73,15 @@ class Pair:
     """A lab and a pair in it; keyword arguments are those of Lab. `spare`: the name of a third node, self.spare, that
     every configuration lists and that nobody has started."""
 
-    def __init__(self, edit=None, environment=None, start=True, fence="registration", spare=None, **options):
+    def __init__(self, edit=None, environment=None, start=True, fence="registration", register="witness", spare=None,
+                 **options):
         self.lab = Lab(**options)
         self.edit, self.fence = edit, fence
         self.names = (*NAMES, spare) if spare else NAMES
         try:
-            ports = free_ports([*self.names, "witness"])
+            ports = free_ports([*self.names, *REGISTER_PORTS])
             self.endpoints = {name: f"tcp://127.0.0.1:{ports[name]}" for name in self.names}
-            self.witness = Witness(self.lab.parent, ports["witness"])
+            self.register = REGISTERS[register](self.lab.parent, self.names, ports)
             self.nodes = {name: self._node(name, environment) for name in NAMES}
             self.alpha, self.beta = self.nodes["alpha"], self.nodes["beta"]
             self.spare = self._node(spare, environment) if spare else None
@@ -136,8 +101,8 @@ class Pair:
         for node in [*getattr(self, "nodes", {}).values(), getattr(self, "spare", None)]:
             if node:
                 node.kill()
-        if hasattr(self, "witness"):
-            self.witness.stop()
+        if hasattr(self, "register"):
+            self.register.kill()
         self.lab.close()
 
     # ---- pairing ----
@@ -151,8 +116,7 @@ class Pair:
                               for each in self.names)
             text = text.replace("this-node: alpha", f"this-node: {name}")
             text += (f"nodes:\n{members}{LEASE}"
-                     f"register: {{type: peer, endpoint: \"{self.witness.endpoint}\", "
-                     f"certificate: \"{self.witness.certificate}\", timeout-seconds: 0.5}}\n")
+                     f"register: {{{self.register.config(name)}}}\n")
             if self.fence == "registration":
                 registration = (f"registration: {{url: \"{env['registration_url']}\", "
                                 f"token-file: {env['registration_token_file']}, "
@@ -176,14 +140,18 @@ class Pair:
 
     def begin(self):
         """The first node alone, then the second joins; until both are in step."""
-        self.witness.start()
-        self.alpha.start()
-        self.witness.admit(self.certificate(self.alpha))
-        wait_until(lambda: "empty" in (self.alpha.status()["lease"]["register_text"] or ""), "the register is read")
-        self.must(self.alpha, "register", "init", "--reason", "a new pair")
+        self.found()
         self.wait_role(self.alpha, "active")
         self.join()
         self.wait_equal()
+
+    def found(self, **environment):
+        """The first node, alone, is given the register."""
+        self.register.start()
+        self.alpha.start(**environment)
+        self.register.admit(self.certificate(self.alpha))
+        wait_until(lambda: "empty" in (self.alpha.status()["lease"]["register_text"] or ""), "the register is read")
+        self.must(self.alpha, "register", "init", "--reason", "a new pair")
 
     def join(self):
         self.bring_in(self.beta, self.alpha)
@@ -192,7 +160,7 @@ class Pair:
         """`node` joins by a token of `through`, until it is standby."""
         token = self.must(through, "token", "create", *options).strip().splitlines()[-1].split()[-1]
         self.must(node, "join", "--token", token)
-        self.witness.admit(self.certificate(node))
+        self.register.admit(self.certificate(node))
         node.start()
         self.wait_role(node, "standby")
 
@@ -234,6 +202,24 @@ class Pair:
 
     def standby(self):
         return self.other(self.active())
+
+    def until(self, condition, what, seconds=DEADLINE_SECONDS):
+        """The first true value of `condition()`; both nodes' words when there is none."""
+        try:
+            return wait_until(condition, what, seconds, every=0.1)
+        except AssertionError as error:
+            told = "\n".join(f"--- {name}\n{node.twinsync('explain').stdout}\n{node.log()[-2500:]}"
+                             for name, node in self.nodes.items())
+            raise AssertionError(f"{error}\n{told}") from None
+
+    def fail_over_to(self, node):
+        """On purpose, as soon as it may; how the command ended."""
+        def may():
+            gates = node.json("explain").get("gates", [{"name": "none was told", "ok": False}])
+            return all(gate["ok"] for gate in gates if gate["name"] not in ("lease", "takeovers"))
+        self.wait_role(node, "standby")
+        self.until(may, "the standby's gates are open")
+        return node.twinsync("failover", "--reason", "a drill")
 
     def wait_role(self, node, role, seconds=DEADLINE_SECONDS):
         try:

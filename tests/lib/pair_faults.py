@@ -20,16 +20,50 @@ from pair import TTL_SECONDS
 PEOPLE = 60
 
 
-class PairFaultCase(unittest.TestCase):
-    """One pair for all the cases of a class: each leaves it healed."""
+def deaths(node):
+    """How often its worker has died."""
+    return node.log().count("worker-died")
+
+
+class Campaign(unittest.TestCase):
+    """Many cases, of some seconds each: how far it is goes to where TWINSYNC_PROGRESS_FD says, one line a case."""
+
+    begun, whole = 0, False
+
+    def setUp(self):
+        type(self).begun += 1
+        type(self).whole = False  # until a case has said so
+        self.addCleanup(self.tell, time.monotonic())
+
+    def tell(self, since):
+        cls = type(self)
+        of = len(unittest.TestLoader().getTestCaseNames(cls))
+        line = (f"{cls.__name__.lower()} {cls.begun} of {of}: {self._testMethodName.removeprefix('test_')}: "
+                f"{'whole' if cls.whole else 'FAILED'} after {time.monotonic() - since:.1f} s\n")
+        os.write(int(os.environ.get("TWINSYNC_PROGRESS_FD", 1)), line.encode())
+
+
+class PairFaultCase(Campaign):
+    """One pair for all the cases of a class: each leaves it whole, or the next one gets another pair."""
 
     OPTIONS = {"people": PEOPLE, "groups": 4}
     seeds = itertools.count(1000)
+    pair = None
+
+    def setUp(self):
+        cls, is_whole = type(self), self.whole
+        super().setUp()
+        if cls.pair is None:
+            cls.addClassCleanup(cls.close_pair)
+        if not is_whole:
+            cls.close_pair()
+            cls.pair = HostPair(**cls.OPTIONS)
+            cls.pair.converge()
 
     @classmethod
-    def setUpClass(cls):
-        cls.pair = cls.enterClassContext(HostPair(**cls.OPTIONS))
-        cls.pair.converge()
+    def close_pair(cls):
+        if cls.pair is not None:
+            cls.pair.close()
 
     def change(self, count=20):
         self.pair.lab.change(seed=next(self.seeds), count=count)
@@ -51,6 +85,7 @@ class PairFaultCase(unittest.TestCase):
         verdict = self.pair.judge()
         self.assertEqual({}, verdict["faults"])
         self.assertGreater(verdict["writes"], 0)
+        type(self).whole = True
         return verdict
 
     def epoch(self):
@@ -68,26 +103,8 @@ class PairFaultCase(unittest.TestCase):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(node.state, "current"))
 
-    def begin_snapshot(self):
-        """The standby begins anew: it has lost its state."""
-        standby = self.pair.standby()
-        standby.kill()
-        self.lose_state(standby)
-        standby.start(wait=False)
-
     def await_reaction(self, before):
         """Somebody has taken over since `before`, or nobody has for three leases."""
         until = time.monotonic() + 3 * TTL_SECONDS
-        wait_until(lambda: self.epoch() > before or time.monotonic() > until, "a lease could have run out thrice")
-
-    def cut(self, node, link, way, phase):
-        """Cut a link in some phase until the pair has had its time to react, then heal it."""
-        if phase == "exporting":
-            self.exporting()
-        elif phase == "snapshot":
-            self.begin_snapshot()
-        before = self.epoch()
-        self.pair.cut(node, link, way)
-        self.change()
-        self.await_reaction(before)
-        return self.assertWhole()
+        wait_until(lambda: self.epoch() > before or time.monotonic() > until, "a lease could have run out thrice",
+                   every=0.2)

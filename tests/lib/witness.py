@@ -26,10 +26,11 @@ FAILPOINTS = [point for point in subprocess.run([PROGRAM, "--failpoints"], check
 class Witness:
     launcher = []  # before the program, such as ip netns exec NAME
 
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix="twinsync-witness-")
+    def __init__(self, folder=None, port=None):
+        self.folder = folder or tempfile.mkdtemp(prefix="twinsync-witness-")
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
         self.state = self.path("state")
-        self.port = free_ports(["witness"])["witness"]
+        self.port = port or free_ports(["witness"])["witness"]
         self.endpoint = f"tcp://127.0.0.1:{self.port}"
         self.run("--certificate")
         self.certificate = os.path.join(self.state, "witness.cert")
@@ -71,10 +72,10 @@ class Witness:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def start(self, failpoint=None):
+    def start(self, failpoint=None, wait=True):
         environment = ["env", f"TWINSYNC_FAILPOINT={failpoint}"] if failpoint else []
         processes.start("witness", [*self.launcher, *environment, PROGRAM, "--state", self.state, "--endpoint", self.endpoint],
-                        self.path("pid"), self.path("log"), self.serves)
+                        self.path("pid"), self.path("log"), self.serves if wait else lambda: True)
 
     def stop(self):
         processes.stop(self.path("pid"))

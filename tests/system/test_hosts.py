@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from hosts import Network
+from hosts import Network, remove_leftovers
 from lab import wait_until
 
 ECHO = """
@@ -85,6 +85,15 @@ class Hosts(unittest.TestCase):
                 self.assertNotEqual(0, sender.wait(20))
             self.assertEqual(b"", sender.stdout.read())
 
+    def test_only_what_nobody_holds_is_removed_as_left_behind(self):
+        left = Network({"gamma": []}, [])
+        left.__enter__()
+        left.claimed.close()  # as the end of its process would
+        remove_leftovers()
+        self.assertEqual("HELLO", self.reaches("alpha", self.of_beta))
+        self.assertNotIn(left.space("gamma"), subprocess.run(["ip", "netns", "list"], text=True, check=True,
+                                                             stdout=subprocess.PIPE).stdout)
+
     def test_nothing_is_left_behind(self):
         name = self.network.name
         self.network.close()
@@ -92,7 +101,7 @@ class Hosts(unittest.TestCase):
                                                       check=True).stdout, "the hosts to go")
         self.assertNotIn(name, subprocess.run(["nft", "list", "tables"], text=True, stdout=subprocess.PIPE,
                                               check=True).stdout)
-        self.assertFalse([each for each in os.listdir("/sys/class/net") if each.startswith(f"tw{os.getpid()}")])
+        self.assertFalse([each for each in os.listdir("/sys/class/net") if each.startswith(f"{name}l")])
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ class JoinTestCase(unittest.TestCase):
     def setUp(self):
         self.pair = pair = Pair(people=10, groups=1, start=False)
         self.addCleanup(pair.close)
-        pair.witness.start()
+        pair.register.start()
         pair.alpha.start(**self.environment)
-        pair.witness.admit(pair.certificate(pair.alpha))
+        pair.register.admit(pair.certificate(pair.alpha))
 
     def token(self):
         return json.loads(self.pair.must(self.pair.alpha, "--json", "token", "create"))["token"]

@@ -9,56 +9,34 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import wait_until  # noqa: E402
-from pair import Pair  # noqa: E402
-
-PEOPLE = 40
-
-
-class PairTestCase(unittest.TestCase):
-    def setUp(self):
-        self.pair = Pair(people=PEOPLE, groups=3)
-        self.addCleanup(self.pair.close)
-        self.pair.wait_in_step()
-
-    def assertExclusive(self):
-        verdict = self.pair.judge()
-        self.assertEqual({}, verdict["faults"])
-        return verdict
-
-    def problems(self, node):
-        return [problem["code"] for problem in node.status()["problems"]]
+from pair_case import PairTestCase  # noqa: E402
 
 
 class Losing(PairTestCase):
     def setUp(self):
         super().setUp()
-        # A node that has just started promises nothing yet, and takes nothing over.
-        wait_until(lambda: all(ok for name, ok in self.gates().items() if name != "lease"),
-                   "the standby's gates are open")
-
-    def gates(self):
-        return {gate["name"]: gate["ok"] for gate in self.pair.beta.json("explain")["gates"]}
+        self.wait_fit(self.pair.beta)
 
     def test_without_the_register_the_active_goes_on_by_its_peers_promise(self):
-        self.pair.witness.stop()
+        self.pair.register.kill()
         wait_until(lambda: self.pair.alpha.status()["lease"]["promised"], "the peer has promised")
         self.pair.lab.change(seed=4, count=10)
         self.pair.wait_in_step()
         self.assertEqual("standby", self.pair.beta.role())
         self.assertIn("register", self.problems(self.pair.alpha))
-        self.pair.witness.start()
+        self.pair.register.start()
         wait_until(lambda: self.pair.alpha.status()["lease"]["register_ok"], "the register is back")
         self.assertEqual([1], self.assertExclusive()["epochs"])
 
     def test_without_register_and_peer_nothing_is_exported(self):
-        self.pair.witness.stop()
+        self.pair.register.kill()
         self.pair.beta.kill()
         wait_until(lambda: self.pair.alpha.role() not in (None, "active"), "the lease is given up")
         self.pair.lab.change(seed=4, count=5)
         before = len(self.pair.lab.writes())
         self.assertEqual(3, self.pair.alpha.twinsync("sync", "--wait").returncode)
         self.assertEqual(before, len(self.pair.lab.writes()))
-        self.pair.witness.start()
+        self.pair.register.start()
         self.pair.wait_in_step()
         self.assertExclusive()
 

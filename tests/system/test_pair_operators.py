@@ -2,6 +2,7 @@
 """A pair as its operators meet it: failover on purpose, gates that explain
 themselves, strangers at the door, configurations that differ."""
 
+import concurrent.futures
 import os
 import re
 import socket
@@ -11,33 +12,12 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import wait_until  # noqa: E402
-from pair import Pair  # noqa: E402
-
-PEOPLE = 40
-
-
-class PairTestCase(unittest.TestCase):
-    def setUp(self):
-        self.pair = Pair(people=PEOPLE, groups=3)
-        self.addCleanup(self.pair.close)
-        self.pair.wait_in_step()
-
-    def assertExclusive(self):
-        verdict = self.pair.judge()
-        self.assertEqual({}, verdict["faults"])
-        return verdict
-
-    def problems(self, node):
-        return [problem["code"] for problem in node.status()["problems"]]
-
-    def gates(self, node):
-        return {gate["name"]: gate["ok"] for gate in node.json("explain")["gates"]}
+from pair_case import PairTestCase  # noqa: E402
 
 
 class Deciding(PairTestCase):
     def test_failover_moves_the_lease_and_history_keeps_reason_and_actor(self):
-        wait_until(lambda: all(ok for name, ok in self.gates(self.pair.beta).items() if name != "lease"),
-                   "the standby's gates are open")
+        self.wait_fit(self.pair.beta)
         done = self.pair.beta.twinsync("failover", "--reason", "a drill")
         self.assertEqual(0, done.returncode, done.stderr)
         self.pair.wait_role(self.pair.beta, "active")
@@ -54,6 +34,19 @@ class Deciding(PairTestCase):
                                    if each["epoch"] == epochs[0]["epoch"]], "the other node has it too")
         self.assertEqual("beta", seen[0]["node"])
         self.assertExclusive()
+
+    def test_asked_of_both_nodes_at_once_one_exports_and_both_say_so(self):
+        nodes = self.pair.nodes.values()
+        for node in nodes:
+            self.wait_fit(node)
+        with concurrent.futures.ThreadPoolExecutor(len(nodes)) as pool:
+            done = list(pool.map(lambda node: node.twinsync("failover", "--reason", f"to {node.folder}"), nodes))
+        self.assertIn(0, [each.returncode for each in done])
+        self.assertEqual([], [each for each in done if each.returncode and not each.stderr])
+        wait_until(lambda: sorted(str(node.role()) for node in nodes) == ["active", "standby"], "one is active")
+        epoch = self.pair.active().status()["epoch"]
+        self.assertWhole()
+        self.assertEqual(epoch, self.pair.active().status()["epoch"], "the lease goes to and fro no more")
 
     def test_failover_without_a_reason_is_exit_2(self):
         self.assertEqual(2, self.pair.beta.twinsync("failover").returncode)

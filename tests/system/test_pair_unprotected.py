@@ -76,6 +76,30 @@ class Unprotected(unittest.TestCase):
         pair.wait_equal()
         self.assertExclusive()
 
+    def test_under_the_policy_stop_nothing_is_written_until_the_standby_is_back(self):
+        pair = self.pair
+        pair.beta.kill()
+        self.adopt_policy("stop")
+        self.pair.wait_role(pair.alpha, "active")
+        before = len(pair.lab.writes())
+        pair.lab.change(seed=13, count=30)
+        wait_until(lambda: "has not confirmed" in pair.alpha.log(), "a cycle gives up waiting for the standby")
+        self.assertEqual((before, True), (len(pair.lab.writes()), self.protected(pair.alpha)))
+        pair.beta.start()
+        pair.wait_role(pair.beta, "standby")
+        pair.wait_in_step()
+        pair.wait_equal()
+        self.assertGreater(len(pair.lab.writes()), before)
+        self.assertExclusive()
+
+    def adopt_policy(self, policy):
+        """Both nodes have it from their next start; the first one is started anew."""
+        for node in self.pair.nodes.values():
+            with open(node.config_file, "a", encoding="utf-8") as file:
+                file.write(f"unprotected: {policy}\n")
+        self.pair.alpha.stop()
+        self.pair.alpha.start()
+
     def test_it_goes_back_and_forth_and_stays_in_step(self):
         pair = self.pair
         for round_ in range(3):

@@ -28,6 +28,8 @@ def coded(text):
 
 
 class Etcd:
+    launcher = ()  # before the program, such as ip netns exec NAME
+
     def __init__(self, folder, tls_folder, ports=None, token_seconds=None):
         self.folder = folder
         os.makedirs(os.path.join(folder, "data"), mode=0o700, exist_ok=True)
@@ -52,7 +54,7 @@ class Etcd:
             certificates.openssl("pkey", "-in", self.path("token.key"), "-pubout", "-out", self.path("token.pub"))
         peer = f"http://127.0.0.1:{self.ports['peer']}"
         processes.start("etcd", [
-            "etcd", "--name", "lab", "--data-dir", self.path("data"), "--listen-client-urls", self.url,
+            *self.launcher, "etcd", "--name", "lab", "--data-dir", self.path("data"), "--listen-client-urls", self.url,
             "--advertise-client-urls", self.url, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
             "--initial-cluster", f"lab={peer}", "--cert-file", self.certificate, "--key-file", self.key,
             "--auth-token", self.token_kind, "--heartbeat-interval", "50", "--election-timeout", "500"],
