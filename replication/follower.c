@@ -121,7 +121,7 @@ static void on_end(struct follower_step *step)
     if (step->follower->phase != FOLLOWER_INSTALLING) {
         follower_abandon(step);
     }
-    step->follower->ask_then = false;
+    step->follower->ask_then = step->follower->part_then = false;
     follower_go(step, FOLLOWER_RESTING);
 }
 
@@ -195,6 +195,16 @@ static void on_frame(struct follower_step *step)
     }
 }
 
+/* Nobody knows which row it is: the whole state goes. */
+static void part_damaged(struct follower_step *step)
+{
+    struct follower *follower = step->follower;
+    follower->part_then = follower->ask_then = false;
+    follower->fork_known = false;
+    follower->fork = (struct journal_position){ .generation = 0 };
+    follower_part(step, FRAME_UNKNOWN);
+}
+
 static void on_applied(struct follower_step *step)
 {
     struct follower *follower = step->follower;
@@ -204,6 +214,10 @@ static void on_applied(struct follower_step *step)
         follower->applied = step->event->position;
         follower->acted = step->now;
         follower->asks = 0;
+    }
+    if (follower->part_then) {
+        part_damaged(step);
+        return;
     }
     if (follower->phase == FOLLOWER_STREAMING && err != NULL &&
         err->code == TS_E_CONFLICT) {
@@ -225,6 +239,24 @@ static void on_applied(struct follower_step *step)
         follower->held -= follower->applying_size;
         follower_feed_store(step);
         follower_acknowledge(step);
+    }
+}
+
+static void on_damaged(struct follower_step *step)
+{
+    struct follower *follower = step->follower;
+    bool follows = follower->phase == FOLLOWER_CUT ||
+                   follower->phase == FOLLOWER_ASKING ||
+                   follower->phase == FOLLOWER_STREAMING ||
+                   follower->phase == FOLLOWER_STUCK;
+    if (!follows || follower->part_then) {
+        return; /* it gives its state up already, or is no follower */
+    }
+    follower_tell(step, "replica-damaged", step->event->err->text);
+    if (follower->applying) {
+        follower->part_then = true;
+    } else {
+        part_damaged(step);
     }
 }
 
@@ -347,6 +379,7 @@ void follower_step(struct follower *follower,
         [FOLLOWER_APPLIED] = on_applied,
         [FOLLOWER_RESULT] = follower_on_result,
         [FOLLOWER_INSTALLED] = on_installed,
+        [FOLLOWER_DAMAGED] = on_damaged,
         [FOLLOWER_TICK] = on_tick,
     };
     struct follower_step step = { follower, event, now, ret_actions };

@@ -20,7 +20,9 @@
  *   F3  memory is bounded by the credit, one frame and one row.
  *   F4  an old primary has its tail taken (or refused) before it wants a
  *       snapshot; its state is kept aside when the snapshot replaces it.
- *   F5  the old state stays the selected one until a snapshot is whole on the
+ *   F5  rows that do not add up are never followed further: only a snapshot
+ *       takes their place.
+ *   F6  the old state stays the selected one until a snapshot is whole on the
  *       disk and its rows add up to the offered sum.
  */
 #ifndef REPLICATION_FOLLOWER_H
@@ -48,6 +50,7 @@ enum follower_event_type {
     FOLLOWER_APPLIED,   /* the store made a batch, or `err` */
     FOLLOWER_RESULT,    /* `result` of a job */
     FOLLOWER_INSTALLED, /* the store opened the snapshot, or `err` */
+    FOLLOWER_DAMAGED,   /* our rows are not those of our sum: `err` says more */
     FOLLOWER_TICK
 };
 

@@ -23,6 +23,7 @@ struct follower {
     bool applying;
     size_t applying_size;
     bool ask_then;     /* when the store has answered */
+    bool part_then;    /* likewise: our rows do not add up */
     unsigned asks;     /* since a batch was made */
     unsigned silences; /* questions in a row without an answer */
 

@@ -291,11 +291,13 @@ void cluster_close(struct cluster *c)
     cluster_register_free(c->reg);
     cluster_fence_free(c->fence);
     cluster_ship_free(c->ship);
+    cluster_recount_free(c->recount.counter);
     cluster_peer_close(c);
     register_configured_done(&c->register_options);
     c->reg = NULL;
     c->fence = NULL;
     c->ship = NULL;
+    c->recount.counter = NULL;
     post_close(c->post);
 }
 

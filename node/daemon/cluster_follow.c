@@ -131,6 +131,11 @@ static void installed(struct cluster *c,
 {
     (void) number;
     c->under_way--;
+    if (answer->code == TS_OK) {
+        c->recount.damaged = false;
+        c->recount.due =
+            ts_time_after(ts_time_now(), cluster_recount_first_ms());
+    }
     cluster_selected(c, answer->state_path);
     cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_INSTALLED,
                                                 .position = answer->position,
@@ -179,6 +184,7 @@ void cluster_follow(struct cluster *c, const struct follower_event *event)
 
 void cluster_selected(struct cluster *c, const char *path)
 {
+    (void) snprintf(c->recount.path, sizeof c->recount.path, "%s", path);
     enum ts_code code = cluster_ship_open(c->ship, path);
     if (code != TS_OK) {
         ts_log(TS_LOG_ERROR, "replication-state-not-opened", "reason=\"%s\"",
@@ -215,6 +221,58 @@ static bool is_to_follow(const struct cluster *c)
             c->role == MEMBER_STANDBY);
 }
 
+/* --- rows that do not add up ----------------------------------------------
+ */
+
+static void give_up_damaged(struct cluster *c)
+{
+    if (c->recount.damaged && c->follows) {
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_DAMAGED,
+                                                    .err = &c->recount.why });
+    }
+}
+
+/* As a follower it gets a copy; as the active node it yields to a standby that
+ * is fit, by the probe of its state, and gets one then. */
+static void on_recounted(void *context,
+                         const struct cluster_recount_answer *answer)
+{
+    struct cluster *c = context;
+    struct ts_time now = ts_time_now();
+    c->recount.due = ts_time_after(now, cluster_recount_every_ms());
+    if (answer->code == TS_OK) {
+        ts_wall_text(c->recount.done);
+        c->recount.seq = answer->at.seq;
+        ts_log(TS_LOG_INFO, "rows-recounted", "seq=%lld rows=%llu ms=%lld",
+               (long long) answer->at.seq, (unsigned long long) answer->rows,
+               (long long) answer->took_ms);
+    } else if (answer->code != TS_E_CORRUPT) {
+        c->recount.due = ts_time_after(now, CLUSTER_RECOUNT_AGAIN_MS);
+        ts_log(TS_LOG_WARNING, "rows-not-recounted", "reason=\"%s\"",
+               answer->err->text);
+    } else if (!c->recount.damaged &&
+               answer->at.generation == c->position.generation) {
+        c->recount.damaged = true;
+        c->recount.why = *answer->err;
+        ts_log(TS_LOG_ERROR, "rows-damaged", "reason=\"%s\"",
+               answer->err->text);
+        engine_record(c->engine, "rows-damaged", "daemon",
+                      json_pack("{s:s}", "text", answer->err->text),
+                      cluster_store_forget());
+        give_up_damaged(c);
+    }
+}
+
+/* What is damaged is not counted again before it was replaced. */
+void cluster_recount_tick(struct cluster *c, struct ts_time now)
+{
+    if (ts_time_reached(now, c->recount.due) && c->recount.path[0] != 0 &&
+        !c->recount.damaged &&
+        cluster_recount_run(c->recount.counter, c->recount.path)) {
+        c->recount.due = TS_NEVER;
+    }
+}
+
 void cluster_follow_settle(struct cluster *c)
 {
     bool wanted = is_to_follow(c);
@@ -235,6 +293,7 @@ void cluster_follow_settle(struct cluster *c)
             cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_LINK,
                                                         .up = true });
         }
+        give_up_damaged(c);
     }
 }
 
@@ -278,7 +337,20 @@ enum ts_code cluster_follow_start(struct cluster *c, const char *state_path,
                                                   .post = c->post,
                                                   .done = cluster_on_ship,
                                                   .context = c };
-    enum ts_code code = cluster_ship_new(&options, &c->ship, err);
+    const struct cluster_recount_options counting = {
+        .tables = c->ship_options.tables,
+        .schema = &c->schema,
+        .post = c->post,
+        .done = on_recounted,
+        .context = c,
+    };
+    (void) snprintf(c->recount.path, sizeof c->recount.path, "%s", state_path);
+    c->recount.due = ts_time_after(ts_time_now(), cluster_recount_first_ms());
+    enum ts_code code =
+        cluster_recount_new(&counting, &c->recount.counter, err);
+    if (code == TS_OK) {
+        code = cluster_ship_new(&options, &c->ship, err);
+    }
     if (code == TS_OK && cluster_ship_open(c->ship, state_path) != TS_OK) {
         code = ts_fail(err, TS_E_IO, 0, "could not start replication");
     }

@@ -217,50 +217,6 @@ static void on_fenced(struct cluster *c,
     cluster_feed(c, &event);
 }
 
-#define SWEEP_AGAIN_MS 10000
-
-/* What a process of this node had made, and died before it was published: not
- * while a takeover may be about to publish one. */
-static void sweep(struct cluster *c)
-{
-    struct member_view view;
-    struct ts_time now = ts_time_now();
-    if (c->fence == NULL || !ts_time_reached(now, c->sweep_from) ||
-        cluster_fence_busy(c->fence)) {
-        return;
-    }
-    member_view(c->member, ts_clocks_now(), &view);
-    bool at_rest = view.role == MEMBER_STANDBY || view.role == MEMBER_ACTIVE ||
-                   view.role == MEMBER_LEARNER;
-    if (at_rest && view.has_value && view.register_ok && !view.swap_in_doubt &&
-        view.step[0] == 0 &&
-        cluster_fence_sweep(c->fence, view.value->principals,
-                            view.value->principal_count) == TS_OK) {
-        c->sweep_from = TS_NEVER;
-    }
-}
-
-static void on_swept(struct cluster *c,
-                     const struct cluster_fence_answer *answer)
-{
-    for (size_t i = 0; i < answer->sweep->count; i++) {
-        const struct principal_swept *swept = &answer->sweep->swept[i];
-        const char *name =
-            swept->is_deleted ? "principal-swept" : "principal-perhaps-left";
-        ts_log(TS_LOG_WARNING, name, "epoch=%llu text=\"%s\"",
-               (unsigned long long) swept->epoch, swept->text);
-        engine_record(c->engine, name, "daemon",
-                      json_pack("{s:I, s:s}", "epoch",
-                                (json_int_t) swept->epoch, "text", swept->text),
-                      cluster_store_forget());
-    }
-    if (answer->code != TS_OK) {
-        ts_log(TS_LOG_WARNING, "principals-not-swept", "reason=\"%s\"",
-               answer->err->text);
-        c->sweep_from = ts_time_after(ts_time_now(), SWEEP_AGAIN_MS);
-    }
-}
-
 void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
 {
     struct cluster *c = context;
@@ -278,7 +234,8 @@ void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
             ts_log(TS_LOG_WARNING, "principal-left-behind",
                    "epoch=%llu reason=\"%s\"",
                    (unsigned long long) answer->epoch, answer->err->text);
-            c->sweep_from = ts_time_after(ts_time_now(), SWEEP_AGAIN_MS);
+            c->sweep_from =
+                ts_time_after(ts_time_now(), CLUSTER_SWEEP_AGAIN_MS);
         }
         break;
     case CLUSTER_FENCE_DESTROY:
@@ -288,7 +245,7 @@ void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
         cluster_probe_registration(c, done, answer->err->text);
         break;
     case CLUSTER_FENCE_SWEEP:
-        on_swept(c, answer);
+        cluster_on_swept(c, answer);
         break;
     }
     if (c->unmint_wanted && !cluster_fence_busy(c->fence)) {
@@ -586,7 +543,8 @@ void cluster_tick(struct cluster *c)
 {
     cluster_store_signs(c);
     cluster_feed(c, &(struct member_event){ .kind = MEMBER_TICK });
-    sweep(c);
+    cluster_sweep(c);
+    cluster_recount_tick(c, ts_time_now());
 }
 
 struct ts_time cluster_member_deadline(const struct cluster *c)

@@ -3,6 +3,7 @@
  *
  *   cluster.c          life, and the reactor's parts
  *   cluster_member.c   the member: events in, effects performed
+ *   cluster_sweep.c    credentials that nobody will ever use
  *   cluster_probe.c    whether this node is fit to export
  *   cluster_store.c    calls to the engine, and their answers
  *   cluster_follow.c   the leader, the follower and their work
@@ -17,6 +18,7 @@
 #include "node/daemon/cluster.h"
 #include "node/daemon/cluster_fence.h"
 #include "node/daemon/cluster_gate.h"
+#include "node/daemon/cluster_recount.h"
 #include "node/daemon/cluster_register.h"
 #include "node/daemon/cluster_ship.h"
 #include "node/register/configured.h"
@@ -106,6 +108,17 @@ struct cluster {
     struct ship_options ship_options;
     struct journal_position acked;
 
+    /* Are the rows those of the sum? */
+    struct {
+        struct cluster_recount *counter;
+        char path[GENERATION_PATH_SIZE]; /* of the selected state; "": none */
+        struct ts_time due;
+        bool damaged;
+        struct ts_err why;            /* damaged */
+        char done[TS_WALL_TEXT_SIZE]; /* when the last one ended; "": none */
+        int64_t seq;                  /* at which */
+    } recount;
+
     /* The peer, as it said last. */
     bool peer_heard;
     struct ts_hash peer_config_hash;
@@ -140,6 +153,15 @@ void cluster_on_token(void *context, const struct cluster_token *token);
 
 /* A sentence, cut where it is longer than the member keeps. */
 void cluster_say(char text[static MEMBER_TEXT_SIZE], const char *what);
+
+/* --- cluster_sweep.c ------------------------------------------------------ */
+
+#define CLUSTER_SWEEP_AGAIN_MS 10000 /* after a failure */
+
+/* When it is due, and nothing can be about to be published. */
+void cluster_sweep(struct cluster *c);
+void cluster_on_swept(struct cluster *c,
+                      const struct cluster_fence_answer *answer);
 
 /* --- cluster_probe.c ------------------------------------------------------ */
 
@@ -184,6 +206,8 @@ void cluster_follow_settle(struct cluster *c);
 void cluster_lead(struct cluster *c, const struct leader_event *event);
 void cluster_follow(struct cluster *c, const struct follower_event *event);
 void cluster_on_ship(void *context, const struct ship_result *result);
+/* The daily recount, when it is due. */
+void cluster_recount_tick(struct cluster *c, struct ts_time now);
 void cluster_follow_tick(struct cluster *c, struct ts_time now);
 struct ts_time cluster_follow_deadline(const struct cluster *c);
 

@@ -71,6 +71,10 @@ static void probed(struct cluster *c, const struct cluster_store_answer *answer,
         cluster_say(c->probe.texts[of[i]],
                     answer->has_gates ? gate->text : answer->err.text);
     }
+    if (c->recount.damaged) {
+        c->probe.ok[MEMBER_PROBE_STATE] = false;
+        cluster_say(c->probe.texts[MEMBER_PROBE_STATE], c->recount.why.text);
+    }
     probe_answered(c);
 }
 

@@ -107,6 +107,14 @@ static json_t *replication_document(const struct cluster *c,
                      found.why[0] == 0 ? NULL : found.why);
 }
 
+static json_t *recount_document(const struct cluster *c)
+{
+    return c->recount.done[0] == 0
+               ? json_null()
+               : json_pack("{s:s, s:I}", "at", c->recount.done, "seq",
+                           (json_int_t) c->recount.seq);
+}
+
 /* --- problems ------------------------------------------------------------- */
 
 struct problem {
@@ -245,6 +253,22 @@ static void add_replication(const struct cluster *c, json_t *list)
     }
 }
 
+static void add_recount(const struct cluster *c, json_t *list)
+{
+    if (c->recount.damaged) {
+        add(list, &(struct problem){
+                      .code = "rows-damaged",
+                      .severity = "error",
+                      .text = c->recount.why.text,
+                      .fix = c->leads ? "a standby that is fit takes over by "
+                                        "itself, and this node gets a copy "
+                                        "then; look at disk and memory here"
+                                      : "a copy is fetched from the active "
+                                        "node by itself; look at disk and "
+                                        "memory here" });
+    }
+}
+
 static json_t *problems_document(const struct cluster *c,
                                  const struct member_view *view)
 {
@@ -253,6 +277,7 @@ static json_t *problems_document(const struct cluster *c,
     add_fence(c, view, list);
     add_pair(c, view, list);
     add_replication(c, list);
+    add_recount(c, list);
     return list;
 }
 
@@ -270,8 +295,9 @@ void cluster_publish_status(struct cluster *c)
     (void) json_object_set_new(fields, "lease", lease_document(c, &view));
     (void) json_object_set_new(fields, "fence", fence_document(c, &view));
     (void) json_object_set_new(fields, "peer", peer_document(c, &view));
-    (void) json_object_set_new(fields, "replication",
-                               replication_document(c, &view));
+    json_t *replication = replication_document(c, &view);
+    (void) json_object_set_new(replication, "recounted", recount_document(c));
+    (void) json_object_set_new(fields, "replication", replication);
     (void) json_object_set_new(fields, "problems", problems_document(c, &view));
     engine_publish(c->engine, member_role_name(view.role),
                    view.has_value && !view.value->released ? view.value->holder

@@ -251,7 +251,7 @@ static void lead(struct couple *couple, struct couple_node *node,
     free(actions);
 }
 
-static void follow(struct couple *couple, struct couple_node *node,
+void couple_follow(struct couple *couple, struct couple_node *node,
                    const struct follower_event *event)
 {
     struct follower_actions *actions = malloc(sizeof *actions);
@@ -309,9 +309,9 @@ static void run_frame(struct couple *couple, struct couple_node *node)
         lead(couple, node,
              &(struct leader_event){ .type = LEADER_FRAME, .frame = &frame });
     } else {
-        follow(couple, node,
-               &(struct follower_event){ .type = FOLLOWER_FRAME,
-                                         .frame = &frame });
+        couple_follow(couple, node,
+                      &(struct follower_event){ .type = FOLLOWER_FRAME,
+                                                .frame = &frame });
     }
     ts_arena_done(&arena);
     free(bytes);
@@ -337,9 +337,9 @@ static void run_job(struct couple *couple, struct couple_node *node)
             couple, node,
             &(struct leader_event){ .type = LEADER_RESULT, .result = &result });
     } else {
-        follow(couple, node,
-               &(struct follower_event){ .type = FOLLOWER_RESULT,
-                                         .result = &result });
+        couple_follow(couple, node,
+                      &(struct follower_event){ .type = FOLLOWER_RESULT,
+                                                .result = &result });
     }
     ship_result_done(&result);
     free(bytes);
@@ -355,7 +355,7 @@ static void run_batch(struct couple *couple, struct couple_node *node)
     if (couple->after_batch != NULL && why.code == TS_OK) {
         couple->after_batch(couple);
     }
-    follow(
+    couple_follow(
         couple, node,
         &(struct follower_event){ .type = FOLLOWER_APPLIED,
                                   .position = journal_position(node->journal),
@@ -373,11 +373,12 @@ static void run_install(struct couple *couple, struct couple_node *node)
     close_state(node);
     why.code = generation_select(node->folder, number, &why);
     open_state(node);
-    follow(couple, node,
-           &(struct follower_event){
-               .type = FOLLOWER_INSTALLED,
-               .position = couple_at(couple, node == couple->nodes ? 0 : 1),
-               .err = &why });
+    couple_follow(
+        couple, node,
+        &(struct follower_event){
+            .type = FOLLOWER_INSTALLED,
+            .position = couple_at(couple, node == couple->nodes ? 0 : 1),
+            .err = &why });
 }
 
 static bool run_node(struct couple *couple, struct couple_node *node)
@@ -416,8 +417,8 @@ void couple_turn(struct couple *couple)
         if (node->leads) {
             lead(couple, node, &(struct leader_event){ .type = LEADER_TICK });
         } else {
-            follow(couple, node,
-                   &(struct follower_event){ .type = FOLLOWER_TICK });
+            couple_follow(couple, node,
+                          &(struct follower_event){ .type = FOLLOWER_TICK });
         }
     }
     couple->now.ms++;
@@ -447,7 +448,8 @@ void couple_lead(struct couple *couple, size_t number, int64_t epoch)
     struct leader_event begin = { .type = LEADER_BEGIN, .epoch = epoch };
     begin.before.epoch = peer->wrote.epoch;
     begin.before.boot = peer->wrote.boot;
-    follow(couple, node, &(struct follower_event){ .type = FOLLOWER_END });
+    couple_follow(couple, node,
+                  &(struct follower_event){ .type = FOLLOWER_END });
     lead(couple, peer, &(struct leader_event){ .type = LEADER_END });
     node->leads = true;
     peer->leads = false;
@@ -455,14 +457,16 @@ void couple_lead(struct couple *couple, size_t number, int64_t epoch)
     node->wrote = (struct follower_wrote){ epoch, node->boot };
     begin.position = journal_position(node->journal);
     lead(couple, node, &begin);
-    follow(couple, peer,
-           &(struct follower_event){ .type = FOLLOWER_BEGIN,
-                                     .epoch = epoch,
-                                     .nonce = couple->random.state,
-                                     .position = couple_at(couple, 1 - number),
-                                     .wrote = peer->wrote });
-    follow(couple, peer,
-           &(struct follower_event){ .type = FOLLOWER_LINK, .up = true });
+    couple_follow(
+        couple, peer,
+        &(struct follower_event){ .type = FOLLOWER_BEGIN,
+                                  .epoch = epoch,
+                                  .nonce = couple->random.state,
+                                  .position = couple_at(couple, 1 - number),
+                                  .wrote = peer->wrote });
+    couple_follow(
+        couple, peer,
+        &(struct follower_event){ .type = FOLLOWER_LINK, .up = true });
 }
 
 void couple_cut(struct couple *couple, bool cut)
@@ -474,7 +478,7 @@ void couple_cut(struct couple *couple, bool cut)
             free(node->frames[--node->frame_count].bytes);
         }
         if (!node->leads) {
-            follow(
+            couple_follow(
                 couple, node,
                 &(struct follower_event){ .type = FOLLOWER_LINK, .up = !cut });
         } else if (cut) {

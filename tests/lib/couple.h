@@ -74,6 +74,9 @@ void couple_crash(struct couple *couple, size_t node);
 /* From now on this node leads in `epoch` and the other follows. */
 void couple_lead(struct couple *couple, size_t node, int64_t epoch);
 void couple_cut(struct couple *couple, bool cut);
+/* Step the follower of `node`, and do what it asks for. */
+void couple_follow(struct couple *couple, struct couple_node *node,
+                   const struct follower_event *event);
 /* A transaction of some random changes at `node`, or of `sql`. */
 void couple_change(struct couple *couple, size_t node);
 void couple_exec(struct couple *couple, size_t node, const char *sql);

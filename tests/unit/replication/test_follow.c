@@ -235,6 +235,47 @@ static void a_follower_that_drifted_is_found_and_replaced(void **s)
     assert_non_null(strstr(couple.nodes[1].told, "replica-differs"));
 }
 
+/* A recount has found that the follower's rows do not add up. */
+static void tell_damage(void)
+{
+    struct ts_err why;
+    (void) ts_fail(&why, TS_E_CORRUPT, 0, "cannot trust the rows");
+    couple_follow(
+        &couple, &couple.nodes[1],
+        &(struct follower_event){ .type = FOLLOWER_DAMAGED, .err = &why });
+}
+
+static void a_follower_whose_rows_do_not_add_up_gets_a_copy(void **s)
+{
+    (void) s;
+    for (int when = 0; when < 3; when++) {
+        begin();
+        sample_exec(&couple.nodes[1].db,
+                    "UPDATE people SET score=-1 WHERE id=300");
+        if (when == 1) { /* rows are on their way */
+            couple_exec(&couple, 0, "UPDATE people SET name='x' WHERE id=1");
+            couple_turn(&couple);
+        } else if (when == 2) {
+            couple_cut(&couple, true);
+        }
+        tell_damage();
+        tell_damage(); /* told twice, done once */
+        couple_cut(&couple, false);
+        couple_exec(&couple, 0, "UPDATE people SET name='z' WHERE id=2");
+        assert_true(couple_settle(&couple, 60000));
+        couple_assert_equal(&couple);
+        assert_int_equal(couple.sent[FRAME_OFFER], 2);
+        assert_non_null(strstr(couple.nodes[1].told, "replica-damaged"));
+        couple_exec(&couple, 0, "UPDATE people SET name='y' WHERE id=300");
+        assert_true(couple_settle(&couple, 60000));
+        couple_assert_equal(&couple);
+        if (when < 2) {
+            couple_remove(&couple);
+            couple_make(&couple);
+        }
+    }
+}
+
 static void a_leader_of_a_lower_epoch_is_refused_and_yields(void **s)
 {
     (void) s;
@@ -392,6 +433,7 @@ int main(void)
         WITH(a_tail_of_a_process_that_did_not_hold_the_lease_is_refused),
         WITH(an_old_primary_that_wrote_nothing_more_needs_no_snapshot),
         WITH(a_follower_that_drifted_is_found_and_replaced),
+        WITH(a_follower_whose_rows_do_not_add_up_gets_a_copy),
         WITH(a_leader_of_a_lower_epoch_is_refused_and_yields),
         WITH(a_row_that_leaves_a_gap_is_asked_for_again),
         WITH(a_frame_of_a_lower_epoch_is_refused),
