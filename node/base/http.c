@@ -67,6 +67,11 @@ static bool may_leave(const struct slot *slot)
            gate->may_send(gate->context, slot->ends);
 }
 
+bool ts_http_may_pass(uint32_t passes, bool replayable)
+{
+    return passes == 0 || replayable || !TS_RULE(NO_SILENT_RESEND);
+}
+
 /* Called when the request is about to be written to its connection. */
 static int before_request(void *context, char *remote, char *local,
                           int remote_port, int local_port)
@@ -74,8 +79,7 @@ static int before_request(void *context, char *remote, char *local,
     struct slot *slot = context;
     (void) remote, (void) local, (void) remote_port, (void) local_port;
 
-    if (TS_RULE(NO_SILENT_RESEND) && slot->hook_passes > 0 &&
-        !slot->request->replayable) {
+    if (!ts_http_may_pass(slot->hook_passes, slot->request->replayable)) {
         slot->resent = true;
         return CURL_PREREQFUNC_ABORT;
     }

@@ -117,6 +117,9 @@ struct ts_http_request {
     void *owner; /* the caller's */
 };
 
+/* May it be written to a connection, having been so `passes` times? (H3) */
+bool ts_http_may_pass(uint32_t passes, bool replayable);
+
 struct ts_http;
 
 /* Borrows the options' strings until _free.

@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "node/engine/order.h"
+
 struct cluster_gate {
     int event_fd;
     pthread_mutex_t lock;
@@ -294,18 +296,18 @@ static bool reaches(const struct journal_position *acked,
            (acked->epoch == wanted->epoch && acked->seq >= wanted->seq);
 }
 
-enum cluster_ack cluster_gate_ack(struct cluster_gate *gate,
-                                  const struct journal_position *position)
+enum engine_ack cluster_gate_ack(struct cluster_gate *gate,
+                                 const struct journal_position *position)
 {
     lock(gate);
-    enum cluster_ack ack = CLUSTER_ACK_WAIT;
-    if (remaining_ms(gate) == 0) {
-        ack = CLUSTER_ACK_LOST;
-    } else if (gate->acked.generation > 0 && reaches(&gate->acked, position)) {
-        ack = CLUSTER_ACK_DURABLE;
-    } else if (gate->unprotected) {
-        ack = CLUSTER_ACK_UNPROTECTED;
-    } else if (!gate->signs.unprotected_wanted) {
+    const struct order_sending sending = {
+        .has_lease = remaining_ms(gate) > 0,
+        .is_acked =
+            gate->acked.generation > 0 && reaches(&gate->acked, position),
+        .is_unprotected = gate->unprotected,
+    };
+    enum engine_ack ack = order_ack(&sending);
+    if (ack == ENGINE_ACK_WAIT && !gate->signs.unprotected_wanted) {
         gate->signs.unprotected_wanted = true;
         wake_reactor(gate);
     }
@@ -313,15 +315,15 @@ enum cluster_ack cluster_gate_ack(struct cluster_gate *gate,
     return ack;
 }
 
-enum cluster_ack cluster_gate_generation(struct cluster_gate *gate,
-                                         int64_t generation)
+enum engine_ack cluster_gate_generation(struct cluster_gate *gate,
+                                        int64_t generation)
 {
     lock(gate);
-    enum cluster_ack ack = CLUSTER_ACK_WAIT;
+    enum engine_ack ack = ENGINE_ACK_WAIT;
     if (remaining_ms(gate) == 0) {
-        ack = CLUSTER_ACK_LOST;
+        ack = ENGINE_ACK_LOST;
     } else if (gate->generation >= (uint64_t) generation) {
-        ack = CLUSTER_ACK_DURABLE;
+        ack = ENGINE_ACK_DURABLE;
     } else if (gate->signs.generation_wanted != (uint64_t) generation) {
         gate->signs.generation_wanted = (uint64_t) generation;
         wake_reactor(gate);

@@ -24,6 +24,7 @@
 #include "node/base/hash.h"
 #include "node/base/time.h"
 #include "node/daemon/post.h"
+#include "node/engine/pair.h"
 #include "replication/journal.h"
 
 struct cluster_gate;
@@ -35,13 +36,6 @@ struct cluster_lease {
     uint64_t epoch;
     struct ts_clocks from; /* read before the renewal was sent */
     int64_t allowed_ms;    /* T(1 - e) - m: from then on */
-};
-
-enum cluster_ack {
-    CLUSTER_ACK_WAIT,        /* not yet */
-    CLUSTER_ACK_DURABLE,     /* the standby has it on its disk */
-    CLUSTER_ACK_UNPROTECTED, /* the register shows an unprotected period */
-    CLUSTER_ACK_LOST         /* no lease: it is not to be sent */
 };
 
 /* A token was received: the reactor is to have it recorded. `number` comes back
@@ -106,11 +100,11 @@ TS_MUSTUSE enum ts_code cluster_gate_token(struct cluster_gate *gate,
 void cluster_gate_committed(struct cluster_gate *gate,
                             const struct journal_position *position);
 /* May what depends on `position` be sent? Asking is remembered (signs). */
-enum cluster_ack cluster_gate_ack(struct cluster_gate *gate,
-                                  const struct journal_position *position);
+enum engine_ack cluster_gate_ack(struct cluster_gate *gate,
+                                 const struct journal_position *position);
 /* Is data generation `generation`, or a later one, in the register? */
-enum cluster_ack cluster_gate_generation(struct cluster_gate *gate,
-                                         int64_t generation);
+enum engine_ack cluster_gate_generation(struct cluster_gate *gate,
+                                        int64_t generation);
 bool cluster_gate_unprotected(struct cluster_gate *gate);
 bool cluster_gate_paused(struct cluster_gate *gate);
 

@@ -113,26 +113,15 @@ static void committed(void *context, const struct journal_position *position)
     cluster_gate_committed(gate_of(context), position);
 }
 
-static enum engine_ack ack_of(enum cluster_ack ack)
-{
-    static const enum engine_ack of[] = {
-        [CLUSTER_ACK_WAIT] = ENGINE_ACK_WAIT,
-        [CLUSTER_ACK_DURABLE] = ENGINE_ACK_DURABLE,
-        [CLUSTER_ACK_UNPROTECTED] = ENGINE_ACK_UNPROTECTED,
-        [CLUSTER_ACK_LOST] = ENGINE_ACK_LOST,
-    };
-    return of[ack];
-}
-
 static enum engine_ack acked(void *context,
                              const struct journal_position *position)
 {
-    return ack_of(cluster_gate_ack(gate_of(context), position));
+    return cluster_gate_ack(gate_of(context), position);
 }
 
 static enum engine_ack generation(void *context, int64_t number)
 {
-    return ack_of(cluster_gate_generation(gate_of(context), number));
+    return cluster_gate_generation(gate_of(context), number);
 }
 
 /* Another file is the state: who reads it for the other node must know. */

@@ -7,6 +7,7 @@
 #include "node/engine/guard_key.h"
 #include "node/engine/leaver.h"
 #include "node/engine/match.h"
+#include "node/engine/order.h"
 #include "node/engine/unique.h"
 #include "node/metaverse/indexes.h"
 #include "node/metaverse/object.h"
@@ -289,14 +290,10 @@ static enum ts_code decide_leaver(struct comparison *c, struct ts_err *err)
     }
     switch (step) {
     case LEAVER_DELETE:
-        c->classes = found  ? INTENT_CLASS_ORPHAN
-                     : gone ? INTENT_CLASS_DELETE
-                            : INTENT_CLASS_EXIT;
+        c->classes = order_leaving(INTENT_DELETE, found, gone);
         return decide(c, INTENT_DELETE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case LEAVER_DEACTIVATE:
-        c->classes = found  ? INTENT_CLASS_ORPHAN
-                     : gone ? INTENT_CLASS_DEACTIVATE
-                            : INTENT_CLASS_EXIT;
+        c->classes = order_leaving(INTENT_DEACTIVATE, found, gone);
         return decide(c, INTENT_DEACTIVATE, INTENT_LEAVE, TS_SLICE_NONE, err);
     case LEAVER_NOTHING:
         /* An operator named it, and the policy does nothing yet: from now on

@@ -1,9 +1,9 @@
 #include "node/engine/guard.h"
 
 #include "node/base/failpoint.h"
-#include "node/base/rule.h"
 #include "node/base/time.h"
 #include "node/engine/guard_run.h"
+#include "node/engine/order.h"
 #include "node/engine/plan.h"
 #include "node/engine/replaced.h"
 #include "node/engine/staging.h"
@@ -166,10 +166,11 @@ static enum ts_code kept_by_others(struct guard_run *run,
                                err);
     }
     classes &= GUARD_OTHERS;
-    if (code == TS_OK && (intent->classes & INTENT_CLASS_ORPHAN) != 0 &&
-        TS_RULE(FOUND_KEPT)) {
+    if (code == TS_OK && order_keeps(intent->classes, false)) {
         code = guard_approved(run, intent, HOLD_ORPHANS, &approved, err);
-        classes |= approved > 0 ? 0 : 1U << HOLD_ORPHANS;
+        if (order_keeps(intent->classes, approved > 0)) {
+            classes |= 1U << HOLD_ORPHANS;
+        }
     }
     *ret_classes = classes;
     return code;

@@ -7,8 +7,8 @@
 
 #include "node/base/failpoint.h"
 #include "node/base/queue.h"
-#include "node/base/rule.h"
 #include "node/engine/absence.h"
+#include "node/engine/order.h"
 #include "node/engine/reuse.h"
 #include "node/engine/seen.h"
 #include "node/engine/unresolved.h"
@@ -427,7 +427,7 @@ static enum ts_code conclude(struct importer *im, struct ts_err *err)
     if (code != TS_OK) {
         return code;
     }
-    if (!TS_RULE(WATERMARK_LAST)) {
+    if (order_watermark(true)) {
         code = watermark_first(im, err);
     }
     numbers_out(im);

@@ -1,6 +1,5 @@
 #include "node/engine/outbox.h"
 
-#include "node/base/rule.h"
 #include "node/engine/pair.h"
 
 #define LOOK_MS 100 /* between looks, where nobody nudges */
@@ -135,22 +134,14 @@ static enum ts_code give_up(struct engine_context *engine,
                          OUTBOX_WAIT_MS / 1000);
 }
 
-/* What the port says of a position: I7 is kept here. */
-static enum engine_ack acked(const struct engine_context *engine,
-                             const struct journal_position *at)
-{
-    return TS_RULE(INTENT_FIRST)
-               ? engine->pair->acked(engine->pair->context, at)
-               : ENGINE_ACK_DURABLE;
-}
-
 enum ts_code outbox_flush(struct engine_context *engine, struct outbox *outbox,
                           size_t leave, struct ts_err *err)
 {
     struct ts_time until = ts_time_after(ts_time_now(), OUTBOX_WAIT_MS);
     enum ts_code code = TS_OK;
     while (code == TS_OK && outbox->count > leave) {
-        enum engine_ack ack = acked(engine, &outbox->parcels[0].at);
+        enum engine_ack ack =
+            engine->pair->acked(engine->pair->context, &outbox->parcels[0].at);
         if (ack == ENGINE_ACK_LOST || atomic_load(&engine->stopping)) {
             return give_up(engine, outbox, TS_E_CANCELLED, err);
         }

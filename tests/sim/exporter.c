@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "node/base/rule.h"
+#include "node/engine/doubt.h"
 #include "tests/sim/node.h"
 #include "tests/sim/world.h"
 
@@ -27,34 +27,28 @@ static void tell(struct sim_node *node, enum member_event_kind kind, bool yes)
 
 /* ---- activation --------------------------------------------------------- */
 
-struct order {
-    bool reconcile_first;
-    int64_t epoch;
-};
-
-static bool take_over(struct sim_node *node, const struct order *order)
+/* With deletions held the engine would go on; here it reads first, too. */
+static bool take_over(struct sim_node *node,
+                      const struct engine_activation *order)
 {
     struct sim_exporter *exporter = &node->exporter;
-    bool must = false;
-    if (!store_raise_epoch(&node->store, order->epoch)) {
+    struct inherit_found found;
+    if (!store_raise_epoch(&node->store, order->epoch) ||
+        !store_take_over(&node->store, order, &found)) {
         return false;
     }
-    if (!store_must_rebuild(&node->store, &must)) {
-        return false;
-    }
-    if (order->reconcile_first && !must &&
-        !store_set_rebuild(&node->store, true)) {
-        return false;
-    }
-    exporter->rebuild = order->reconcile_first || must;
-    return TS_RULE(GUARD_WINDOW) || store_forget_spent(&node->store);
+    exporter->rebuild = found.reconcile_first || found.hold_deletions;
+    exporter->keep_deletes = found.hold_deletions;
+    exporter->rest_ms = doubt_rest(exporter->rebuild || order->quiesce_all,
+                                   exporter_quiet_ms(node));
+    return true;
 }
 
 static void on_activated(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
     struct sim_exporter *exporter = &node->exporter;
-    const struct order *order = occasion->data;
+    const struct engine_activation *order = occasion->data;
     if (exporter->phase != EXPORTER_ACTIVATING ||
         exporter->epoch != order->epoch) {
         return;
@@ -90,8 +84,6 @@ void exporter_activate(struct sim_node *node,
         .phase = EXPORTER_ACTIVATING,
         .epoch = (int64_t) activation->epoch,
         .principal = -1,
-        .quiesce_all = activation->quiesce_all,
-        .keep_deletes = activation->accept_data_loss,
         .hung = hung,
         .cycles = cycles,
         .tickets = tickets,
@@ -100,12 +92,14 @@ void exporter_activate(struct sim_node *node,
     if (activation->principal != NULL && node->world->target.fences) {
         exporter->principal = target_principal_find(&node->world->target,
                                                     activation->principal->id);
-        if (!TS_RULE(PRINCIPAL_OWN)) {
-            exporter->principal = node->world->target.shared;
-        }
     }
-    struct order order = { activation->reconcile_first,
-                           (int64_t) activation->epoch };
+    /* Objects under way at two crashes wait for an operator: not here. */
+    const struct engine_activation order = {
+        .epoch = (int64_t) activation->epoch,
+        .reconcile_first = activation->reconcile_first,
+        .quiesce_all = activation->quiesce_all,
+        .accept_data_loss = activation->accept_data_loss,
+    };
     node_after(node, random_between(&node->world->random, 1, LATENCY_MS),
                on_activated,
                &(struct occasion){ .data = sim_copy(&order, sizeof order),
@@ -264,14 +258,12 @@ static bool import_changes(struct sim_node *node)
 static void work(struct sim_node *node)
 {
     struct sim_exporter *exporter = &node->exporter;
-    if (exporter->quiesce_all || exporter->rebuild) {
-        if (TS_RULE(QUIESCE) &&
-            ts_elapsed_least(exporter->quiet_from, node_clocks(node)) <=
-                exporter_quiet_ms(node)) {
-            return;
-        }
-        exporter->quiesce_all = false;
+    if (exporter->rest_ms > 0 &&
+        ts_elapsed_least(exporter->quiet_from, node_clocks(node)) <=
+            exporter->rest_ms) {
+        return;
     }
+    exporter->rest_ms = 0;
     if (!have_token(node)) {
         return;
     }

@@ -41,8 +41,9 @@ struct sim_exporter {
     int principal;              /* index at the target, -1: none */
     int64_t token, token_asked; /* usable; waiting for a yes */
     bool token_under_way;
-    bool rebuild, quiesce_all, reading_target, keep_deletes;
+    bool rebuild, reading_target, keep_deletes;
     struct ts_clocks quiet_from;
+    int64_t rest_ms; /* from then on; 0: it is over */
     int64_t rebuild_cookie;
     bool leaving, hung;
     struct exporter_slot slots[EXPORTER_SLOTS];

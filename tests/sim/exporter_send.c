@@ -1,8 +1,9 @@
 /* Requests: sending, answers, doubts; see exporter.h. */
 #include "tests/sim/exporter.h"
 
-#include "node/base/rule.h"
+#include "node/base/http.h"
 #include "node/engine/doubt.h"
+#include "node/engine/order.h"
 #include "tests/sim/node.h"
 #include "tests/sim/world.h"
 
@@ -124,7 +125,7 @@ void exporter_settle(struct sim_node *node)
         };
         bool quiet = doubt_is_quiet(&times);
         if (slot == NULL || under_way(exporter, ops[i].intent) ||
-            (!quiet && TS_RULE(LATE_EFFECT))) {
+            !doubt_may_look(quiet)) {
             continue;
         }
         *slot = (struct exporter_slot){
@@ -161,22 +162,21 @@ void exporter_read_target(struct sim_node *node)
 static bool acknowledged(struct sim_node *node)
 {
     struct sim_exporter *exporter = &node->exporter;
-    if (node->leader != NULL && node->leading &&
-        leader_has_acked(node->leader, &exporter->marked)) {
-        return true;
-    }
-    if (!node_is_promised(node) &&
-        (exporter->unprotected_ok || node_is_alone(node))) {
-        return true;
-    }
-    if (!exporter->unprotected_asked && !exporter->unprotected_ok &&
+    const struct order_sending sending = {
+        .has_lease = member_gate_left(&node->gate, node_clocks(node)) > 0,
+        .is_acked = node->leader != NULL && node->leading &&
+                    leader_has_acked(node->leader, &exporter->marked),
+        .is_unprotected = exporter->unprotected_ok,
+    };
+    enum engine_ack ack = order_ack(&sending);
+    if (ack == ENGINE_ACK_WAIT && !exporter->unprotected_asked &&
         !node->world->settings.stop_unprotected &&
         ts_elapsed_least(exporter->waiting_from, node_clocks(node)) >
             node->world->settings.patience_ms) {
         exporter->unprotected_asked = true;
         node_tell_unprotected(node);
     }
-    return false;
+    return ack == ENGINE_ACK_DURABLE || ack == ENGINE_ACK_UNPROTECTED;
 }
 
 static void send_waiting(struct sim_node *node)
@@ -207,20 +207,12 @@ static bool mark_due(struct sim_node *node)
 {
     struct sim_exporter *exporter = &node->exporter;
     size_t count = store_due(&node->store, exporter->waiting, STORE_BATCH_MAX);
-    if (!TS_RULE(INTENT_FIRST)) {
-        exporter->marked = store_position(&node->store);
-        exporter->marked.seq++; /* where it would be */
-        exporter->waiting_count = count;
-        send_waiting(node);
-        count -= exporter->waiting_count;
-        exporter->waiting_count = 0;
-    }
     if (!store_mark(&node->store, exporter->waiting, &count,
                     &exporter->marked)) {
         (void) node_died(node);
         return false;
     }
-    exporter->waiting_count = TS_RULE(INTENT_FIRST) ? count : 0;
+    exporter->waiting_count = count;
     exporter->waiting_from = node_clocks(node);
     exporter->unprotected_asked = false;
     return true;
@@ -311,7 +303,7 @@ static bool listed(struct sim_node *node, const struct target_answer *answer)
     }
     trace(node->world, node->index, "has read both sides: %zu objects",
           answer->count);
-    exporter->rebuild = false;
+    exporter->rebuild = exporter->keep_deletes = false;
     exporter->doubt_count = 0;
     judge_rebuilding(node->world, store_spent(&node->store));
     return store_rebuild(&node->store, exporter->rebuild_cookie, answer->found,
@@ -338,8 +330,8 @@ static bool written(struct sim_node *node, struct exporter_slot *slot,
     case SIM_TAKEN:
         break; /* by whom? looked at like a doubt */
     case SIM_NO_ANSWER:
-        if (!TS_RULE(NO_SILENT_RESEND) && exporter_may_send(node)) {
-            launch_again(node, slot);
+        if (ts_http_may_pass(1, false) && exporter_may_send(node)) {
+            launch_again(node, slot); /* libcurl would, by itself */
             return true;
         }
         break;

@@ -93,10 +93,6 @@ void node_tell_position(struct sim_node *node);
 void node_tell_equal(struct sim_node *node, bool equal);
 void node_tell_progress(struct sim_node *node);
 void node_tell_unprotected(struct sim_node *node);
-/* The only voter, by the register as it was seen last. */
-bool node_is_alone(const struct sim_node *node);
-/* The lease rests on a promise: only the standby's own word counts then. */
-bool node_is_promised(const struct sim_node *node);
 struct register_position
 node_register_position(const struct journal_position *at);
 void node_tell_link(struct sim_node *node, bool up);

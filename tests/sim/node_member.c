@@ -344,20 +344,6 @@ void node_command(struct sim_node *node, enum member_command command,
     node_step(node, &event);
 }
 
-bool node_is_alone(const struct sim_node *node)
-{
-    struct member_view view;
-    member_view(node->member, node_clocks(node), &view);
-    return view.has_value && view.value->voter_count == 1;
-}
-
-bool node_is_promised(const struct sim_node *node)
-{
-    struct member_view view;
-    member_view(node->member, node_clocks(node), &view);
-    return view.is_promised;
-}
-
 void node_on_cell(struct world *world, int index, enum cell_status status,
                   struct ts_slice bytes)
 {

@@ -137,6 +137,12 @@ static void adjust_outage(struct world *world)
     world->settings.outage = true;
 }
 
+static void adjust_torn(struct world *world)
+{
+    world->settings.change_ms = 500;
+    world->settings.cycle_ms = 900;
+}
+
 /* ---- scripts ------------------------------------------------------------ */
 
 /* Cut off from its peer and the register, and not from the target. */
@@ -170,10 +176,23 @@ static const struct scene_step late_asking[] = {
     { 900, 1600, FAULT_CELL_BAD, true },
 };
 
+static const struct scene_step torn[] = {
+    { 0, 0, FAULT_MID_WRITE, false },
+    { 0, 0, FAULT_MID_WRITE, true },
+};
+
+static const struct scene_step restored[] = {
+    { 0, 0, FAULT_CELL_BACK, false },
+    { 0, 0, FAULT_KILL, false },
+    { 0, 0, FAULT_KILL, true },
+};
+
+static const struct scene_step hang[] = { { 0, 0, FAULT_HANG, false } };
+
 #define STEPS(steps) (steps), sizeof(steps) / sizeof(steps)[0]
 
 static const struct scene scenes[SCENES] = {
-    [SCENE_PLAIN] = { "plain", 20, NULL, NULL, 0 },
+    [SCENE_PLAIN] = { "plain", 16, NULL, NULL, 0 },
     [SCENE_EDGE] = { "edge", 8, adjust_edge, NULL, 0 },
     [SCENE_UNFENCED] = { "unfenced", 4, adjust_unfenced, NULL, 0 },
     [SCENE_PROMISES] = { "promises", 3, adjust_promises, NULL, 0 },
@@ -188,6 +207,9 @@ static const struct scene scenes[SCENES] = {
     [SCENE_LATE_ASKING] = { "late-asking", 1, adjust_late_asking,
                             STEPS(late_asking) },
     [SCENE_OUTAGE] = { "outage", 1, adjust_outage, NULL, 0 },
+    [SCENE_TORN] = { "torn", 2, adjust_torn, STEPS(torn) },
+    [SCENE_RESTORED] = { "restored", 1, NULL, STEPS(restored) },
+    [SCENE_HANG] = { "hang", 1, NULL, STEPS(hang) },
 };
 
 /* ---- drawing ------------------------------------------------------------ */

@@ -34,6 +34,9 @@ enum sim_scene {
     SCENE_LATE_PROMISE, /* promises travel for seconds */
     SCENE_LATE_ASKING,  /* a promise is asked for when it is too late */
     SCENE_OUTAGE,       /* the target is out just after a fence */
+    SCENE_TORN,         /* disks die in the middle of much writing */
+    SCENE_RESTORED,     /* the register is put back, and both start anew */
+    SCENE_HANG,         /* exporters hang */
     SCENES
 };
 /* As an argument to scenes_draw(): by its weight. */

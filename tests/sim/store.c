@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "node/base/rule.h"
+#include "node/engine/order.h"
 #include "node/metaverse/object.h"
 #include "node/metaverse/spent.h"
 #include "node/metaverse/target_space.h"
@@ -113,13 +113,6 @@ enum ts_code store_set_cookie(struct sim_store *store, int64_t cookie,
                          err);
 }
 
-static bool commit_cookie(struct sim_store *store, int64_t cookie)
-{
-    struct ts_err err = { .code = TS_OK };
-    return store_begin(store, &err) &&
-           store_finish(store, store_set_cookie(store, cookie, &err), &err);
-}
-
 /* Two chunks, the watermark with the last row. */
 bool store_import(struct sim_store *store, int64_t cookie)
 {
@@ -130,9 +123,6 @@ bool store_import(struct sim_store *store, int64_t cookie)
     if (cookie <= at) {
         return true;
     }
-    if (!TS_RULE(WATERMARK_LAST) && !commit_cookie(store, cookie)) {
-        return false;
-    }
     while (at < cookie) {
         enum ts_code code = TS_OK;
         if (!store_begin(store, &err)) {
@@ -142,7 +132,7 @@ bool store_import(struct sim_store *store, int64_t cookie)
             const struct source_change *change = &source->log[at++];
             code = store_see(store, change->anchor, change->value, &err);
         }
-        if (code == TS_OK && at == cookie) {
+        if (code == TS_OK && order_watermark(at < cookie)) {
             code = store_set_cookie(store, cookie, &err);
         }
         if (!store_finish(store, code, &err)) {
@@ -187,11 +177,10 @@ static size_t read_due(struct sim_store *store, struct due *due,
     return count;
 }
 
-/* The guard, for deletions: what was only found is never deleted, and the
- * budget of a window is kept. */
-static enum ts_code clear(struct sim_store *store, struct ts_slice anchor,
-                          bool keep, enum intent_clearance *ret_clearance,
-                          struct ts_err *err)
+/* The guard, for a deletion: its class, and whether the budget of a window lets
+ * it pass. */
+static enum ts_code clear(struct sim_store *store, struct intent *intent,
+                          bool keep, struct ts_err *err)
 {
     const struct sim_settings *settings = &store->node->world->settings;
     struct spent_key key = { .class = HOLD_DELETES,
@@ -202,16 +191,18 @@ static enum ts_code clear(struct sim_store *store, struct ts_slice anchor,
     enum ledger_provenance provenance = LEDGER_FOUND;
     int64_t spent = 0;
     bool has = false;
-    enum ts_code code =
-        ledger_get(store->mv, STORE_KIND, anchor, &has, &provenance, err);
+    enum ts_code code = ledger_get(store->mv, STORE_KIND, intent->anchor, &has,
+                                   &provenance, err);
     if (code == TS_OK) {
         code = spent_sum(store->mv, &key, &window, &spent, err);
     }
-    bool found = provenance == LEDGER_FOUND && TS_RULE(FOUND_KEPT);
-    *ret_clearance = keep || found || spent >= settings->deletes_max
-                         ? INTENT_HELD
-                         : INTENT_CLEARED;
-    if (code == TS_OK && *ret_clearance == INTENT_CLEARED) {
+    intent->classes =
+        order_leaving(INTENT_DELETE, provenance == LEDGER_FOUND, true);
+    intent->clearance = keep || order_keeps(intent->classes, false) ||
+                                spent >= settings->deletes_max
+                            ? INTENT_HELD
+                            : INTENT_CLEARED;
+    if (code == TS_OK && intent->clearance == INTENT_CLEARED) {
         code = spent_add(store->mv, &key, &window, 1, err);
     }
     return code;
@@ -236,14 +227,13 @@ static enum ts_code put_intent(struct sim_store *store, const struct due *due,
         .metaverse_id = due->id,
         .anchor = store_anchor_put(&anchor, due->anchor),
         .target_id = there ? row->target_id : ts_slice("", 0),
-        .classes = due->gone ? INTENT_CLASS_DELETE : 0,
         .clearance = INTENT_CLEARED,
     };
     (void) store_value_put(bytes, due->value);
     memcpy(intent.after.bytes, bytes, sizeof bytes);
     enum ts_code code = TS_OK;
     if (due->gone) {
-        code = clear(store, intent.anchor, keep, &intent.clearance, err);
+        code = clear(store, &intent, keep, err);
     }
     return code == TS_OK ? intent_put(store->mv, &intent, err) : code;
 }

@@ -12,6 +12,7 @@
 #ifndef TESTS_SIM_STORE_H
 #define TESTS_SIM_STORE_H
 
+#include "node/engine/inherit_rows.h"
 #include "node/metaverse/intent.h"
 #include "replication/journal.h"
 #include "tests/sim/disk.h"
@@ -79,16 +80,16 @@ bool store_unsent(struct sim_store *store, const struct store_op *ops,
 bool store_touch(struct sim_store *store, const int *anchors, size_t count);
 /* An operator approves all deletions that are held back. */
 bool store_approve(struct sim_store *store, int64_t *ret_count);
-bool store_forget_spent(struct sim_store *store);
 /* Of the budget for deletions, in this window. */
 int64_t store_spent(struct sim_store *store);
 
 /* A complete reading of both sides: source as of `cookie`, and the target. */
 bool store_rebuild(struct sim_store *store, int64_t cookie,
                    const struct target_found *found, size_t count);
-/* The reconcile-first mark, a fact of the replicated state. */
-bool store_must_rebuild(struct sim_store *store, bool *ret_must);
-bool store_set_rebuild(struct sim_store *store, bool must);
+/* As the engine does: what a takeover finds in the rows, and leaves there. */
+bool store_take_over(struct sim_store *store,
+                     const struct engine_activation *activation,
+                     struct inherit_found *ret_found);
 
 /* 7 of "u7". */
 int store_anchor_of(struct ts_slice text);

@@ -259,15 +259,6 @@ bool store_approve(struct sim_store *store, int64_t *ret_count)
                store, metaverse_run(store->mv, sql, DB_NO_VALUES, &err), &err);
 }
 
-bool store_forget_spent(struct sim_store *store)
-{
-    static const char sql[] = "DELETE FROM spent";
-    struct ts_err err = { .code = TS_OK };
-    return store_begin(store, &err) &&
-           store_finish(
-               store, metaverse_run(store->mv, sql, DB_NO_VALUES, &err), &err);
-}
-
 int64_t store_spent(struct sim_store *store)
 {
     int64_t spent = 0;

@@ -6,8 +6,7 @@
 #include "tests/sim/node.h"
 #include "tests/sim/world.h"
 
-#define REBUILD_SETTING "sim-rebuild"
-#define ROWS_MAX        SOURCE_ANCHORS_MAX
+#define ROWS_MAX SOURCE_ANCHORS_MAX
 
 struct row {
     int anchor;
@@ -148,13 +147,6 @@ static enum ts_code forget_intents(struct sim_store *store, struct ts_err *err)
     return code;
 }
 
-static enum ts_code write_mark(struct sim_store *store, bool must,
-                               struct ts_err *err)
-{
-    return metaverse_set_setting(store->mv, REBUILD_SETTING,
-                                 ts_slice(must ? "1" : "0", 1), err);
-}
-
 bool store_rebuild(struct sim_store *store, int64_t cookie,
                    const struct target_found *found, size_t count)
 {
@@ -178,25 +170,19 @@ bool store_rebuild(struct sim_store *store, int64_t cookie,
         code = store_set_cookie(store, cookie, &err);
     }
     if (code == TS_OK) {
-        code = write_mark(store, false, &err);
+        code = inherit_rows_reconciled(store->mv, &err);
     }
     return store_finish(store, code, &err);
 }
 
-bool store_must_rebuild(struct sim_store *store, bool *ret_must)
-{
-    struct ts_err err = { .code = TS_OK };
-    char mark = '0';
-    size_t size = 0;
-    enum ts_code code = metaverse_setting(store->mv, REBUILD_SETTING, &mark,
-                                          sizeof mark, &size, &err);
-    *ret_must = code == TS_OK && mark == '1';
-    return code == TS_OK || code == TS_E_NOT_FOUND;
-}
-
-bool store_set_rebuild(struct sim_store *store, bool must)
+bool store_take_over(struct sim_store *store,
+                     const struct engine_activation *activation,
+                     struct inherit_found *ret_found)
 {
     struct ts_err err = { .code = TS_OK };
     return store_begin(store, &err) &&
-           store_finish(store, write_mark(store, must, &err), &err);
+           store_finish(store,
+                        inherit_rows_take(store->mv, activation, store->batch,
+                                          ret_found, &err),
+                        &err);
 }

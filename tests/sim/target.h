@@ -105,7 +105,6 @@ struct sim_target {
     int busy; /* everywhere, permille */
     /* Its own outage: who gives tokens and keeps clients is there. */
     int64_t out_from_ms, out_until_ms;
-    int shared; /* a principal of both nodes, which no rule allows */
     size_t principal_count, token_count, object_count;
     struct target_principal principals[TARGET_PRINCIPALS_MAX];
     struct target_token tokens[TARGET_TOKENS_MAX];

@@ -65,7 +65,6 @@ static void begin(struct world *world, enum sim_scene scene)
         clock_start(&world->nodes[0]->clock, 0, 900);
         clock_start(&world->nodes[1]->clock, 0, 1100);
     }
-    world->target.shared = target_mint(world, 0, 0);
     source_start(world);
     node_start(world->nodes[0], false);
     node_start(world->nodes[1], false);

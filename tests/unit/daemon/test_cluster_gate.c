@@ -78,8 +78,8 @@ static struct journal_position row(int64_t generation, int64_t epoch,
                                       .seq = seq };
 }
 
-static enum cluster_ack ack(struct bench *bench, int64_t generation,
-                            int64_t epoch, int64_t seq)
+static enum engine_ack ack(struct bench *bench, int64_t generation,
+                           int64_t epoch, int64_t seq)
 {
     struct journal_position position = row(generation, epoch, seq);
     return cluster_gate_ack(bench->gate, &position);
@@ -111,7 +111,7 @@ static void a_lease_that_nobody_renews_ends_by_itself(void **state)
     hold(bench, 7, LONG_MS + 1, LONG_MS);
     assert_false(may_export(bench, 0));
     assert_int_equal(0, cluster_gate_remaining_ms(bench->gate));
-    assert_int_equal(CLUSTER_ACK_LOST, ack(bench, 1, 7, 1));
+    assert_int_equal(ENGINE_ACK_LOST, ack(bench, 1, 7, 1));
 }
 
 /* A holder believes the clock that says more. */
@@ -134,7 +134,7 @@ static void a_batch_waits_for_the_standby_or_for_the_register(void **state)
     struct bench *bench = *state;
     struct cluster_signs signs;
     hold(bench, 7, 0, LONG_MS);
-    assert_int_equal(CLUSTER_ACK_WAIT, ack(bench, 1, 7, 10));
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 7, 10));
     cluster_gate_signs(bench->gate, &signs);
     assert_true(signs.unprotected_wanted);
     cluster_gate_signs(bench->gate, &signs);
@@ -142,13 +142,13 @@ static void a_batch_waits_for_the_standby_or_for_the_register(void **state)
 
     struct journal_position acked = row(1, 7, 9);
     cluster_gate_acked(bench->gate, &acked);
-    assert_int_equal(CLUSTER_ACK_WAIT, ack(bench, 1, 7, 10));
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 7, 10));
     cluster_gate_protection(bench->gate, true, 1);
-    assert_int_equal(CLUSTER_ACK_UNPROTECTED, ack(bench, 1, 7, 10));
+    assert_int_equal(ENGINE_ACK_UNPROTECTED, ack(bench, 1, 7, 10));
     cluster_gate_protection(bench->gate, false, 1);
     acked = row(1, 7, 10);
     cluster_gate_acked(bench->gate, &acked);
-    assert_int_equal(CLUSTER_ACK_DURABLE, ack(bench, 1, 7, 10));
+    assert_int_equal(ENGINE_ACK_DURABLE, ack(bench, 1, 7, 10));
 }
 
 static void sequence_numbers_of_another_epoch_are_not_compared(void **state)
@@ -157,9 +157,9 @@ static void sequence_numbers_of_another_epoch_are_not_compared(void **state)
     hold(bench, 7, 0, LONG_MS);
     struct journal_position acked = row(1, 6, 100);
     cluster_gate_acked(bench->gate, &acked);
-    assert_int_equal(CLUSTER_ACK_WAIT, ack(bench, 1, 7, 10));
-    assert_int_equal(CLUSTER_ACK_DURABLE, ack(bench, 1, 6, 100));
-    assert_int_equal(CLUSTER_ACK_WAIT, ack(bench, 2, 6, 1));
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 7, 10));
+    assert_int_equal(ENGINE_ACK_DURABLE, ack(bench, 1, 6, 100));
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 2, 6, 1));
 }
 
 static void a_generation_is_used_when_the_register_has_it(void **state)
@@ -167,11 +167,11 @@ static void a_generation_is_used_when_the_register_has_it(void **state)
     struct bench *bench = *state;
     hold(bench, 7, 0, LONG_MS);
     cluster_gate_protection(bench->gate, true, 3);
-    assert_int_equal(CLUSTER_ACK_WAIT, cluster_gate_generation(bench->gate, 4));
-    assert_int_equal(CLUSTER_ACK_DURABLE,
+    assert_int_equal(ENGINE_ACK_WAIT, cluster_gate_generation(bench->gate, 4));
+    assert_int_equal(ENGINE_ACK_DURABLE,
                      cluster_gate_generation(bench->gate, 3));
     cluster_gate_close(bench->gate);
-    assert_int_equal(CLUSTER_ACK_LOST, cluster_gate_generation(bench->gate, 3));
+    assert_int_equal(ENGINE_ACK_LOST, cluster_gate_generation(bench->gate, 3));
 }
 
 /* --- tokens --------------------------------------------------------------- */
