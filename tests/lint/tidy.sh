@@ -1,5 +1,5 @@
 #!/bin/sh
-# clang-tidy finds nothing in the sources; files that did not change since they
+# clang-tidy finds nothing in the sources; folders that did not change since they
 # were last found clean are not read again (build/tidy). The analyser that walks
 # through paths is left to `make tidy`.
 # `tidy.sh --self-test` plants an offence and must see it refused.
