@@ -6,10 +6,9 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 
 # Scripts are known by their first line, whatever their names.
 scripts() { # scripts PATTERN
-    find . \( -name .git -o -name build -o -name node_modules \) -prune -o -type f -print |
-        while read -r file; do
-            head -n 1 "$file" 2>/dev/null | tr -d '\0' | grep -qE "$1" && echo "$file"
-        done || true
+    find . \( -name .git -o -name build -o -name node_modules -o -path ./tests/fuzz/corpus \) -prune \
+        -o -type f -exec awk -v pattern="$1" \
+            'FNR == 1 { if ($0 ~ pattern) print FILENAME; nextfile }' {} +
 }
 
 check() { # check ROOT
