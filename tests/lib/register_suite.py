@@ -55,7 +55,7 @@ class RegisterSuite:
         self.assertEqual(self.opened().read(), "")
 
     def test_concurrent_swaps_have_exactly_one_winner(self):
-        clients = [self.opened(node=node) for node in ("alpha", "beta", "alpha", "beta")]
+        clients = [self.opened(node=node, timeout_ms=30000) for node in ("alpha", "beta", "alpha", "beta")]
         value = ""
         for number in range(ROUNDS):
             for index, client in enumerate(clients):
@@ -76,13 +76,13 @@ class RegisterSuite:
             alpha.swap(other, "z" * (VALUE_MAX + 1))
 
     def test_done_outlives_a_kill_of_the_server(self):
-        client = self.opened(timeout_ms=5000)
+        client = self.opened(timeout_ms=30000)
         client.swap("", "before")
         self.restart()
-        self.assertEqual(self.opened(timeout_ms=5000).read(), "before")
-        self.assertEqual(self.opened(timeout_ms=5000).swap("before", "after"), "done")
+        self.assertEqual(self.opened(timeout_ms=30000).read(), "before")
+        self.assertEqual(self.opened(timeout_ms=30000).swap("before", "after"), "done")
         self.restart()
-        self.assertEqual(self.opened(node="beta", timeout_ms=5000).read(), "after")
+        self.assertEqual(self.opened(node="beta", timeout_ms=30000).read(), "after")
 
     def test_lost_answer_is_unknown_and_reading_back_shows_the_truth(self):
         if not self.PROXIED:

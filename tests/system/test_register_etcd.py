@@ -73,7 +73,7 @@ class EtcdTest(EtcdCase):
     def ended(self):
         """Has the administrator's token ended, which is younger than others?"""
         try:
-            self.server.call("/v3/kv/range", {"key": "YQ=="})
+            self.server.ask("/v3/kv/range", {"key": "YQ=="})
             return False
         except LabError as error:
             self.assertIn("invalid auth token", str(error))
@@ -83,10 +83,10 @@ class EtcdTest(EtcdCase):
         client = self.opened()
         client.swap("", "first")
         self.server.sign_in()
-        wait_until(self.ended, "tokens end", 20)
+        wait_until(self.ended, "tokens end")
         self.assertEqual(client.swap("first", "second"), "done")
         self.server.sign_in()
-        wait_until(self.ended, "tokens end", 20)
+        wait_until(self.ended, "tokens end")
         self.assertEqual(client.read(), "second")
 
     def test_token_from_before_a_change_of_rights_is_fetched_anew(self):

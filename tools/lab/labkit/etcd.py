@@ -27,6 +27,10 @@ def coded(text):
     return base64.b64encode(text.encode()).decode()
 
 
+class Forgotten(LabError):
+    """The token of who asked is not known."""
+
+
 class Etcd:
     launcher = ()  # before the program, such as ip netns exec NAME
 
@@ -76,6 +80,14 @@ class Etcd:
     # ---- as its administrator ----
 
     def call(self, path, body):
+        """One request; signed in anew when a busy server has forgotten us."""
+        try:
+            return self.ask(path, body)
+        except Forgotten:
+            self.sign_in()
+            return self.ask(path, body)
+
+    def ask(self, path, body):
         headers = {"Content-Type": "application/json"}
         if self.token:
             headers["Authorization"] = self.token
@@ -85,7 +97,8 @@ class Etcd:
                                         context=ssl.create_default_context(cafile=self.ca_file)) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise LabError(f"could not ask etcd {path}: {error.code} {error.read(300).decode(errors='replace')}") \
+            kind = Forgotten if error.code == 401 and self.token else LabError
+            raise kind(f"could not ask etcd {path}: {error.code} {error.read(300).decode(errors='replace')}") \
                 from error
 
     def secure(self):
