@@ -48,15 +48,21 @@ BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 
 def wait_until(condition, what, seconds=DEADLINE_SECONDS, every=0.02):
-    """The first true value of `condition()`, asked `every` so many seconds, or an AssertionError after `seconds`."""
+    """The first true value of `condition()`, asked `every` so many seconds, or an AssertionError after `seconds`.
+
+    What takes long to answer is asked less often: who waits leaves the processors
+    to what is waited for.
+    """
     deadline = time.monotonic() + seconds
     while True:
+        asked = time.monotonic()
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise AssertionError(f"waited {seconds} s in vain until {what}")
-        time.sleep(every)
+        time.sleep(max(every, min(0.5, 3 * (now - asked))))
 
 
 class Reply:

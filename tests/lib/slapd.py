@@ -230,7 +230,8 @@ class Slapd:
     def copy_data(self, source, target):
         """A backup or a restore, both of names in the folder; stopped only."""
         shutil.rmtree(self.path(target), ignore_errors=True)
-        shutil.copytree(self.path(source), self.path(target))
+        # Four gigabytes, of which all but a few pages are holes.
+        subprocess.run(["cp", "-a", "--sparse=always", self.path(source), self.path(target)], check=True)
 
     def ldap(self):
         connection = ldap.initialize(self.uri)

@@ -1,0 +1,59 @@
+"""stock -- what takes long to make of a lab, made once for labs that are alike.
+
+TWINSYNC_LAB_STOCK names a folder. What depends on nothing but a lab's choices
+is kept there: keys, certificates, passwords, filled databases; `lab up` takes a
+copy. Such labs have their secrets in common: it is for tests, which make a
+hundred of them.
+"""
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+
+from .layout import LabError, Layout
+
+CHOICES = ("seed", "people", "groups", "sessionlog", "certificates")
+
+
+def name_of(settings):
+    """Labs with the same choices, made by the same code, have the same name."""
+    told = hashlib.sha256(json.dumps([settings[choice] for choice in CHOICES]).encode())
+    for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*.py"))):
+        with open(path, "rb") as file:
+            told.update(file.read())
+    return told.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def locked(path):
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def fill(layout, make):
+    """make(layout), or a copy of what it made for a lab with the same choices."""
+    stock = os.environ.get("TWINSYNC_LAB_STOCK")
+    if not stock:
+        make(layout)
+        return
+    os.makedirs(stock, mode=0o700, exist_ok=True)
+    kept = os.path.join(stock, name_of(layout.settings))
+    with locked(kept + ".lock"):
+        if not os.path.exists(kept):
+            shutil.rmtree(kept + ".new", ignore_errors=True)
+            draft = Layout(kept + ".new")
+            draft.settings = layout.settings
+            os.makedirs(draft.folder, mode=0o700)
+            make(draft)
+            os.rename(draft.folder, kept)
+    # The databases are mostly holes.
+    done = subprocess.run(["cp", "-a", "--sparse=always", kept + "/.", layout.folder], capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise LabError(f"could not copy a lab from {kept}: {done.stderr.strip()[-200:]}")
