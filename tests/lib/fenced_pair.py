@@ -1,16 +1,14 @@
 """fenced_pair -- a pair in step, and who wrote to its target as whom."""
 
-import unittest
-
-from pair import Pair
+import pair_case
 
 
-class PairTestCase(unittest.TestCase):
+class PairTestCase(pair_case.PairTestCase):
+    OPTIONS = {"people": 20, "groups": 2}
+
     def setUp(self):
-        self.pair = Pair(people=20, groups=2)
-        self.addCleanup(self.pair.close)
+        super().setUp()
         self.lab = self.pair.lab
-        self.pair.wait_in_step()
 
     def deleted(self):
         """Clients that the authorization server was told to forget, and did."""
@@ -29,6 +27,3 @@ class PairTestCase(unittest.TestCase):
 
     def stored(self, name):
         return self.lab.find("Users", "userName", f"{name}@example.org")
-
-    def assertNoFaults(self):
-        self.assertEqual({}, self.pair.judge()["faults"])

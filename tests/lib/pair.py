@@ -197,7 +197,7 @@ class Pair:
 
     def active(self):
         """The node that exports; waits until there is one."""
-        return wait_until(lambda: next((node for node in self.nodes.values()
+        return self.until(lambda: next((node for node in self.nodes.values()
                                         if node.process and node.role() == "active"), None), "a node is active")
 
     def standby(self):
@@ -222,11 +222,7 @@ class Pair:
         return node.twinsync("failover", "--reason", "a drill")
 
     def wait_role(self, node, role, seconds=DEADLINE_SECONDS):
-        try:
-            wait_until(lambda: node.role() == role, f"the node is {role}", seconds)
-        except AssertionError as error:
-            told = node.twinsync("explain")
-            raise AssertionError(f"{error}\n{told.stdout}{told.stderr}\n{node.log()[-4000:]}") from None
+        self.until(lambda: node.role() == role, f"the node is {role}", seconds)
 
     def checksums(self):
         """{name: (generation, seq, checksum)} of both."""

@@ -23,7 +23,7 @@ class Crashes(PairTestCase):
         wait_until(lambda: "worker-died" in self.pair.beta.log(), "the standby dies while it fences")
         wait_until(lambda: self.stored("after-both"), "it comes back and exports")
         self.assertEqual(len(self.clients()), 2)
-        self.assertNoFaults()
+        self.assertExclusive()
 
     def test_a_client_that_was_made_before_a_crash_and_never_published_is_deleted(self):
         self.pair.beta.stop()
@@ -39,7 +39,7 @@ class Crashes(PairTestCase):
         self.assertEqual(1, len(swept))
         self.assertTrue(any(client in json.dumps(swept[0]) for client in self.deleted()), swept)
         self.assertEqual(2, len(self.clients()))
-        self.assertNoFaults()
+        self.assertExclusive()
 
     def test_what_was_under_way_at_two_crashes_is_touched_no_more(self):
         number = self.lab.fault("stall", {"method": "POST", "path": "/Users", "body": "poison"}, ms=120000)
@@ -62,7 +62,7 @@ class Crashes(PairTestCase):
         self.assertEqual(self.stored("poison"), [])
         told = self.pair.alpha.twinsync("errors").stdout
         self.assertIn("twice in a row", " ".join(told.split()))
-        self.assertNoFaults()
+        self.assertExclusive()
 
 
 if __name__ == "__main__":

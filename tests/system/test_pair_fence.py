@@ -26,7 +26,7 @@ class Fencing(PairTestCase):
         self.assertEqual(len(set(self.clients())), 3)
         self.assertEqual([client for client in self.clients() if client in self.deleted()], self.clients()[:2])
         self.assertEqual(first, self.clients()[0])
-        self.assertNoFaults()
+        self.assertExclusive()
 
     def test_while_old_tokens_are_admitted_nothing_is_exported_and_it_is_said_why(self):
         [old] = self.clients()
@@ -43,7 +43,7 @@ class Fencing(PairTestCase):
         last = max(row["received_us"] for row in reads if row.get("client") == old)
         first = min(row["received_us"] for row in self.lab.writes() if row.get("client") not in (None, old) and row["op"])
         self.assertGreater(first, last)
-        self.assertNoFaults()
+        self.assertExclusive()
 
     def test_a_fence_that_nothing_can_prove_waits_for_an_operator_who_answers_for_it(self):
         """The server does not tell how long its tokens live, and the token that was to be judged is lost."""
@@ -80,7 +80,7 @@ class Fencing(PairTestCase):
         event = next(row for row in alpha.json("events", "--limit", "50")["events"] if row["event"] == "fence-accepted")
         self.assertNotIn(event["actor"], ("daemon", "automatic"))
         self.assertNotEqual(old, self.clients()[-1])
-        self.assertNoFaults()
+        self.assertExclusive()
 
 
 if __name__ == "__main__":
