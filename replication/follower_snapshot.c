@@ -20,7 +20,9 @@ void follower_forget_offer(struct follower *follower)
 
 void follower_abandon(struct follower_step *step)
 {
-    if (step->follower->folder != 0) {
+    /* One that is being begun is known by its folder only when it is. */
+    if (step->follower->folder != 0 ||
+        step->follower->phase == FOLLOWER_BEGINNING) {
         step->follower->folder = 0;
         (void) follower_ask_job(step, SHIP_ABANDON);
     }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,18 @@ static enum ts_code open_directory(const char *directory, int *ret_fd,
 {
     *ret_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return *ret_fd < 0 ? io_failed(err, "open", directory, "") : TS_OK;
+}
+
+/* One at a time may look for what is left over, and make a folder: two threads
+ * of the process do. A file system without such locks has to do without. */
+static enum ts_code open_alone(const char *directory, int *ret_fd,
+                               struct ts_err *err)
+{
+    enum ts_code code = open_directory(directory, ret_fd, err);
+    if (code == TS_OK) {
+        (void) flock(*ret_fd, LOCK_EX);
+    }
+    return code;
 }
 
 /* ---- names -------------------------------------------------------------- */
@@ -192,6 +205,17 @@ static bool holds(int state, const char *name, const char *file)
     return faccessat(state, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* G5: is it being built by somebody who holds its mark? */
+static bool is_held(int state, const char *name)
+{
+    char path[2 * FOLDER_SIZE];
+    (void) snprintf(path, sizeof path, "%.24s/" MARK, name);
+    TS_AUTOCLOSE int mark =
+        openat(state, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    return mark >= 0 && flock(mark, LOCK_EX | LOCK_NB) != 0 &&
+           errno == EWOULDBLOCK;
+}
+
 static void unmark(int state, const char *name)
 {
     char path[2 * FOLDER_SIZE];
@@ -234,15 +258,20 @@ static enum ts_code put_aside(const char *directory, int state,
     return remove_older(directory, state, number, err);
 }
 
-/* G4: superseded, or a build that was given up. A database above the pointer
- * without the mark was selected once: the pointer has been lost or put back. */
+/* G4: superseded, or a build that was given up; *highest counts one that was
+ * not. A database above the pointer without the mark was selected once: the
+ * pointer has been lost or put back. */
 static enum ts_code discard_one(const char *directory, int state,
                                 const char *name, int64_t current,
-                                struct ts_err *err)
+                                int64_t *highest, struct ts_err *err)
 {
     int64_t number =
         strncmp(name, "state.", 6) == 0 ? parse_number(name + 6) : 0;
     if (number == 0) {
+        return TS_OK;
+    }
+    if (number != current && is_held(state, name)) {
+        *highest = number > *highest ? number : *highest;
         return TS_OK;
     }
     if (number == current) {
@@ -269,8 +298,8 @@ enum ts_code generation_abandon(const char *directory, int64_t generation,
     char name[FOLDER_SIZE];
     folder_name(generation, name);
     TS_AUTOCLOSE int state = -1;
-    enum ts_code code = open_directory(directory, &state, err);
-    return code == TS_OK && holds(state, name, MARK)
+    enum ts_code code = open_alone(directory, &state, err);
+    return code == TS_OK && holds(state, name, MARK) && !is_held(state, name)
                ? remove_folder(directory, state, name, err)
                : code;
 }
@@ -296,67 +325,98 @@ enum ts_code generation_keep(const char *directory, int64_t generation,
                : TS_OK;
 }
 
-enum ts_code generation_discard(const char *directory, struct ts_err *err)
+/* `*highest` becomes the number of the highest folder that stays. */
+static enum ts_code discard(const char *directory, int state, int64_t *highest,
+                            struct ts_err *err)
 {
     int64_t current = 0;
     enum ts_code code = generation_current(directory, &current, err);
     if (code != TS_OK) {
         return code;
     }
+    *highest = current;
     AUTO_DIR DIR *dir = opendir(directory);
     if (dir == NULL) {
         return io_failed(err, "list", directory, "");
     }
     const struct dirent *item = NULL;
     while (code == TS_OK && (item = readdir(dir)) != NULL) {
-        code = discard_one(directory, dirfd(dir), item->d_name, current, err);
+        code =
+            discard_one(directory, state, item->d_name, current, highest, err);
     }
     return code;
 }
 
+enum ts_code generation_discard(const char *directory, struct ts_err *err)
+{
+    int64_t highest = 0;
+    TS_AUTOCLOSE int state = -1;
+    enum ts_code code = open_alone(directory, &state, err);
+    return code == TS_OK ? discard(directory, state, &highest, err) : code;
+}
+
 /* The mark is durable before anything is in the folder. */
 static enum ts_code make_folder(const char *directory, int state,
-                                const char *name, struct ts_err *err)
+                                const char *name, int *ret_hold,
+                                struct ts_err *err)
 {
     if (mkdirat(state, name, 0700) != 0) {
         return io_failed(err, "create the folder", directory, name);
     }
     TS_AUTOCLOSE int folder =
         openat(state, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    TS_AUTOCLOSE int mark =
-        folder < 0 ? -1
+    int mark = folder < 0
+                   ? -1
                    : openat(folder, MARK,
                             O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (mark < 0 || fsync(folder) != 0) {
         enum ts_code code = io_failed(err, "create a file in", directory, name);
         (void) unlinkat(state, name, AT_REMOVEDIR);
+        generation_release(mark);
         return code;
     }
+    (void) flock(mark, LOCK_EX | LOCK_NB); /* nobody else knows it yet */
+    *ret_hold = mark;
     return TS_OK;
+}
+
+enum ts_code generation_build_hold(const char *directory, int64_t seen,
+                                   int64_t *ret_generation, int *ret_hold,
+                                   struct ts_err *err)
+{
+    int64_t highest = 0;
+    TS_AUTOCLOSE int state = -1;
+    enum ts_code code = open_alone(directory, &state, err);
+    if (code == TS_OK) {
+        code = discard(directory, state, &highest, err);
+    }
+    if (code != TS_OK) {
+        return code;
+    }
+    int64_t next = (highest > seen ? highest : seen) + 1;
+    char name[FOLDER_SIZE];
+    folder_name(next, name);
+    code = make_folder(directory, state, name, ret_hold, err);
+    if (code == TS_OK) {
+        *ret_generation = next;
+    }
+    return code;
+}
+
+void generation_release(int hold)
+{
+    if (hold >= 0) {
+        (void) close(hold);
+    }
 }
 
 enum ts_code generation_build_begin(const char *directory, int64_t seen,
                                     int64_t *ret_generation, struct ts_err *err)
 {
-    int64_t current = 0;
-    enum ts_code code = generation_current(directory, &current, err);
-    if (code == TS_OK) {
-        code = generation_discard(directory, err);
-    }
-    TS_AUTOCLOSE int folder = -1;
-    if (code == TS_OK) {
-        code = open_directory(directory, &folder, err);
-    }
-    if (code != TS_OK) {
-        return code;
-    }
-    int64_t next = (current > seen ? current : seen) + 1;
-    char name[FOLDER_SIZE];
-    folder_name(next, name);
-    code = make_folder(directory, folder, name, err);
-    if (code == TS_OK) {
-        *ret_generation = next;
-    }
+    int hold = -1;
+    enum ts_code code =
+        generation_build_hold(directory, seen, ret_generation, &hold, err);
+    generation_release(hold);
     return code;
 }
 

@@ -33,6 +33,10 @@
  * one, and builds. A build has a file "building" in it until it is selected, so
  * that a state whose pointer was lost is not taken for one.
  *
+ *   G5  a build whose mark is held is deleted by nobody, and its number is
+ * given to no other: a first load and the snapshot of another node may be built
+ *       at the same time, by threads that know nothing of each other.
+ *
  * The caller holds the lock of the state directory (node/daemon/lock.h).
  */
 #ifndef REPLICATION_GENERATION_H
@@ -68,6 +72,16 @@ TS_MUSTUSE enum ts_code generation_build_begin(const char *directory,
                                                int64_t *ret_generation,
                                                struct ts_err *err);
 
+/* Likewise, and hold its mark (G5): a descriptor for generation_release(), when
+ * the build is selected or given up. It ends with the process. */
+TS_MUSTUSE enum ts_code generation_build_hold(const char *directory,
+                                              int64_t seen,
+                                              int64_t *ret_generation,
+                                              int *ret_hold,
+                                              struct ts_err *err);
+/* -1 is fine. */
+void generation_release(int hold);
+
 /* Make a built generation durable and then the selected one. All connections
  * to it have been closed.
  * Errors   TS_E_REFUSED (not above the selected one), TS_E_CONFLICT (still
@@ -86,7 +100,7 @@ TS_MUSTUSE enum ts_code
 generation_locate(const char *directory, int64_t *ret_generation,
                   char path[static GENERATION_PATH_SIZE], struct ts_err *err);
 
-/* Delete one build that is not selected, if it is there.
+/* Delete one build that is not selected, if it is there and not held.
  * Errors   TS_E_IO (some of it is left; that harms nothing). */
 TS_MUSTUSE enum ts_code generation_abandon(const char *directory,
                                            int64_t generation,
@@ -98,10 +112,9 @@ TS_MUSTUSE enum ts_code generation_abandon(const char *directory,
 TS_MUSTUSE enum ts_code generation_keep(const char *directory,
                                         int64_t generation, struct ts_err *err);
 
-/* Delete every generation that is not selected: after a change of generation,
- * and at start.
- * Errors   TS_E_CORRUPT (one was in use that the pointer does not name);
- * TS_E_IO (some are left; that harms nothing). */
+/* Delete every generation that is neither selected nor held: after a change of
+ * generation, and at start. Errors   TS_E_CORRUPT (one was in use that the
+ * pointer does not name); TS_E_IO (some are left; that harms nothing). */
 TS_MUSTUSE enum ts_code generation_discard(const char *directory,
                                            struct ts_err *err);
 

@@ -130,6 +130,7 @@ static enum ts_code run_begin(struct ship *ship, const struct ship_job *job,
     };
     snapshot_install_free(ship->install);
     ship->install = NULL;
+    ship->folder = 0;
     enum ts_code code = snapshot_install_new(&options, &job->offer,
                                              &ship->install, &result->err);
     if (code == TS_OK) {
@@ -191,10 +192,11 @@ static enum ts_code run_abandon(struct ship *ship, const struct ship_job *job,
     if (ship->folder == 0) {
         return TS_OK;
     }
+    int64_t folder = ship->folder;
     snapshot_install_free(ship->install);
     ship->install = NULL;
-    return generation_abandon(ship->options.directory, ship->folder,
-                              &result->err);
+    ship->folder = 0; /* the number may be another build's soon */
+    return generation_abandon(ship->options.directory, folder, &result->err);
 }
 
 static const struct {

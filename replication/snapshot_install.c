@@ -14,6 +14,7 @@ struct snapshot_install {
     uint8_t *hashes;
     uint32_t chunks;
     int64_t folder;
+    int hold; /* of the folder's mark */
     char path[GENERATION_PATH_SIZE];
     int fd;
     ZSTD_DCtx *unpacker;
@@ -35,6 +36,7 @@ void snapshot_install_free(struct snapshot_install *install)
         if (install->fd >= 0) {
             (void) close(install->fd);
         }
+        generation_release(install->hold);
         free(install->hashes);
         (void) ZSTD_freeDCtx(install->unpacker);
         free(install);
@@ -82,10 +84,11 @@ snapshot_install_new(const struct snapshot_install_options *options,
     }
     install->options = *options;
     install->fd = -1;
+    install->hold = -1;
     enum ts_code code = take_offer(install, offer, err);
     if (code == TS_OK) {
-        code = generation_build_begin(options->directory, 0, &install->folder,
-                                      err);
+        code = generation_build_hold(options->directory, 0, &install->folder,
+                                     &install->hold, err);
     }
     if (code == TS_OK) {
         code = generation_path(options->directory, install->folder,
@@ -217,5 +220,6 @@ enum ts_code snapshot_install_finish(struct snapshot_install *install,
     }
     (void) close(install->fd);
     install->fd = -1;
+    install->hold = -1;
     return check_file(install, ret_at, err);
 }

@@ -8,11 +8,15 @@
 
 /* --- what the leader asks for --------------------------------------------- */
 
-/* A machine that cannot have a job done asks again by its own clock. */
-static void give_job(struct cluster *c, const struct ship_job *job)
+static void give_job(struct cluster *c, const struct ship_job *job,
+                     struct cluster_refused_job *refused)
 {
     enum ts_code code = cluster_ship_give(c->ship, job);
     if (code != TS_OK) {
+        *refused = (struct cluster_refused_job){ .code = code,
+                                                 .type = job->type,
+                                                 .ticket = job->ticket,
+                                                 .index = job->index };
         ts_log(TS_LOG_WARNING, "replication-job-refused",
                "type=%d reason=\"%s\"", (int) job->type, ts_code_text(code));
     }
@@ -43,7 +47,8 @@ static void give_hints(struct cluster *c, const struct frame_tail *tail)
         hints[i] = (struct engine_hint){ .kind = (int) tail->hints[i].kind,
                                          .anchor = tail->hints[i].anchor };
     }
-    if (cluster_store_call(c, hinted, 0, &done)) {
+    c->refused.hints = !cluster_store_call(c, hinted, 0, &done);
+    if (!c->refused.hints) {
         engine_hints(c->engine, hints, count, done);
     }
 }
@@ -56,7 +61,7 @@ static void perform_leader(struct cluster *c,
         cluster_peer_frame(c, &action->frame);
         break;
     case LEADER_JOB:
-        give_job(c, &action->job);
+        give_job(c, &action->job, &c->refused.leader);
         break;
     case LEADER_HINTS:
         give_hints(c, &action->frame.tail);
@@ -118,7 +123,8 @@ static void apply(struct cluster *c, struct batch *batch)
 {
     struct engine_done done;
     if (!cluster_store_call(c, applied, 0, &done)) {
-        batch_free(batch); // the follower asks anew when nothing comes
+        batch_free(batch);
+        c->refused.apply = true;
         return;
     }
     c->under_way++;
@@ -146,10 +152,12 @@ static void installed(struct cluster *c,
 static void install(struct cluster *c, const struct follower_action *action)
 {
     struct engine_done done;
-    if (cluster_store_call(c, installed, 0, &done)) {
-        c->under_way++;
-        engine_install(c->engine, action->folder, action->keep, done);
+    if (!cluster_store_call(c, installed, 0, &done)) {
+        c->refused.install = true;
+        return;
     }
+    c->under_way++;
+    engine_install(c->engine, action->folder, action->keep, done);
 }
 
 static void perform_follower(struct cluster *c,
@@ -160,7 +168,7 @@ static void perform_follower(struct cluster *c,
         cluster_peer_frame(c, &action->frame);
         break;
     case FOLLOWER_JOB:
-        give_job(c, &action->job);
+        give_job(c, &action->job, &c->refused.follower);
         break;
     case FOLLOWER_APPLY:
         apply(c, action->batch);
@@ -297,11 +305,63 @@ void cluster_follow_settle(struct cluster *c)
     }
 }
 
+/* --- what was not taken
+ * ------------------------------------------------------- */
+
+static bool anything_refused(const struct cluster_refused *refused)
+{
+    return refused->leader.code != TS_OK || refused->follower.code != TS_OK ||
+           refused->hints || refused->apply || refused->install;
+}
+
+static void answer_job(struct cluster *c,
+                       const struct cluster_refused_job *refused)
+{
+    if (refused->code == TS_OK) {
+        return;
+    }
+    struct ship_result result = { .type = refused->type,
+                                  .ticket = refused->ticket,
+                                  .index = refused->index };
+    (void) ts_fail(&result.err, refused->code, 0,
+                   "could not work on the state's files: %s",
+                   ts_code_text(refused->code));
+    cluster_on_ship(c, &result);
+}
+
+static void answer_refused(struct cluster *c)
+{
+    const struct cluster_refused refused = c->refused;
+    struct ts_err err;
+    (void) ts_fail(&err, TS_E_NOMEM, 0,
+                   "could not hand work to the store: out of memory");
+    c->refused = (struct cluster_refused){ .hints = false };
+    answer_job(c, &refused.leader);
+    answer_job(c, &refused.follower);
+    if (refused.hints) {
+        cluster_lead(
+            c, &(struct leader_event){ .type = LEADER_HINTED, .failed = true });
+    }
+    if (refused.apply) {
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_APPLIED,
+                                                    .position = c->position,
+                                                    .err = &err });
+    }
+    if (refused.install) {
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_INSTALLED,
+                                                    .position = c->position,
+                                                    .err = &err });
+    }
+}
+
 /* --- time ------------------------------------------------------------------
  */
 
 void cluster_follow_tick(struct cluster *c, struct ts_time now)
 {
+    if (anything_refused(&c->refused)) {
+        answer_refused(c);
+    }
     if (ts_time_reached(now, leader_deadline(c->leader))) {
         cluster_lead(c, &(struct leader_event){ .type = LEADER_TICK });
     }
@@ -314,6 +374,9 @@ struct ts_time cluster_follow_deadline(const struct cluster *c)
 {
     struct ts_time leader = leader_deadline(c->leader);
     struct ts_time follower = follower_deadline(c->follower);
+    if (anything_refused(&c->refused)) {
+        return ts_time_now();
+    }
     return leader.ms < follower.ms ? leader : follower;
 }
 

@@ -42,6 +42,20 @@ struct cluster_owed {
     char text[MEMBER_TEXT_SIZE];
 };
 
+/* Likewise what the leader and the follower are owed: told at the next tick,
+ * since a machine is not stepped from within its own actions. Of several jobs
+ * the last: a machine waits for one, and takes a chunk's write for lost. */
+struct cluster_refused_job {
+    enum ts_code code; /* TS_OK: none */
+    enum ship_type type;
+    uint64_t ticket;
+    uint32_t index;
+};
+struct cluster_refused {
+    struct cluster_refused_job leader, follower;
+    bool hints, apply, install;
+};
+
 /* What two probes found, joined. */
 struct cluster_probe {
     int outstanding;
@@ -96,6 +110,7 @@ struct cluster {
     struct leader_actions leader_actions;
     struct follower *follower;
     struct follower_actions follower_actions;
+    struct cluster_refused refused;
     struct journal_position position; /* of the selected state */
     struct follower_wrote wrote;
     bool leads, follows;

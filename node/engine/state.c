@@ -213,10 +213,18 @@ enum ts_code state_open(struct state *state, const char *directory,
     return code == TS_OK ? open_selected(state, DB_DURABLE, err) : code;
 }
 
+static void end_building(struct state *state)
+{
+    if (state->building) {
+        state->building = false;
+        generation_release(state->hold);
+    }
+}
+
 void state_close(struct state *state)
 {
     close_file(state);
-    state->building = false;
+    end_building(state);
 }
 
 static enum ts_code refuse_when_closed(const struct state *state,
@@ -274,7 +282,7 @@ enum ts_code state_install(struct state *state, int64_t number, bool keep,
         return code;
     }
     close_file(state);
-    state->building = false;
+    end_building(state);
     state->epoch = 0;
     code = generation_select(state->directory, number, err);
     enum ts_code opened =
@@ -331,8 +339,10 @@ enum ts_code state_build(struct state *state, struct ts_err *err)
 {
     char path[GENERATION_PATH_SIZE];
     close_file(state);
-    enum ts_code code = generation_build_begin(state->directory, state->folder,
-                                               &state->folder, err);
+    end_building(state);
+    enum ts_code code = generation_build_hold(
+        state->directory, state->folder, &state->folder, &state->hold, err);
+    state->building = code == TS_OK;
     if (code == TS_OK) {
         state->generation = state_next_generation(state);
         code = generation_path(state->directory, state->folder, path, err);
@@ -343,9 +353,9 @@ enum ts_code state_build(struct state *state, struct ts_err *err)
     if (code == TS_OK) {
         code = indexes_drop(state->mv, err);
     }
-    state->building = code == TS_OK;
     if (code != TS_OK) {
         close_file(state);
+        end_building(state);
     }
     return code;
 }
@@ -362,8 +372,8 @@ enum ts_code state_select(struct state *state, struct ts_err *err)
         return code;
     }
     close_file(state);
-    state->building = false;
     code = generation_select(state->directory, folder, err);
+    end_building(state);
     if (code == TS_OK) {
         code = open_selected(state, DB_REOPENED, err);
     }
@@ -377,7 +387,7 @@ void state_discard(struct state *state)
 {
     if (state->building) {
         close_file(state);
-        state->building = false;
+        end_building(state);
         state->generation = 0;
         state->folder = 0;
         struct ts_err ignored; /* the next build deletes what is left */

@@ -51,6 +51,7 @@ struct state {
     void *owner;
     const atomic_bool *closed; /* G3; set after _open; NULL: never */
     bool building;
+    int hold;             /* while building: of the folder's mark */
     struct metaverse *mv; /* NULL: no generation */
     struct journal *journal;
     struct state_numbers numbers, committed;

@@ -137,6 +137,33 @@ static void leftovers_of_builds_are_discarded_and_nothing_else(void **state)
     assert_int_equal(start(), 2);
 }
 
+/* A first load and a snapshot, by threads that know nothing of each other. */
+static void a_build_that_is_held_is_deleted_by_nobody(void **state)
+{
+    (void) state;
+    int64_t load = 0;
+    int64_t snapshot = 0;
+    int load_hold = -1;
+    int snapshot_hold = -1;
+    assert_int_equal(
+        generation_build_hold(folder, 0, &snapshot, &snapshot_hold, &err),
+        TS_OK);
+    assert_int_equal(generation_build_hold(folder, 0, &load, &load_hold, &err),
+                     TS_OK);
+    assert_int_equal(snapshot, 1);
+    assert_int_equal(load, 2); /* a number of its own */
+    assert_true(is_there("state.1"));
+    assert_int_equal(generation_abandon(folder, 2, &err), TS_OK);
+    assert_int_equal(generation_discard(folder, &err), TS_OK);
+    assert_true(is_there("state.2/building"));
+    generation_release(snapshot_hold);
+    assert_int_equal(generation_abandon(folder, 1, &err), TS_OK);
+    assert_false(is_there("state.1"));
+    generation_release(load_hold);
+    assert_int_equal(generation_discard(folder, &err), TS_OK);
+    assert_false(is_there("state.2"));
+}
+
 /* With the pointer gone, the state looks like nobody's. */
 static void a_state_whose_pointer_was_lost_is_not_discarded(void **state)
 {
@@ -268,6 +295,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_build_is_invisible_until_it_is_selected),
         TEST(leftovers_of_builds_are_discarded_and_nothing_else),
+        TEST(a_build_that_is_held_is_deleted_by_nobody),
         TEST(a_state_whose_pointer_was_lost_is_not_discarded),
         TEST(a_selection_cut_short_before_its_mark_went_is_complete),
         TEST(files_that_are_not_ours_are_never_deleted),
