@@ -65,6 +65,14 @@ TS_MUSTUSE enum ts_code ts_secret_ask(const struct ts_secret_keeper *keeper,
                                       struct ts_secret *ret_secret,
                                       struct ts_err *err);
 
+/* A keeper that has one answer whatever the file: how a secret is tried before
+ * it is believed. `text` is borrowed. Give &given.port. */
+struct ts_secret_given {
+    struct ts_secret_keeper port; /* must be first */
+    const char *text;
+};
+struct ts_secret_given ts_secret_give(const char *text);
+
 /* A copy of `size` bytes of text without a NUL.
  * Errors   TS_E_NOMEM. */
 TS_MUSTUSE enum ts_code ts_secret_copy(const char *text, size_t size,

@@ -88,6 +88,7 @@ enum ts_code ldap_session_new(const struct ldap_session_options *options,
     }
     session->options = *options;
     session->fd = -1;
+    session->result = -1;
     session->limit = TS_NEVER;
     session->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int failed = session->cancel_fd < 0
@@ -245,6 +246,7 @@ enum ts_code ldap_session_finish(struct ldap_session *session, int id,
                                  struct ts_err *err)
 {
     LDAP_AUTOMSG LDAPMessage *message = NULL;
+    session->result = -1;
     enum ts_code rc = ldap_session_next(session, id, &message, err);
     if (rc != TS_OK) {
         return rc;
@@ -255,6 +257,8 @@ enum ts_code ldap_session_finish(struct ldap_session *session, int id,
                                    &diagnostic, NULL, NULL, 0);
     if (parsed != LDAP_SUCCESS) {
         result = parsed;
+    } else {
+        session->result = result;
     }
     if (result != LDAP_SUCCESS) {
         rc = ldap_session_fail(session, result, diagnostic, what, err);
@@ -350,6 +354,11 @@ enum ts_code ldap_session_read(struct ldap_session *session, const char *dn,
         entry = NULL;
     }
     return rc;
+}
+
+int ldap_session_result(const struct ldap_session *session)
+{
+    return session->result;
 }
 
 enum ts_code ldap_session_identity(struct ldap_session *session,

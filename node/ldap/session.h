@@ -128,6 +128,11 @@ ldap_session_modify(struct ldap_session *session, const char *dn,
                     LDAPMod **changes, struct ldap_session_change *ret_change,
                     struct ts_err *err);
 
+/* The result code of the last answer to a bind, or of an extended request: -1
+ * when there was none. An account that is refused (LDAP_INVALID_CREDENTIALS)
+ * is told apart from a server that is not trusted by this alone. */
+int ldap_session_result(const struct ldap_session *session);
+
 #define LDAP_SESSION_IDENTITY_MAX 1024
 /* RFC 4532 "Who am I?": "dn:cn=sync,…", "" when anonymous. */
 TS_MUSTUSE enum ts_code

@@ -16,6 +16,7 @@ struct ldap_session {
     struct ts_time connect_deadline;
     struct ts_time limit; /* TS_NEVER: none */
     bool bound;           /* from here on operation_timeout counts */
+    int result;           /* of the last answer to _finish; -1: none came */
     char uri[LDAP_SESSION_URI_MAX];
     char tls[128];
     int cancel_fd;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "node/ldap/connect.h"
+#include "node/register/account.h"
 #include "node/register/driver.h"
 #include "node/register/ldap_server.h"
 #include "node/register/ldap_value.h"
@@ -330,29 +331,6 @@ static enum ts_code check_options(const struct register_ldap_options *options,
     return check_place(options, err);
 }
 
-static struct ldap_session_options
-session_options(const struct register_options *options)
-{
-    const struct register_ldap_options *ldap = &options->ldap;
-    uint32_t seconds = (options->timeout_ms + 999) / 1000;
-    return (struct ldap_session_options){
-        .name = "register",
-        .uris = ldap->uri,
-        .start_tls = ldap->start_tls,
-        .allow_plaintext_loopback = ldap->allow_plaintext_loopback,
-        .ca_file = ldap->ca_file,
-        .certificate_file = ldap->certificate_file,
-        .key_file = ldap->key_file,
-        .method =
-            ldap->bind_dn == NULL ? LDAP_SESSION_EXTERNAL : LDAP_SESSION_SIMPLE,
-        .bind_dn = ldap->bind_dn,
-        .password_file = ldap->password_file,
-        .secrets = options->secrets,
-        .connect_timeout_seconds = seconds,
-        .operation_timeout_seconds = seconds,
-    };
-}
-
 static enum ts_code driver_open(const struct register_options *options,
                                 void **ret_state, struct ts_err *err)
 {
@@ -366,7 +344,7 @@ static enum ts_code driver_open(const struct register_options *options,
         return ts_fail(err, TS_E_NOMEM, 0, "could not prepare the register");
     }
     self->options = options->ldap;
-    self->session_options = session_options(options);
+    self->session_options = register_session_options(options);
     ts_arena_init(&self->arena, ARENA_MAX);
     code = ldap_session_new(&self->session_options, &self->session, err);
     if (code != TS_OK) {

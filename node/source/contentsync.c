@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "node/base/time.h"
+#include "node/source/account.h"
 #include "node/source/driver.h"
 
 #define ANCHOR_UUID "entryUUID"
@@ -47,23 +48,8 @@ static enum ts_code sync_open(const struct source_options *options,
     sync->options = *options;
     sync->config = config;
     sync->anchor_is_uuid = strcasecmp(config->anchor, ANCHOR_UUID) == 0;
-    struct ldap_session_options session = {
-        .name = config->name,
-        .uris = config->uri,
-        .start_tls = config->start_tls,
-        .allow_plaintext_loopback = config->allow_plaintext_loopback,
-        .ca_file = config->tls.ca_file,
-        .certificate_file = config->tls.certificate_file,
-        .key_file = config->tls.key_file,
-        .method = config->bind.method == CONFIG_BIND_EXTERNAL
-                      ? LDAP_SESSION_EXTERNAL
-                      : LDAP_SESSION_SIMPLE,
-        .bind_dn = config->bind.dn,
-        .password_file = config->bind.password_file,
-        .secrets = options->secrets,
-        .connect_timeout_seconds = config->connect_timeout_seconds,
-        .operation_timeout_seconds = config->operation_timeout_seconds,
-    };
+    const struct ldap_session_options session =
+        source_session_options(config, options->secrets);
     enum ts_code rc = ldap_session_new(&session, &sync->session, err);
     if (rc == TS_OK) {
         rc = source_rows_new(options, &sync->rows, err);
