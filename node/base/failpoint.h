@@ -64,14 +64,21 @@
     X(JOIN_PEER_KEPT, "join-peer-kept") \
     X(JOIN_KEY_KEPT, "join-key-kept")
 
+/* In the order in which the change of a password passes them. */
+#define TS_FAILPOINT_CREDENTIAL_LIST(X)               \
+    X(CREDENTIAL_BEFORE_ASK, "credential-before-ask") \
+    X(CREDENTIAL_ASKED, "credential-asked")           \
+    X(CREDENTIAL_KEPT, "credential-kept")
+
 enum ts_failpoint {
 #define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
     TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
     TS_FAILPOINT_WITNESS_LIST(TS_FAILPOINT_ENUM)
         TS_FAILPOINT_PAIR_LIST(TS_FAILPOINT_ENUM)
             TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_ENUM)
+                TS_FAILPOINT_CREDENTIAL_LIST(TS_FAILPOINT_ENUM)
 #undef TS_FAILPOINT_ENUM
-                TS_FAILPOINTS_COUNT
+                    TS_FAILPOINTS_COUNT
 };
 
 #ifdef TS_FAILPOINTS

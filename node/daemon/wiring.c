@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "node/daemon/cluster.h"
+#include "node/daemon/credentials.h"
 #include "node/engine/engine.h"
 #include "node/vault/keeper.h"
 
@@ -10,6 +11,7 @@ struct wiring {
     struct keeper *keeper;
     struct engine *engine;
     struct cluster *cluster; /* NULL: this node is alone */
+    struct credentials *credentials;
 };
 
 /* The lease is given back: nothing keeps the engine from ending. */
@@ -17,6 +19,31 @@ static void on_released(void *context)
 {
     struct wiring *wiring = context;
     engine_stop(wiring->engine);
+}
+
+static void drop_answer(void *context, const struct engine_result *result)
+{
+    (void) context;
+    (void) result;
+}
+
+static void record(void *context, const char *event, const char *actor,
+                   json_t *fields)
+{
+    struct wiring *wiring = context;
+    engine_record(wiring->engine, event, actor, fields,
+                  (struct engine_done){ .call = drop_answer });
+}
+
+static enum ts_code start_credentials(struct wiring *wiring,
+                                      const struct config *config,
+                                      struct ts_err *err)
+{
+    const struct credentials_options options = { .config = config,
+                                                 .keeper = wiring->keeper,
+                                                 .record = record,
+                                                 .context = wiring };
+    return credentials_new(&options, &wiring->credentials, err);
 }
 
 static enum ts_code start_cluster(struct wiring *wiring,
@@ -53,6 +80,9 @@ enum ts_code wiring_start(const struct wiring_options *options,
         };
         code = engine_start(&engine, &wiring->engine, err);
     }
+    if (code == TS_OK) {
+        code = start_credentials(wiring, options->config, err);
+    }
     if (code == TS_OK && paired) {
         code = cluster_start(wiring->cluster, wiring->engine, err);
     }
@@ -67,8 +97,9 @@ enum ts_code wiring_start(const struct wiring_options *options,
 enum ts_code wiring_attach(struct wiring *wiring, struct reactor *reactor,
                            struct ts_err *err)
 {
-    return wiring->cluster == NULL
-               ? TS_OK
+    enum ts_code code = credentials_attach(wiring->credentials, reactor, err);
+    return code != TS_OK || wiring->cluster == NULL
+               ? code
                : cluster_attach(wiring->cluster, reactor, err);
 }
 
@@ -91,6 +122,9 @@ static void request(void *context, const char *command, const json_t *args,
     struct wiring *wiring = context;
     if (wiring->cluster != NULL &&
         cluster_request(wiring->cluster, command, args, reply)) {
+        return;
+    }
+    if (credentials_request(wiring->credentials, command, args, reply)) {
         return;
     }
     struct engine_reply answer = { .progress = progress,
@@ -130,6 +164,7 @@ void wiring_free(struct wiring *wiring)
     }
     // The cluster's threads first: they wake whoever waits in the engine, and
     // what they do needs nobody. Its memory last: the engine asks it.
+    credentials_free(wiring->credentials);
     cluster_close(wiring->cluster);
     if (wiring->engine != NULL) {
         engine_stop(wiring->engine); // a start that failed half-way

@@ -97,16 +97,18 @@ static enum rules_syntax syntax_of(const struct source_attribute *attribute)
     return RULES_SYNTAX_TEXT;
 }
 
-static enum ts_code read_schema(const struct config_source *config,
-                                struct ts_arena *arena,
+static enum ts_code read_schema(struct engine_context *engine,
+                                const struct config_source *config,
                                 struct source_attribute **ret_attributes,
                                 size_t *ret_count, struct ts_err *err)
 {
-    struct source_options options = { .config = config };
+    struct source_options options = { .config = config,
+                                      .secrets = engine->secrets };
     struct source *source = NULL;
     enum ts_code code = source_open(&options, &source, err);
     if (code == TS_OK) {
-        code = source_schema(source, arena, ret_attributes, ret_count, err);
+        code = source_schema(source, &engine->configuration, ret_attributes,
+                             ret_count, err);
     }
     source_close(source);
     return code;
@@ -154,23 +156,24 @@ static enum ts_code merge_schema(struct rules_world *world,
     return TS_OK;
 }
 
-enum ts_code configure_compile(const struct config *config,
-                               struct rules_world *world,
-                               struct ts_arena *arena, struct rules **ret_rules,
-                               struct ts_err *err)
+/* Against the sources' schemas, and the target as `world` tells it. */
+static enum ts_code compile(struct engine_context *engine,
+                            struct rules_world *world, struct ts_err *err)
 {
+    const struct config *config = engine->config;
+    struct ts_arena *arena = &engine->configuration;
     enum ts_code code = TS_OK;
     for (uint32_t i = 0; code == TS_OK && i < config->sources_count; i++) {
         struct source_attribute *attributes = NULL;
         size_t count = 0;
         code =
-            read_schema(&config->sources[i], arena, &attributes, &count, err);
+            read_schema(engine, &config->sources[i], &attributes, &count, err);
         if (code == TS_OK) {
             code = merge_schema(world, attributes, count, arena, err);
         }
     }
     return code == TS_OK ? rules_compile(config->rules, config->rules_count,
-                                         world, ret_rules, err)
+                                         world, &engine->rules, err)
                          : code;
 }
 
@@ -373,8 +376,7 @@ enum ts_code configure_rules(struct engine_context *engine, struct ts_err *err)
         limits.links_max = 100;
     }
     engine->links_max = limits.links_max;
-    enum ts_code code = configure_compile(
-        engine->config, &world, &engine->configuration, &engine->rules, err);
+    enum ts_code code = compile(engine, &world, err);
     if (code == TS_OK) {
         code = configure_references(engine, err);
     }

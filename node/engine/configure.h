@@ -28,13 +28,4 @@ TS_MUSTUSE enum ts_code configure_rules(struct engine_context *engine,
 void configure_store(struct engine_context *engine);
 void configure_done(struct engine_context *engine);
 
-/* Compile `config`'s rules against its sources' schemas, and the target as
- * `describe` tells it. For the engine, and for `rules test`.
- * Owns     *ret_rules: rules_free; it borrows `config` and `arena`. Blocks. */
-TS_MUSTUSE enum ts_code configure_compile(const struct config *config,
-                                          struct rules_world *world,
-                                          struct ts_arena *arena,
-                                          struct rules **ret_rules,
-                                          struct ts_err *err);
-
 #endif

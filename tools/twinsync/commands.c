@@ -30,7 +30,7 @@ static const struct cli_command *const pairing[] = {
     NULL,
 };
 static const struct cli_command *const setting_up[] = {
-    &command_check,      &command_config,  &command_rules,
+    &command_check,      &command_config,  &command_rules, &command_credentials,
     &command_completion, &command_version, NULL,
 };
 

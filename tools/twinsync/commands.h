@@ -12,6 +12,7 @@ extern const struct cli_command command_errors;
 extern const struct cli_command command_events;
 extern const struct cli_command command_explain;
 extern const struct cli_command command_failover;
+extern const struct cli_command command_credentials;
 extern const struct cli_command command_fence;
 extern const struct cli_command command_history;
 extern const struct cli_command command_hold;

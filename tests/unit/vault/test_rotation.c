@@ -4,7 +4,6 @@
  * where the script says; all scripts up to a length are tried. */
 #include "tests/lib/test.h"
 
-#include <setjmp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +18,7 @@ enum mishap {
     LOST_BEFORE, /* the call has no effect, and no answer */
     LOST_AFTER,  /* it has its effect, and no answer */
     LATE,        /* no answer, and the effect comes with the next wait */
-    REFUSED,     /* said no, in so many words */
+    REFUSED,     /* said no; to a try: the account is locked for a while */
     DEATH,       /* the process ends before it */
     DEATH_AFTER, /* and right after its effect */
     MISHAPS
@@ -33,24 +32,20 @@ static struct {
     bool is_shared;   /* the other member has the candidate on its disk */
     struct vault_kept durable;
     int tries_in_a_row, asks;
-    jmp_buf death;
+    bool is_dead; /* whatever it still does has no effect */
 } world;
 
 static enum mishap mishap(void)
 {
     enum mishap what = world.at < world.length ? world.script[world.at] : FINE;
-    world.at++;
-    if (what == DEATH) {
-        longjmp(world.death, 1);
-    }
-    return what;
+    world.at += !world.is_dead;
+    world.is_dead = world.is_dead || what == DEATH;
+    return world.is_dead ? LOST_BEFORE : what;
 }
 
 static void after(enum mishap what)
 {
-    if (what == DEATH_AFTER) {
-        longjmp(world.death, 1);
-    }
+    world.is_dead = world.is_dead || what == DEATH_AFTER;
 }
 
 /* R1: what the account accepts, now or when what is late comes, is kept. */
@@ -93,7 +88,7 @@ static enum ts_code keep(void *context, const struct vault_kept *kept,
     world.durable = *kept;
     assert_nobody_is_locked_out();
     after(what);
-    return TS_OK;
+    return what == DEATH_AFTER ? ts_fail(err, TS_E_IO, 0, "dead") : TS_OK;
 }
 
 static enum rotation_answer ask(void *context, const struct vault_kept *kept,
@@ -104,8 +99,8 @@ static enum rotation_answer ask(void *context, const struct vault_kept *kept,
     assert_int_equal(world.durable.phase, VAULT_ASKED); /* R2 */
     assert_true(world.is_shared);
     assert_string_equal(kept->candidate, NEW);
-    world.asks++;
     enum mishap what = mishap();
+    world.asks += !world.is_dead;
     if (what == FINE || what == LOST_AFTER || what == DEATH_AFTER) {
         memcpy(world.password, NEW, sizeof NEW);
     }
@@ -127,7 +122,7 @@ static enum rotation_answer try(void *context, const char *secret,
     if (what != FINE && what != REFUSED) {
         return ROTATION_UNKNOWN;
     }
-    if (strcmp(secret, world.password) == 0) {
+    if (what == FINE && strcmp(secret, world.password) == 0) {
         world.tries_in_a_row = 0;
         return ROTATION_YES;
     }
@@ -139,6 +134,9 @@ static enum rotation_answer try(void *context, const char *secret,
 static bool wait(void *context, int64_t ms)
 {
     (void) context;
+    if (world.is_dead) {
+        return false;
+    }
     if (ms >= 1000 && world.is_late) { /* settle_ms and more */
         world.is_late = false;
         memcpy(world.password, NEW, sizeof NEW);
@@ -183,10 +181,9 @@ static bool live(enum rotation_end *ret_end)
 {
     struct vault_kept kept = world.durable;
     struct ts_err err = { .text = "" };
-    if (setjmp(world.death) != 0) {
-        return false;
-    }
-    return rotation_run(&kept, &terms, &ops, ret_end, &err) == TS_OK;
+    world.is_dead = false;
+    return rotation_run(&kept, &terms, &ops, ret_end, &err) == TS_OK &&
+           !world.is_dead;
 }
 
 /* Lives until it settles; the script's mishaps end, so that it does. */

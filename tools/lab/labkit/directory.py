@@ -47,7 +47,7 @@ index objectClass,entryUUID,entryCSN,uid,cn,mail,member eq
 limits dn.exact="cn=sync,ou=service,{base}" size=unlimited time=unlimited
 limits dn.exact="cn=weak,ou=service,{base}" size=unlimited time=unlimited
 limits dn.exact="cn=limited,ou=service,{base}" size={limited}
-access to attrs=userPassword by anonymous auth by * none
+access to attrs=userPassword by self =xw by anonymous auth by * none
 access to attrs=mail by dn.exact="cn=weak,ou=service,{base}" none by dn.children="ou=service,{base}" read by * none
 access to dn.subtree="ou=groups,{base}" by dn.exact="cn=weak,ou=service,{base}" none by dn.children="ou=service,{base}" read by * none
 access to * by dn.children="ou=service,{base}" read by * none
@@ -71,7 +71,7 @@ suffix {register}
 directory {dir}/register
 maxsize 67108864
 rootdn cn=admin,ou=service,{base}
-access to attrs=userPassword by anonymous auth by * none
+access to attrs=userPassword by self =xw by anonymous auth by * none
 access to dn.one="{register}" attrs=description by dn.children="{register}" write by * none
 access to * by dn.children="{register}" read by * none
 """
