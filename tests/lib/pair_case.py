@@ -37,5 +37,8 @@ class PairTestCase(unittest.TestCase):
         return {gate["name"]: gate["ok"] for gate in node.json("explain")["gates"]}
 
     def wait_fit(self, node):
-        """A node that has just started promises nothing yet, and takes nothing over."""
+        """A node that has just started promises nothing yet, and takes nothing over; until it may, and is known to."""
         wait_until(lambda: all(ok for name, ok in self.gates(node).items() if name != "lease"), "its gates are open")
+        active = self.pair.active()
+        if active is not node:
+            wait_until(lambda: active.status()["peer"]["fit"], "the active node knows")
