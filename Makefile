@@ -186,7 +186,7 @@ storm: setup                         ## SEEDS=100 random storms of changes with 
 
 fault: setup                         ## the campaign against a pair: cuts, kills, freezes, losses, each judged
 	@$(MAKE) --no-print-directory V=debug all
-	@$(RUN) -j 1 fault
+	@$(RUN) -j 2 fault
 sim-build:
 	@$(MAKE) --no-print-directory V=sim build/sim/simulate
 sim: sim-build                       ## SEEDS=100 simulated histories of a pair, dense with faults; SEED=first of them

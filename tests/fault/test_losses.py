@@ -1,15 +1,19 @@
 #!/usr/bin/python3
-"""What else a pair loses: the register, the disk of either node, both nodes at once."""
+"""What else a pair loses: the register, which is etcd, the disk of either node, both nodes at once."""
 
+import contextlib
 import os
+import shutil
 import subprocess
 import unittest
 
 from lab import wait_until
-from pair_faults import PairFaultCase
+from pair_faults import PEOPLE, PairFaultCase
 
 
 class Losses(PairFaultCase):
+    OPTIONS = {"people": PEOPLE, "groups": 4, "register": "etcd"}
+
     def test_the_register_is_down_and_both_nodes_live(self):
         """The holder goes on by its peer's promises; nobody takes over."""
         before, active = self.epoch(), self.pair.active()
@@ -54,9 +58,7 @@ class FullDisk(PairFaultCase):
     """The state directories are on file systems of their own, small enough to be filled."""
 
     def test_the_disk_of_the_active_is_full(self):
-        node = self.pair.standby()
-        self.on_small_disk(node)
-        try:
+        with self.on_small_disk() as node:
             self.pair.active().kill()
             self.pair.wait_active(node)
             self.pair.other(node).start()
@@ -66,20 +68,49 @@ class FullDisk(PairFaultCase):
             self.pair.wait_active(self.pair.other(node))
             self.empty(node)
             self.assertWhole()
+
+    def test_the_disk_of_the_standby_is_full(self):
+        """The active goes on, and nobody takes over who could not write down what it does."""
+        with self.on_small_disk() as node:
+            active = self.pair.active()
+            self.fill(node)
+            self.change(40)
+            self.pair.until(self.pair.in_step, "the active goes on alone")
+            self.pair.until(lambda: self.is_closed(node, "disk"), "the standby says that it is not fit")
+            active.kill()
+            self.pair.until(lambda: not self.is_closed(node, "lease"), "the lease has run out")
+            self.assertEqual("standby", node.role())
+            self.empty(node)
+            self.pair.wait_active(node)
+            self.assertWhole()
+
+    @staticmethod
+    def is_closed(node, name):
+        gates = node.json("explain").get("gates", ())
+        return any(gate["name"] == name and not gate["ok"] for gate in gates)
+
+    @contextlib.contextmanager
+    def on_small_disk(self):
+        """The standby, with its state directory moved there, and back in the end."""
+        node = self.pair.standby()
+        small, large = node.state, node.state + ".large"
+        node.kill()
+        os.rename(small, large)
+        os.mkdir(small, 0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs", small], check=True, timeout=30)
+        try:
+            subprocess.run(["cp", "-a", large + "/.", small], check=True, timeout=30)
+            node.start()
+            self.pair.converge()
+            yield node
         finally:
             node.kill()
-            subprocess.run(["umount", node.state], check=True, timeout=30)
-
-    def on_small_disk(self, node):
-        """Move the state directory of the node there."""
-        node.kill()
-        kept = node.state + ".kept"
-        os.rename(node.state, kept)
-        os.mkdir(node.state, 0o700)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs", node.state], check=True, timeout=30)
-        subprocess.run(["cp", "-a", kept + "/.", node.state], check=True, timeout=30)
+            shutil.rmtree(large)
+            subprocess.run(["cp", "-a", small, large], check=True, timeout=30)
+            subprocess.run(["umount", small], check=True, timeout=30)
+            os.rmdir(small)
+            os.rename(large, small)
         node.start()
-        self.pair.converge()
 
     @staticmethod
     def fill(node):
