@@ -197,7 +197,7 @@ class Lab:
 
     def token(self):
         """One that is good for a while yet: a lab may outlive several."""
-        if time.monotonic() >= self._token_until:
+        if self._token is None or time.monotonic() >= self._token_until:
             self._token = services.token(self.layout)
             self._token_until = time.monotonic() + self.layout.settings["token_seconds"] / 2
         return self._token

@@ -98,11 +98,11 @@ class Answers(Faults):
         self.assertGreaterEqual(row["effect_us"] - row["admitted_us"], 290_000)
 
     def test_a_stall_after_the_effect(self):
-        self.lab.fault("stall", {"method": "POST"}, times=1, ms=300, when="after")
+        self.lab.fault("stall", {"method": "POST"}, times=1, ms=2000, when="after")
         self.create()
         row = self.lab.requests()[-1]
-        self.assertLess(row["effect_us"] - row["admitted_us"], 200_000)
-        self.assertGreaterEqual(row["answered_us"] - row["effect_us"], 290_000)
+        self.assertLess(row["effect_us"] - row["admitted_us"], 1_500_000)
+        self.assertGreaterEqual(row["answered_us"] - row["effect_us"], 1_900_000)
 
 
 class BulkOperations(Faults):
@@ -168,7 +168,7 @@ class Rules(Faults):
 
 
 class StaleReads(Faults):
-    LAG_MS = 400
+    LAG_MS = 1500
 
     def setUp(self):
         super().setUp()
@@ -180,7 +180,7 @@ class StaleReads(Faults):
         return (self.lab.scim("GET", self.path).body or {}).get("title")
 
     def settled(self):
-        wait_until(lambda: self.title() == "old", "the created user is seen", 5)
+        wait_until(lambda: self.title() == "old", "the created user is seen")
 
     def test_a_created_object_is_not_found_at_first(self):
         self.assertStatus(self.lab.scim("GET", self.path), 404)
@@ -193,23 +193,23 @@ class StaleReads(Faults):
         self.lab.patch(self.path, {"op": "replace", "path": "title", "value": "new"})
         self.assertEqual(self.title(), "old")
         self.assertEqual(self.lab.find("Users", "id", self.user["id"])[0]["title"], "old")
-        wait_until(lambda: self.title() == "new", "the change is seen", 5)
+        wait_until(lambda: self.title() == "new", "the change is seen")
 
     def test_a_deleted_object_is_there_at_first(self):
         self.settled()
         self.lab.scim("DELETE", self.path)
         self.assertEqual(self.title(), "old")
-        wait_until(lambda: self.lab.scim("GET", self.path).status == 404, "the deletion is seen", 5)
+        wait_until(lambda: self.lab.scim("GET", self.path).status == 404, "the deletion is seen")
 
     def test_members_lag_too(self):
         self.settled()
         group = self.lab.scim("POST", "/Groups", {
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": self.name()}).body
         path = f"/Groups/{group['id']}"
-        wait_until(lambda: self.lab.scim("GET", path).status == 200, "the group is seen", 5)
+        wait_until(lambda: self.lab.scim("GET", path).status == 200, "the group is seen")
         self.lab.patch(path, {"op": "add", "path": "members", "value": [{"value": self.user["id"]}]})
         self.assertEqual(self.lab.scim("GET", path).body["members"], [])
-        wait_until(lambda: self.lab.scim("GET", path).body["members"], "the member is seen", 5)
+        wait_until(lambda: self.lab.scim("GET", path).body["members"], "the member is seen")
 
 
 class Normalising(Faults):

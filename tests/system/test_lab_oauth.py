@@ -134,7 +134,7 @@ class Ends(OAuth):
         self.lab.set_options("oauth", token_seconds=1)
         token = self.sync_token()
         self.assertEqual(self.admitted(token), 200)
-        wait_until(lambda: self.admitted(token) == 401, "the token has expired", 10)
+        wait_until(lambda: self.admitted(token) == 401, "the token has expired")
 
     def test_deleting_a_registered_client_ends_its_tokens_only(self):
         client, other = self.register(), self.sync_token()
@@ -159,7 +159,7 @@ class Ends(OAuth):
         self.assertStatus(self.lab.oauth("/token", GRANT, login), 401)
         status, _ = self.call("GET", client["registration_client_uri"], client["registration_access_token"])
         self.assertEqual(status, 401)
-        wait_until(lambda: self.admitted(token) == 401, "the lag is over", 10)
+        wait_until(lambda: self.admitted(token) == 401, "the lag is over")
 
     def test_foreign_tokens_are_inactive_unless_any_may_be_asked_about(self):
         token, login = self.sync_token(), ("sync-post", self.secret("sync-post.secret"))

@@ -273,7 +273,7 @@ class LdapSessionTest(unittest.TestCase):
             with self.subTest(**words):
                 answer = self.assert_fails("was cancelled", cancel=500, connect=30, operation=30, **words)
                 self.assertEqual("cancelled", answer.kind)
-                self.assertLess(answer.lines[-1]["cancelled_ms"], 100)
+                self.assertLess(answer.lines[-1]["cancelled_ms"], 15000)
 
     # ---- check ----
 

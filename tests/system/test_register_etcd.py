@@ -103,10 +103,11 @@ class EtcdTest(EtcdCase):
         silent.silent = True
         for first in (nobody, silent.port):
             self.clear()
-            client = self.opened(etcd={"endpoints": [f"https://127.0.0.1:{first}", self.server.url]})
+            client = self.opened(timeout_ms=8000,
+                                 etcd={"endpoints": [f"https://127.0.0.1:{first}", self.server.url]})
             self.assertEqual(client.swap("", "value"), "done", "the first call already")
             self.assertEqual(client.read(), "value")
-            self.assertLess(client.answer["ms"], 500, "the one that answers is asked first from then on")
+            self.assertLess(client.answer["ms"], 2000, "the one that answers is asked first from then on")
             endpoints = client.findings()["endpoints"]
             self.assertFalse(endpoints["ok"])
             self.assertIn(str(first), endpoints["value"])

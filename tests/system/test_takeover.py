@@ -152,7 +152,7 @@ class Takeover(TakeoverCase):
         fresh = self.hire()
         self.half = self.start(self.node)
         self.half.activate(3, crashed=True)
-        wait_until(lambda: self.at_target(fresh[0]), "whoever is not in doubt is at the target", 30)
+        wait_until(lambda: self.at_target(fresh[0]), "whoever is not in doubt is at the target")
         self.assertFalse(self.at_target(doubtful[0]), "it was looked up before the target was quiet")
 
     def at_target(self, name):
