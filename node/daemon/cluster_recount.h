@@ -16,10 +16,10 @@
 #include "node/daemon/post.h"
 #include "replication/journal.h"
 
-#define CLUSTER_RECOUNT_FIRST_MS ((int64_t) 10 * 60 * 1000) /* after a start \
-                                                             */
+/* After a start; then from one to the next; after one that could not be done.
+ */
+#define CLUSTER_RECOUNT_FIRST_MS ((int64_t) 10 * 60 * 1000)
 #define CLUSTER_RECOUNT_EVERY_MS ((int64_t) 24 * 3600 * 1000)
-/* When it could not be done. */
 #define CLUSTER_RECOUNT_AGAIN_MS ((int64_t) 3600 * 1000)
 
 /* TS_E_CORRUPT: they differ. Lives during the callback. */

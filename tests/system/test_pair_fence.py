@@ -45,6 +45,36 @@ class Fencing(PairTestCase):
         self.assertGreater(first, last)
         self.assertExclusive()
 
+    def test_a_fence_whose_node_dies_is_ended_by_the_other_one_and_the_wait_is_counted(self):
+        """beta fences alpha's client and dies; alpha comes back: the token that was to be judged died with beta."""
+        alpha, beta = self.pair.alpha, self.pair.beta
+        self.lab.token()  # the test's own has a long life
+        self.lab.set_options("oauth", token_seconds=15)
+        alpha.stop()  # its successors' tokens are short
+        self.pair.wait_role(beta, "active")
+        alpha.start()
+        self.pair.wait_role(alpha, "standby")
+        self.pair.wait_equal()
+        wait_until(lambda: not beta.twinsync("failover", "--reason", "back").returncode, "alpha is fit")
+        self.pair.wait_role(alpha, "active")
+        self.add("before")
+        wait_until(lambda: self.stored("before"), "alpha exports")
+        self.pair.wait_role(beta, "standby")
+        self.pair.wait_equal()
+        self.lab.set_options("oauth", token_lag_seconds=600)
+        alpha.kill()
+        wait_until(lambda: "still admitted" in beta.twinsync("explain").stdout, "beta fences")
+        beta.kill()
+        alpha.start()
+        self.add("after")
+        told = wait_until(lambda: next((text for text in [" ".join(alpha.twinsync("explain").stdout.split())]
+                                        if "could be judged; confirmed in" in text), None), "it says how long")
+        self.assertRegex(told, r"confirmed in \d+ s at the latest")
+        self.assertEqual(self.stored("after"), [])
+        wait_until(lambda: self.stored("after"), "the tokens have ended")
+        self.assertIn("has passed since", alpha.json("history")["epochs"][0]["evidence"])
+        self.assertExclusive()
+
     def test_a_fence_that_nothing_can_prove_waits_for_an_operator_who_answers_for_it(self):
         """The server does not tell how long its tokens live, and the token that was to be judged is lost."""
         beta = self.pair.beta
