@@ -358,6 +358,16 @@ static void on_tick(struct follower_step *step)
     }
 }
 
+static void on_led(struct follower_step *step)
+{
+    struct follower *follower = step->follower;
+    if (follower->phase == FOLLOWER_ASKING && follower->up) {
+        follower->heard = step->now;
+        follower->silences = 0;
+        follower_ask(step);
+    }
+}
+
 static void check_invariants(const struct follower *follower)
 {
     assert((follower->first == NULL) == (follower->last == NULL));
@@ -381,6 +391,7 @@ void follower_step(struct follower *follower,
         [FOLLOWER_INSTALLED] = on_installed,
         [FOLLOWER_DAMAGED] = on_damaged,
         [FOLLOWER_TICK] = on_tick,
+        [FOLLOWER_LED] = on_led,
     };
     struct follower_step step = { follower, event, now, ret_actions };
     ret_actions->count = 0;

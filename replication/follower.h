@@ -51,7 +51,9 @@ enum follower_event_type {
     FOLLOWER_RESULT,    /* `result` of a job */
     FOLLOWER_INSTALLED, /* the store opened the snapshot, or `err` */
     FOLLOWER_DAMAGED,   /* our rows are not those of our sum: `err` says more */
-    FOLLOWER_TICK
+    FOLLOWER_TICK,
+    FOLLOWER_LED /* the other node leads since now: who asked in vain until
+                    then asks again at once */
 };
 
 /* The last epoch in which this node itself wrote, and as which boot; 0: never.

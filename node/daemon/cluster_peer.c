@@ -247,6 +247,18 @@ static void admit(struct cluster *c)
                                                 .node = name } });
 }
 
+static void hear_heartbeat(struct cluster *c, const struct wire_heartbeat *beat)
+{
+    bool leads = beat->role == MEMBER_ACTIVE;
+    bool led = leads && !c->peer_leads;
+    c->peer_heard = true;
+    c->peer_config_hash = beat->config_hash;
+    c->peer_leads = leads;
+    if (led && c->follows) {
+        cluster_follow(c, &(struct follower_event){ .type = FOLLOWER_LED });
+    }
+}
+
 static void on_heard(void *context, const struct wire_message *message)
 {
     struct cluster *c = context;
@@ -254,8 +266,7 @@ static void on_heard(void *context, const struct wire_message *message)
                                     .membership =
                                         (uint64_t) message->header.membership };
     if (message->kind == WIRE_HEARTBEAT) {
-        c->peer_heard = true;
-        c->peer_config_hash = message->heartbeat.config_hash;
+        hear_heartbeat(c, &message->heartbeat);
     }
     if (!member_message_of(message, &heard)) {
         hear_frame(c, message);
@@ -380,7 +391,7 @@ static enum ts_code on_joined(void *context, const struct certificate *peer,
     ts_log(TS_LOG_INFO, "peer-replaced", "node=%s by=%s", c->peer->name,
            node->name);
     c->peer = node;
-    c->peer_heard = false;
+    c->peer_heard = c->peer_leads = false;
     c->admit_from = ts_time_now();
     return code;
 }

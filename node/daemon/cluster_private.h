@@ -135,7 +135,7 @@ struct cluster {
     } recount;
 
     /* The peer, as it said last. */
-    bool peer_heard;
+    bool peer_heard, peer_leads;
     struct ts_hash peer_config_hash;
     struct ts_time admit_from; /* not before */
 

@@ -41,12 +41,14 @@ static bool canary_lives(const struct fence *fence, struct ts_clocks now)
                fence->canary_life_ms;
 }
 
+/* By a quarter each: what has taken a while is noticed, when it is over, a
+ * quarter of that while later at most. Nothing is exported meanwhile. */
 static void rest(struct fence *fence, struct ts_clocks now)
 {
-    fence->back_off_ms = fence->back_off_ms == 0 ? FENCE_WAIT_MIN_MS
-                         : fence->back_off_ms * 2 > FENCE_WAIT_MAX_MS
-                             ? FENCE_WAIT_MAX_MS
-                             : fence->back_off_ms * 2;
+    int64_t longer = fence->back_off_ms + fence->back_off_ms / 4;
+    fence->back_off_ms = fence->back_off_ms == 0      ? FENCE_WAIT_MIN_MS
+                         : longer > FENCE_WAIT_MAX_MS ? FENCE_WAIT_MAX_MS
+                                                      : longer;
     fence->wait_from = now;
     fence->wait_ms = fence->back_off_ms;
 }

@@ -297,7 +297,12 @@ static void follower_turn(struct world *w, uint8_t what)
         { .code = TS_E_CONFLICT, .text = "diverged" },
         { .code = TS_E_IO, .text = "disk" },
     };
-    struct follower_event e = { .type = (enum follower_event_type)(what % 8) };
+    static const enum follower_event_type types[] = {
+        FOLLOWER_BEGIN,   FOLLOWER_END,    FOLLOWER_LINK,      FOLLOWER_FRAME,
+        FOLLOWER_APPLIED, FOLLOWER_RESULT, FOLLOWER_INSTALLED, FOLLOWER_TICK,
+        FOLLOWER_DAMAGED, FOLLOWER_LED,
+    };
+    struct follower_event e = { .type = types[what < 10 ? what : what % 8] };
     struct frame f;
     struct ship_result r;
     if (e.type == FOLLOWER_FRAME) {
@@ -314,6 +319,8 @@ static void follower_turn(struct world *w, uint8_t what)
         e.epoch = number(&w->in);
         e.position = position(&w->in);
         e.wrote.epoch = number(&w->in);
+    } else if (e.type == FOLLOWER_DAMAGED) {
+        e.err = &failures[2];
     } else if (e.type == FOLLOWER_LINK) {
         e.up = byte(&w->in) % 4 != 0;
     } else if (e.type == FOLLOWER_APPLIED) {

@@ -18,6 +18,8 @@ SEED = 7
 LAX_GUARD = ("guard: {deletes: 1000000, deactivations: 1000000, creates: 1000000, key-changes: 1000000,\n"
              "        percent: 100, attribute-loss-percent: 100, member-loss-percent: 100}\n")
 
+VERDICTS = {True: "met", False: "NOT MET", None: "stated"}
+
 median = statistics.median
 
 
@@ -30,11 +32,13 @@ def program(name, *words, seconds=600):
     return json.loads(run([os.path.join(PROGRAMS, name), *words], seconds))
 
 
-def figure(name, value, wanted, what, **more):
-    """A row of the report. wanted: as "<= 1.5"; more: what it came from."""
+def figure(name, value, wanted, what):
+    """A row of the report. wanted: as "<= 1.5", or None: stated only."""
+    if wanted is None:
+        return {"figure": name, "value": round(value, 3), "wanted": None, "met": None, "what": what}
     sign, limit = wanted.split()
     met = {"<=": value <= float(limit), ">=": value >= float(limit), "<": value < float(limit)}[sign]
-    return {"figure": name, "value": round(value, 3), "wanted": wanted, "met": met, "what": what, **more}
+    return {"figure": name, "value": round(value, 3), "wanted": wanted, "met": met, "what": what}
 
 
 def creation_rate(lab, since):
@@ -55,7 +59,7 @@ def creation_rate(lab, since):
 def table(rows):
     """The report for people."""
     cells = [("figure", "measured", "wanted", "", "what")]
-    cells += [(row["figure"], "%g" % row["value"], row["wanted"], "met" if row["met"] else "NOT MET", row["what"])
+    cells += [(row["figure"], "%g" % row["value"], row["wanted"] or "-", VERDICTS[row["met"]], row["what"])
               for row in rows]
     widths = [max(len(each[column]) for each in cells) for column in range(4)]
     return "\n".join("  ".join([text.ljust(width) for text, width in zip(each, widths)] + [each[4]]).rstrip()

@@ -96,9 +96,9 @@ class PairNode(Daemon):
 class Pair:
     """Two nodes, of which the first was alone until now."""
 
-    def __init__(self, place, lab, alone, lease=LEASE, more=""):
+    def __init__(self, place, lab, alone, lease=LEASE, more="", fence="registration"):
         """lease, more: what the configuration has besides"""
-        self.lab, ports = lab, free_ports(3)
+        self.lab, self.fence, ports = lab, fence, free_ports(3)
         self.lease, self.more, self.since = lease, more, 0
         self.endpoints = dict(zip(NAMES, ports))
         self.witness = Witness(place, ports[2])
@@ -115,11 +115,12 @@ class Pair:
         env = self.lab.env
         registration = 'registration: {url: "%s", token-file: %s, revocation-url: "%s", introspection-url: "%s"}' % (
             env["registration_url"], env["registration_token_file"], env["revocation_url"], env["introspection_url"])
-        text, found = re.subn(r"(client-secret-file: [^}]+)\}", r"\1,\n          " + registration + "}", text)
-        if found != 1:
-            raise Failed("the lab's configuration has no place for the registration of clients")
+        if self.fence == "registration":
+            text, found = re.subn(r"(client-secret-file: [^}]+)\}", r"\1,\n          " + registration + "}", text)
+            if found != 1:
+                raise Failed("the lab's configuration has no place for the registration of clients")
         text = text.replace("this-node: alpha", "this-node: " + name)
-        text = text.replace("  type: scim\n", "  type: scim\n  fence: registration\n  quiesce-seconds: 2\n")
+        text = text.replace("  type: scim\n", "  type: scim\n  fence: %s\n  quiesce-seconds: 2\n" % self.fence)
         text = text.replace("every-seconds: 86400", "every-seconds: 1")
         text += "nodes:\n" + "".join('  - {name: %s, endpoint: "tcp://127.0.0.1:%d"}\n' % each
                                      for each in self.endpoints.items())

@@ -329,6 +329,45 @@ static void a_row_that_leaves_a_gap_is_asked_for_again(void **s)
     assert_int_equal(actions.items[0].frame.type, FRAME_FOLLOW);
 }
 
+static bool asks(const struct follower_actions *actions)
+{
+    return actions->count == 1 && actions->items[0].type == FOLLOWER_SEND &&
+           actions->items[0].frame.type == FRAME_FOLLOW;
+}
+
+/* The other node fences for a while before it leads: nobody answers. */
+static void who_asked_in_vain_asks_again_when_the_other_node_leads(void **s)
+{
+    (void) s;
+    struct follower_actions actions;
+    const struct follower_event tick = { .type = FOLLOWER_TICK };
+    const struct follower_event led = { .type = FOLLOWER_LED };
+    begin();
+    couple_change(&couple, 0);
+    assert_true(couple_settle(&couple, 60000));
+    struct follower *follower = couple.nodes[1].follower;
+    struct ts_time now = couple.now;
+    struct follower_event again = { .type = FOLLOWER_BEGIN,
+                                    .epoch = 2,
+                                    .nonce = 77,
+                                    .position = couple_at(&couple, 1) };
+    follower_step(follower, &led, now, &actions); /* it follows already */
+    assert_int_equal(actions.count, 0);
+    follower_step(follower, &again, now, &actions);
+    assert_true(asks(&actions));
+    for (int i = 0; i < 6; i++) {
+        now = follower_deadline(follower);
+        follower_step(follower, &tick, now, &actions);
+        assert_true(asks(&actions));
+    }
+    assert_int_equal(follower_deadline(follower).ms - now.ms,
+                     FOLLOWER_PATIENCE_MS);
+    now = ts_time_after(now, 1);
+    follower_step(follower, &led, now, &actions);
+    assert_true(asks(&actions));
+    assert_int_equal(follower_deadline(follower).ms - now.ms, FOLLOWER_ASK_MS);
+}
+
 static void a_frame_of_a_lower_epoch_is_refused(void **s)
 {
     (void) s;
@@ -436,6 +475,7 @@ int main(void)
         WITH(a_follower_whose_rows_do_not_add_up_gets_a_copy),
         WITH(a_leader_of_a_lower_epoch_is_refused_and_yields),
         WITH(a_row_that_leaves_a_gap_is_asked_for_again),
+        WITH(who_asked_in_vain_asks_again_when_the_other_node_leads),
         WITH(a_frame_of_a_lower_epoch_is_refused),
         WITH(a_slow_store_bounds_what_is_on_the_way),
         WITH(a_row_larger_than_the_credit_comes_in_pieces),

@@ -113,6 +113,23 @@ static void an_outage_or_an_odd_status_is_no_refusal(void **state)
     assert_int_equal(fence.refusals, 0);
 }
 
+/* Nothing is exported while it is waited for. */
+static void a_late_refusal_is_noticed_a_quarter_late_at_most(void **state)
+{
+    (void) state;
+    for (int64_t lag = 1000; lag < 16000; lag += 500) {
+        begin(3600, false);
+        delete_with_canary();
+        struct ts_clocks from = now;
+        while (ts_elapsed_least(from, now) < lag) {
+            later(FENCE_TRY_CANARY, FENCE_YES);
+            pass(fence_wait_ms(&fence, now));
+        }
+        assert_true(ts_elapsed_least(from, now) <=
+                    lag + lag / 4 + FENCE_WAIT_MIN_MS);
+    }
+}
+
 static void one_admission_starts_the_count_anew(void **state)
 {
     (void) state;
@@ -405,6 +422,7 @@ int main(void)
         cmocka_unit_test(
             a_refusal_beside_no_success_of_ours_counts_for_nothing),
         cmocka_unit_test(an_outage_or_an_odd_status_is_no_refusal),
+        cmocka_unit_test(a_late_refusal_is_noticed_a_quarter_late_at_most),
         cmocka_unit_test(one_admission_starts_the_count_anew),
         cmocka_unit_test(refusals_last_as_long_as_the_canary_was_older),
         cmocka_unit_test(a_canary_that_may_have_expired_proves_nothing),
