@@ -119,15 +119,29 @@ static void drop_voter(struct register_value *value, const char *name)
            (REGISTER_VOTERS_MAX - kept) * sizeof value->voters[0]);
 }
 
+/* From here on it is the learner that acknowledges, and the other voter may
+ * come back without what it acknowledged. */
+static void put_learner(const struct member *member,
+                        struct register_value *value)
+{
+    drop_voter(value, member->op.admit_node);
+    member_copy_text(value->learner, sizeof value->learner,
+                     member->op.admit_node);
+    value->membership++;
+    if (value->voter_count > 1 && !value->is_unprotected &&
+        member->unprotected != MEMBER_UNPROTECTED_STOP) {
+        value->is_unprotected = true;
+        value->unprotected_since = member->position;
+    }
+}
+
 /* One change of the members at a time, each with its own list number. */
 static void put_members(const struct member *member,
                         struct register_value *value)
 {
     const struct operating *op = &member->op;
     if (op->admit.open && strcmp(value->learner, op->admit_node) != 0) {
-        drop_voter(value, op->admit_node);
-        member_copy_text(value->learner, sizeof value->learner, op->admit_node);
-        value->membership++;
+        put_learner(member, value);
     } else if (wants_swap_in(member)) {
         char learner[REGISTER_NAME_SIZE];
         memcpy(learner, value->learner, sizeof learner);

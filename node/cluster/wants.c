@@ -75,6 +75,14 @@ bool wants_swap_in(const struct member *member)
            value->handover_size == 0 && !member->op.admit.open;
 }
 
+/* The one that acknowledges is the one that could take over: a learner beside a
+ * voter that is lost protects nothing until it has that vote. */
+static bool follows_voter(const struct member *member)
+{
+    const char *other = member_other_voter(member);
+    return other != NULL && strcmp(member->peer.name, other) == 0;
+}
+
 /* Before the register says "protected" again, the engine has waited for
  * acknowledgements for a while, and the follower has everything: nothing that
  * was let through without one is younger than what it holds. */
@@ -83,7 +91,7 @@ bool wants_protect(const struct member *member)
     const struct wants *wants = &member->wants;
     return wants->protecting && member->equal && leads(member) &&
            !wants->unprotected && !wants->generation &&
-           (member_other_voter(member) != NULL || wants_swap_in(member)) &&
+           (follows_voter(member) || wants_swap_in(member)) &&
            ts_elapsed_least(wants->protecting_from, member->now) >=
                member->terms.renew_ms;
 }
@@ -118,8 +126,7 @@ void wants_pump(struct member *member)
         }
     } else if (value->is_unprotected && !wants->protecting && member->equal &&
                !wants->generation &&
-               (member_other_voter(member) != NULL ||
-                value->learner[0] != '\0')) {
+               (follows_voter(member) || value->learner[0] != '\0')) {
         wants->protecting = true;
         wants->protecting_from = member->now;
         show_protection(member, false);

@@ -10,16 +10,13 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import wait_until  # noqa: E402
-from pair import Pair  # noqa: E402
+from pair_case import PairTestCase  # noqa: E402
 
 ROWS = "SELECT target_id, etag FROM target_object ORDER BY target_id"
 
 
-class Recounting(unittest.TestCase):
-    def setUp(self):
-        self.pair = Pair(people=20, groups=2, environment={"TWINSYNC_TEST_RECOUNT_MS": "1000"})
-        self.addCleanup(self.pair.close)
-        self.pair.wait_in_step()
+class Recounting(PairTestCase):
+    OPTIONS = {"people": 20, "groups": 2, "environment": {"TWINSYNC_TEST_RECOUNT_MS": "1000"}}
 
     @contextlib.contextmanager
     def state(self, node):
@@ -75,7 +72,7 @@ class Recounting(unittest.TestCase):
         self.pair.wait_role(alpha, "standby")
         wait_until(lambda: self.rows(alpha) == self.rows(beta), "a copy takes its place")
         self.pair.wait_equal()
-        self.assertEqual({}, self.pair.judge()["faults"])
+        self.assertExclusive()
 
 
 if __name__ == "__main__":

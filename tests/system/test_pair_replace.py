@@ -8,14 +8,11 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import wait_until  # noqa: E402
-from pair import Pair  # noqa: E402
+from pair_case import PairTestCase  # noqa: E402
 
 
-class Replacing(unittest.TestCase):
-    def setUp(self):
-        self.pair = Pair(people=20, groups=2, spare="gamma")
-        self.addCleanup(self.pair.close)
-        self.pair.wait_in_step()
+class Replacing(PairTestCase):
+    OPTIONS = {"people": 20, "groups": 2, "spare": "gamma"}
 
     def members(self, node):
         value = node.json("register", "status")["value"]
@@ -65,7 +62,7 @@ class Replacing(unittest.TestCase):
         self.pair.wait_role(gamma, "active")
         self.assertEqual("retired", beta.role())
         self.change(seed=1)
-        self.assertEqual({}, self.pair.judge()["faults"])
+        self.assertExclusive()
 
     def test_nobody_takes_the_place_of_a_partner_that_is_connected(self):
         refused = self.pair.alpha.twinsync("token", "create", "--node", "gamma")

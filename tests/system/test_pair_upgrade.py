@@ -11,17 +11,14 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import wait_until  # noqa: E402
-from pair import Pair  # noqa: E402
+from pair_case import PairTestCase  # noqa: E402
 
 OLD, NEW = 2, 3
 NEWER = {"TWINSYNC_TEST_LEVEL": str(NEW)}
 
 
-class Upgrading(unittest.TestCase):
-    def setUp(self):
-        self.pair = Pair(people=20, groups=2)
-        self.addCleanup(self.pair.close)
-        self.pair.wait_in_step()
+class Upgrading(PairTestCase):
+    OPTIONS = {"people": 20, "groups": 2}
 
     def restart(self, node, **environment):
         """The other node exports when it is back."""
@@ -66,7 +63,7 @@ class Upgrading(unittest.TestCase):
         self.restart(alpha)  # as the older version
         self.assertInStep(seed=3)
         self.assertEqual([OLD, OLD], self.levels())
-        self.assertEqual({}, self.pair.judge()["faults"])
+        self.assertExclusive()
 
     def test_finalize_migrates_both_nodes_and_closes_the_way_back(self):
         alpha, beta = self.pair.alpha, self.pair.beta
@@ -90,7 +87,7 @@ class Upgrading(unittest.TestCase):
         alpha.kill()
         self.pair.wait_role(beta, "active")
         wait_until(lambda: beta.status()["counts"]["pending"] == 0, "nothing waits")
-        self.assertEqual({}, self.pair.judge()["faults"])
+        self.assertExclusive()
 
 
 if __name__ == "__main__":

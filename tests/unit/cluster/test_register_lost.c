@@ -307,11 +307,17 @@ static void another_node_takes_the_place_of_one_that_is_lost(void **state)
     world_value(world, &value);
     assert_string_equal(value.learner, "gamma");
     assert_string_equal(value.voters[1], "beta"); /* still a candidate */
+    assert_true(value.is_unprotected); /* what gamma has protects nothing yet */
     say_learner(world, "gamma");
     world_value(world, &value);
     assert_string_equal(value.learner, "");
     assert_int_equal(value.voter_count, 2);
     assert_string_equal(value.voters[1], "gamma");
+    for (int i = 0; i < 5; i++) {
+        say_learner(world, "gamma");
+    }
+    world_value(world, &value);
+    assert_false(value.is_unprotected);
     world_start(world, 1);
     world_told(world, world_until(world, 1, MEMBER_RETIRED, 30000));
     assert_int_equal(world_role(world, 0), MEMBER_ACTIVE);
