@@ -210,7 +210,11 @@ void compose_next(const struct member *member, struct register_value *value)
 {
     *value = member->seen.value;
     value->serial = next_serial(member);
-    value->position = member->position;
+    /* Until it exports it has written nothing: what the last one had shown is
+     * what anybody must have, this node after a crash too. */
+    if (member->role != MEMBER_FENCING) {
+        value->position = member->position;
+    }
     age(value, seen_ms(member));
     put_token(member, value);
     put_protection(member, value);

@@ -344,6 +344,27 @@ static void a_candidate_that_is_behind_reads_both_sides_first(void **state)
     }
 }
 
+static void
+a_takeover_that_dies_on_its_way_leaves_what_was_missing(void **state)
+{
+    struct world *world = *state;
+    struct member_event moved = { .kind = MEMBER_POSITION };
+    moved.position.at.epoch = 1;
+    moved.position.at.seq = 7;
+    world_tell(world, 0, &moved);
+    world_run(world, 4000);
+    world_kill(world, 0);
+    world->nodes[1].fence_pending = true;
+    world_told(world, world_until(world, 1, MEMBER_FENCING, 30000));
+    world_run(world, 10000);
+    world_kill(world, 1);
+    world_run(world, 1000);
+    world->nodes[1].fence_pending = false;
+    world_start(world, 1);
+    world_told(world, world_until(world, 1, MEMBER_ACTIVE, 60000));
+    assert_true(world->nodes[1].activation.reconcile_first);
+}
+
 static void an_equal_candidate_goes_on_at_once(void **state)
 {
     struct world *world = *state;
@@ -490,6 +511,7 @@ int main(void)
         WITH_PAIR(a_mint_that_fails_is_tried_again),
         WITH_PAIR(an_engine_that_cannot_start_gives_the_lease_back),
         cmocka_unit_test(a_candidate_that_is_behind_reads_both_sides_first),
+        WITH_PAIR(a_takeover_that_dies_on_its_way_leaves_what_was_missing),
         WITH_PAIR(an_equal_candidate_goes_on_at_once),
         cmocka_unit_test(after_an_unprotected_period_everything_is_quiet_first),
         WITH_PAIR(a_node_without_its_facts_is_no_candidate),
