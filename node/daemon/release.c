@@ -1,9 +1,11 @@
 #include "node/daemon/release.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "node/base/log.h"
 #include "node/config/loader.h"
@@ -105,6 +107,21 @@ enum ts_code release_lease(struct register_client *client, const char *node,
     return code;
 }
 
+int64_t release_wait_ms(const struct config *config)
+{
+    const struct config_lease *lease = &config->lease;
+    int64_t in_any_clock =
+        (int64_t) lease->margin_ms * (100 + lease->clock_error_percent) / 100;
+    return config->target.fence == CONFIG_FENCE_NONE ? in_any_clock + 1 : 0;
+}
+
+static void wait_out(int64_t wait_ms)
+{
+    struct timespec left = { wait_ms / 1000, wait_ms % 1000 * 1000000 };
+    while (nanosleep(&left, &left) != 0 && errno == EINTR) {
+    }
+}
+
 static enum ts_code run(const struct config *config,
                         const struct ts_secret_keeper *secrets,
                         const char *text, struct ts_err *err)
@@ -117,6 +134,7 @@ static enum ts_code run(const struct config *config,
         code = register_open(&configured.options, &client, err);
     }
     if (code == TS_OK && register_is_automatic(client)) {
+        wait_out(release_wait_ms(config));
         code = release_lease(client, config->this_node, text, &done, err);
     }
     if (done) {

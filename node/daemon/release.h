@@ -6,18 +6,26 @@
  * value becomes released only while it still names this node, that start of its
  * worker and that epoch. It shortens the other node's wait for the lease, and
  * nothing else: fencing and looking up go on as ever.
+ *
+ * Where nothing is fenced, what the worker had sent may still be on its way for
+ * as long as the lease's margin allows: the lease is given back only then.
  */
 #ifndef NODE_DAEMON_RELEASE_H
 #define NODE_DAEMON_RELEASE_H
 
+#include "node/config/config.h"
 #include "node/register/register.h"
 
 /* Room for "EPOCH:BOOT". */
 #define RELEASE_TEXT_SIZE 64
 
-/* Blocks   two calls of the register. Returns the exit status: 0 released, or
- *          nothing to release; 1 could not; 2 wrong words or configuration. A
- *          register of type manual is left alone: nobody waits for its lease.
+/* How long after the worker's death its lease may be given back. */
+int64_t release_wait_ms(const struct config *config);
+
+/* Blocks   release_wait_ms(), two calls of the register. Returns the exit
+ * status: 0 released, or nothing to release; 1 could not; 2 wrong words or
+ * configuration. A register of type manual is left alone: nobody waits for its
+ * lease.
  */
 int release_run(const char *config_path, const char *text);
 

@@ -149,6 +149,19 @@ static void other_words_are_refused(void **state)
     assert_false(get().released);
 }
 
+static void what_was_sent_unfenced_has_the_margin_to_arrive(void **state)
+{
+    struct config config = { .lease = { .margin_ms = 2000,
+                                        .clock_error_percent = 10 } };
+    (void) state;
+    config.target.fence = CONFIG_FENCE_NONE;
+    assert_int_equal(release_wait_ms(&config), 2201);
+    config.target.fence = CONFIG_FENCE_REGISTRATION;
+    assert_int_equal(release_wait_ms(&config), 0);
+    config.target.fence = CONFIG_FENCE_EXEC;
+    assert_int_equal(release_wait_ms(&config), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -157,6 +170,7 @@ int main(void)
         TEST(the_lease_of_another_process_epoch_or_node_stays),
         TEST(what_was_released_is_not_written_again),
         TEST(other_words_are_refused),
+        TEST(what_was_sent_unfenced_has_the_margin_to_arrive),
     };
     return cmocka_run_group_tests_name("release", tests, NULL, NULL);
 }
