@@ -189,8 +189,8 @@ fault: setup                         ## the campaign against a pair: cuts, kills
 	@$(RUN) -j 2 fault
 sim-build:
 	@$(MAKE) --no-print-directory V=sim build/sim/simulate
-sim: sim-build                       ## SEEDS=100 simulated histories of a pair, dense with faults; SEED=first of them
-	@build/sim/simulate --seeds $(SEEDS) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
+sim: sim-build                       ## SEEDS=200000 simulated histories of a pair, dense with faults, on all processors; SEED=first of them
+	@build/sim/simulate --seeds $(if $(filter file,$(origin SEEDS)),200000,$(SEEDS)) --first $(if $(filter file,$(origin SEED)),1,$(SEED))
 sim-mutations: sim-build             ## break each rule of a pair: how soon does the simulator notice?
 	@build/sim/simulate --mutations
 

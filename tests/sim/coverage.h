@@ -1,8 +1,13 @@
 /*
  * coverage -- which fault met which role in which step, counted over all seeds.
  *
- * A cell is reachable when the machine can be in that role and step at all; one
- * that no seed has met is printed, and fails the run that was large enough.
+ * The places, a role and a step of a takeover in it, are a table (coverage.c),
+ * with a reason for each place that no seed can come to; so is each cell that
+ * cannot be, of the others. A seed that comes to what is said to be unreachable
+ * has failed, and a long run in which a reachable cell stays empty has, too.
+ *
+ * Where chance leads seldom, each seed has a wish: one cell, by its number.
+ * When a node comes to that place, that fault is made to meet it.
  */
 #ifndef TESTS_SIM_COVERAGE_H
 #define TESTS_SIM_COVERAGE_H
@@ -40,19 +45,32 @@ enum sim_fault {
 };
 const char *fault_name(enum sim_fault fault);
 
-#define COVERAGE_STEPS_MAX 24
+/* Those that nodes come to. */
+#define COVERAGE_PLACES 11
+/* Fewer seeds cannot have been everywhere. */
+#define COVERAGE_SEEDS 100000
 
 struct sim_coverage {
-    size_t step_count;
-    char steps[COVERAGE_STEPS_MAX][32]; /* member_view.step, "" is "-" */
-    uint64_t cells[FAULT_KINDS][MEMBER_ROLES][COVERAGE_STEPS_MAX];
-    uint64_t seen[MEMBER_ROLES][COVERAGE_STEPS_MAX]; /* steps of the machine */
+    uint64_t cells[FAULT_KINDS][COVERAGE_PLACES];
+    uint64_t seen[COVERAGE_PLACES]; /* steps of the machine */
     uint64_t transitions[MEMBER_ROLES][MEMBER_ROLES];
 };
 
-size_t coverage_step(struct sim_coverage *coverage, const char *step);
+/* COVERAGE_PLACES: no node comes there, coverage_unreachable() says why. */
+size_t coverage_place(enum member_role role, const char *step);
+const char *coverage_unreachable(enum member_role role);
+/* Why that fault cannot meet a node there; NULL: it can. */
+const char *coverage_impossible(enum sim_fault fault, size_t place);
+
+struct coverage_wish {
+    enum sim_fault fault;
+    size_t place;
+};
+struct coverage_wish coverage_wish(uint64_t seed);
+
 void coverage_merge(struct sim_coverage *into, const struct sim_coverage *from);
-/* The number of reachable cells that nothing met. */
+/* The table, and the names of reachable cells that nothing met; their number.
+ */
 size_t coverage_print(const struct sim_coverage *coverage, FILE *out);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "tests/sim/agenda.h"
+#include "tests/sim/memory.h"
 
 #define DISK_TIME_MS INT64_C(212651092800000) /* some day, in Julian ms */
 
@@ -549,6 +550,7 @@ void disk_setup(void)
         .xGetLastError = vfs_last_error,
         .xCurrentTimeInt64 = vfs_time,
     };
+    memory_setup();
     /* One thread: SQLite needs neither locks nor statistics. */
     (void) sqlite3_config(SQLITE_CONFIG_SINGLETHREAD);
     (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);

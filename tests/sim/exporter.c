@@ -33,7 +33,9 @@ static bool take_over(struct sim_node *node,
 {
     struct sim_exporter *exporter = &node->exporter;
     struct inherit_found found;
-    if (!store_raise_epoch(&node->store, order->epoch) ||
+    /* The rows of the other node have moved the counters. */
+    if (!store_refresh(&node->store) ||
+        !store_raise_epoch(&node->store, order->epoch) ||
         !store_take_over(&node->store, order, &found)) {
         return false;
     }

@@ -6,6 +6,9 @@
 #include "tests/sim/world.h"
 
 #define OPERATOR_MS 4000
+#define WISHES_MAX  3
+#define IMAGE_MS    60000
+#define STIR_MS     2500
 #define SETTLED_MS  20000 /* before the first bout, at the latest */
 
 /* ---- bouts -------------------------------------------------------------- */
@@ -64,13 +67,19 @@ static void on_end(struct world *world, struct occasion *occasion)
 static void note_fault(struct sim_node *node, enum sim_fault kind)
 {
     struct world *world = node->world;
-    struct sim_coverage *coverage = world->coverage;
     world->faults.count++;
     world->faults.by_kind[kind]++;
     if (node->up && node->member != NULL) {
         struct member_view view;
         member_view(node->member, node_clocks(node), &view);
-        coverage->cells[kind][view.role][coverage_step(coverage, view.step)]++;
+        size_t place = coverage_place(view.role, view.step);
+        const char *why = coverage_impossible(kind, place);
+        if (why != NULL) {
+            judge_violated(world, "PLACE", "%s meets %s: %s", fault_name(kind),
+                           node->name, why);
+        } else if (place < COVERAGE_PLACES) {
+            world->coverage->cells[kind][place]++;
+        }
     }
     trace(world, node->index, "fault: %s", fault_name(kind));
 }
@@ -88,7 +97,8 @@ static void on_fault(struct world *world, struct occasion *occasion)
     const struct fault *fault = &faults_table[what->kind];
     struct sim_node *node =
         what->node < 0 ? some_node(world) : world->nodes[what->node];
-    if (world->faults.calm || !node->up || node->thaw_ms != 0) {
+    if (world->faults.calm || !node->up || node->thaw_ms != 0 ||
+        (fault->can != NULL && !fault->can(node))) {
         return;
     }
     note_fault(node, what->kind);
@@ -114,6 +124,19 @@ static void plan(struct world *world, int64_t after_ms,
                                     .node = AGENDA_NOBODY,
                                     .data = sim_copy(what, sizeof *what),
                                     .size = sizeof *what });
+}
+
+void faults_came_to(struct world *world, int node, size_t place)
+{
+    struct sim_faults *faults = &world->faults;
+    struct coverage_wish wish = coverage_wish(world->seed);
+    if (wish.place != place || faults->calm || faults->bouts == 0 ||
+        faults->wishes == WISHES_MAX || random_chance(&world->random, 300)) {
+        return;
+    }
+    faults->wishes++;
+    plan(world, random_below(&world->random, 2),
+         &(struct planned){ .kind = wish.fault, .node = node });
 }
 
 static void calm_down(struct world *world)
@@ -204,6 +227,7 @@ static void on_bout(struct world *world, struct occasion *occasion)
         calm_down(world);
         return;
     }
+    source_stir(world, STIR_MS);
     int64_t pause_ms = scripted_bout(world);
     if (pause_ms == 0) {
         pause_ms = blind_bout(world);
@@ -228,6 +252,19 @@ static void on_operator(struct world *world, struct occasion *occasion)
                                     .node = AGENDA_NOBODY });
 }
 
+static void on_image(struct world *world, struct occasion *occasion)
+{
+    if (world->faults.calm) {
+        return;
+    }
+    faults_take_image(world->nodes[(int) occasion->number]);
+    agenda_note(&world->agenda,
+                &(struct occasion){ .at_ms = world->now_ms + IMAGE_MS,
+                                    .run = on_image,
+                                    .node = AGENDA_NOBODY,
+                                    .number = occasion->number });
+}
+
 static void on_begin(struct world *world, struct occasion *occasion)
 {
     (void) occasion;
@@ -246,6 +283,13 @@ void faults_start(struct world *world)
     agenda_note(&world->agenda, &(struct occasion){ .at_ms = 500,
                                                     .run = on_begin,
                                                     .node = AGENDA_NOBODY });
+    for (int i = 0; i < 2; i++) {
+        int64_t at_ms = random_between(&world->random, 3000, IMAGE_MS);
+        agenda_note(&world->agenda, &(struct occasion){ .at_ms = at_ms,
+                                                        .run = on_image,
+                                                        .node = AGENDA_NOBODY,
+                                                        .number = i });
+    }
     agenda_note(&world->agenda, &(struct occasion){ .at_ms = 50,
                                                     .run = on_operator,
                                                     .node = AGENDA_NOBODY });

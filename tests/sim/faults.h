@@ -20,6 +20,7 @@
 
 struct sim_faults {
     int count, bouts;
+    int wishes; /* granted */
     bool calm;
     int64_t calm_ms; /* since when */
     int by_kind[FAULT_KINDS];
@@ -43,6 +44,8 @@ bool faults_between(struct world *world, int node);
 int64_t faults_sending(struct world *world, int node);
 /* It hangs, and does not hold the lease any more: it is killed in the end. */
 void faults_watchdog(struct world *world, int node);
+/* A node is in another role or step: does the seed wish for something there? */
+void faults_came_to(struct world *world, int node, size_t place);
 /* A process ended by itself (it died with its disk): it is started again. */
 void faults_restart(struct world *world, int node);
 

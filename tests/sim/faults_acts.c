@@ -64,6 +64,13 @@ static void begin_kill(struct sim_node *node)
 {
     struct world *world = node->world;
     uint8_t boot[REGISTER_ID_SIZE];
+    /* As node/daemon/release.h has it. */
+    int64_t wait_ms = world->target.fences
+                          ? 0
+                          : world->settings.margin_ms *
+                                    (100 + world->settings.error_percent) /
+                                    100 +
+                                1;
     memcpy(boot, node->boot, sizeof boot);
     node_crash(node, NODE_KILLED);
     restart_after(world, node->index, faults_pause(world), false);
@@ -72,6 +79,7 @@ static void begin_kill(struct sim_node *node)
         agenda_note(
             &world->agenda,
             &(struct occasion){ .at_ms = world->now_ms +
+                                         clock_stretch(&node->clock, wait_ms) +
                                          random_between(&world->random, 3, 60),
                                 .run = on_release,
                                 .node = AGENDA_NOBODY,
@@ -167,6 +175,12 @@ static void sleep_clock(struct sim_node *node, enum sim_clock_state state)
                                                     .number = node->index });
 }
 
+/* Only a fence protects from that. */
+static bool can_mid_send(const struct sim_node *node)
+{
+    return node->world->target.fences;
+}
+
 static void begin_mid_send(struct sim_node *node)
 {
     node->freeze_at_send = true;
@@ -179,9 +193,6 @@ int64_t faults_sending(struct world *world, int index)
         return 0;
     }
     node->freeze_at_send = false;
-    if (!world->target.fences) {
-        return 0; /* only a fence protects from that */
-    }
     freeze(node, faults_pause(world));
     return node->thaw_ms - world->now_ms;
 }
@@ -196,15 +207,32 @@ static void begin_pause_vm(struct sim_node *node)
     sleep_clock(node, SIM_CLOCK_PAUSED);
 }
 
+void faults_take_image(struct sim_node *node)
+{
+    if (node->up && !node->disk.dead && node->store.open) {
+        disk_image_done(&node->image);
+        disk_image_take(&node->disk, &node->image);
+        node->image_at = store_position(&node->store);
+    }
+}
+
+/* What has come since the image must show in the register: when it was written
+ * after the last renewal, and the other node dies with it, nobody knows. */
+static bool can_revive(const struct sim_node *node)
+{
+    const struct world *world = node->world;
+    const struct register_position *shown = &world->judge.value.position;
+    const struct journal_position *then = &node->image_at;
+    struct journal_position now = store_position(&node->store);
+    bool behind = (int64_t) shown->epoch > then->epoch ||
+                  ((int64_t) shown->epoch == then->epoch &&
+                   (int64_t) shown->seq > then->seq);
+    return node->image.count > 0 && !world->faults.register_lost &&
+           (behind || journal_position_equal(&now, then));
+}
+
 static void begin_revive(struct sim_node *node)
 {
-    if (node->image.count == 0) {
-        disk_image_take(&node->disk, &node->image);
-        return;
-    }
-    if (node->world->faults.register_lost) {
-        return;
-    }
     node_crash(node, NODE_POWER);
     node->known_epoch = 0;
     disk_image_put(&node->disk, &node->image);
@@ -306,17 +334,19 @@ static void end_cell(struct sim_node *node)
     node->world->cell.ways[node->index] = (struct cell_way){ .cut = false };
 }
 
+/* When the register forgets an epoch that only one node knows of, the other
+ * cannot tell: that takes two disasters, and is claimed nowhere. */
+static bool can_cell_back(const struct sim_node *node)
+{
+    const struct world *world = node->world;
+    return world->nodes[0]->known_epoch >= world->judge.register_epoch &&
+           world->nodes[1]->known_epoch >= world->judge.register_epoch;
+}
+
 static void begin_cell_back(struct sim_node *node)
 {
     struct world *world = node->world;
     bool cleared = random_chance(&world->random, 200);
-    /* When the register forgets an epoch that only one node knows of, the other
-     * cannot tell: that takes two disasters, and is claimed nowhere. */
-    for (int i = 0; i < 2; i++) {
-        if (world->nodes[i]->known_epoch < world->judge.register_epoch) {
-            return;
-        }
-    }
     if (cleared) {
         cell_clear(world);
     } else if (!cell_roll_back(
@@ -377,6 +407,11 @@ void faults_note_fence(struct world *world, int principal)
     faults->fenced[faults->fenced_count++ % FAULTS_FENCES_MAX] = principal;
 }
 
+static bool can_replay(const struct sim_node *node)
+{
+    return node->world->faults.fenced_count > 0;
+}
+
 static void begin_replay(struct sim_node *node)
 {
     struct world *world = node->world;
@@ -408,27 +443,27 @@ void faults_end_operator(struct sim_node *node)
 }
 
 const struct fault faults_table[FAULT_KINDS] = {
-    [FAULT_POWER] = { begin_power, NULL, 8 },
-    [FAULT_KILL] = { begin_kill, NULL, 8 },
-    [FAULT_MID_STEP] = { begin_mid_step, NULL, 6 },
-    [FAULT_MID_WRITE] = { begin_mid_write, NULL, 6 },
-    [FAULT_FREEZE] = { begin_freeze, NULL, 8 },
-    [FAULT_MID_SEND] = { begin_mid_send, NULL, 5 },
-    [FAULT_SUSPEND] = { begin_suspend, NULL, 4 },
-    [FAULT_PAUSE_VM] = { begin_pause_vm, NULL, 3 },
-    [FAULT_LINK_BOTH] = { begin_link_both, end_link, 6 },
-    [FAULT_LINK_OUT] = { begin_link_out, end_link, 4 },
-    [FAULT_LINK_IN] = { begin_link_in, end_link, 4 },
-    [FAULT_LINK_BAD] = { begin_link_bad, end_link, 5 },
-    [FAULT_CELL_CUT] = { begin_cell_cut, end_cell, 6 },
-    [FAULT_CELL_BAD] = { begin_cell_bad, end_cell, 6 },
-    [FAULT_CELL_DOWN] = { begin_cell_down, end_cell, 4 },
-    [FAULT_CELL_BACK] = { begin_cell_back, NULL, 2 },
-    [FAULT_TARGET_CUT] = { begin_target_cut, end_target, 4 },
-    [FAULT_TARGET_BAD] = { begin_target_bad, end_target, 6 },
-    [FAULT_SOURCE_CUT] = { begin_source_cut, end_source, 3 },
-    [FAULT_HANG] = { begin_hang, NULL, 2 },
-    [FAULT_REVIVE] = { begin_revive, NULL, 5 },
-    [FAULT_REPLAY] = { begin_replay, NULL, 2 },
-    [FAULT_OPERATOR] = { begin_operator, faults_end_operator, 5 },
+    [FAULT_POWER] = { begin_power, NULL, 8, NULL },
+    [FAULT_KILL] = { begin_kill, NULL, 8, NULL },
+    [FAULT_MID_STEP] = { begin_mid_step, NULL, 6, NULL },
+    [FAULT_MID_WRITE] = { begin_mid_write, NULL, 6, NULL },
+    [FAULT_FREEZE] = { begin_freeze, NULL, 8, NULL },
+    [FAULT_MID_SEND] = { begin_mid_send, NULL, 5, can_mid_send },
+    [FAULT_SUSPEND] = { begin_suspend, NULL, 4, NULL },
+    [FAULT_PAUSE_VM] = { begin_pause_vm, NULL, 3, NULL },
+    [FAULT_LINK_BOTH] = { begin_link_both, end_link, 6, NULL },
+    [FAULT_LINK_OUT] = { begin_link_out, end_link, 4, NULL },
+    [FAULT_LINK_IN] = { begin_link_in, end_link, 4, NULL },
+    [FAULT_LINK_BAD] = { begin_link_bad, end_link, 5, NULL },
+    [FAULT_CELL_CUT] = { begin_cell_cut, end_cell, 6, NULL },
+    [FAULT_CELL_BAD] = { begin_cell_bad, end_cell, 6, NULL },
+    [FAULT_CELL_DOWN] = { begin_cell_down, end_cell, 4, NULL },
+    [FAULT_CELL_BACK] = { begin_cell_back, NULL, 2, can_cell_back },
+    [FAULT_TARGET_CUT] = { begin_target_cut, end_target, 4, NULL },
+    [FAULT_TARGET_BAD] = { begin_target_bad, end_target, 6, NULL },
+    [FAULT_SOURCE_CUT] = { begin_source_cut, end_source, 3, NULL },
+    [FAULT_HANG] = { begin_hang, NULL, 2, NULL },
+    [FAULT_REVIVE] = { begin_revive, NULL, 5, can_revive },
+    [FAULT_REPLAY] = { begin_replay, NULL, 2, can_replay },
+    [FAULT_OPERATOR] = { begin_operator, faults_end_operator, 5, NULL },
 };

@@ -12,6 +12,7 @@
  * happen as before.
  */
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,10 @@
 #include "tests/sim/mutations.h"
 #include "tests/sim/world.h"
 
-#define JOBS_MAX  16
-#define SHOWN_MAX 10
+#define JOBS_MAX    64
+#define SHOWN_MAX   10
+#define SPREAD      512 /* of a count in one seed; more is counted as that */
+#define PROGRESS_US 500000
 
 struct options {
     uint64_t first, seeds;
@@ -39,10 +42,17 @@ struct options {
     enum sim_scene scene;
 };
 
+/* How often a seed had so many. */
+struct spread {
+    uint64_t seeds[SPREAD], sum;
+};
+
 /* What a process has done; in shared memory. */
 struct tally {
-    uint64_t seeds, failed, takeovers, faults, sparse, virtual_s;
-    uint64_t commits, applied, snapshots, admissions;
+    volatile uint64_t seeds, failed;
+    uint64_t sparse;
+    struct spread takeovers, faults, rows, admissions, snapshots, virtual_s;
+    double cpu_s;
     uint64_t first_failed;
     char violated[16], text[512];
     struct sim_coverage coverage;
@@ -55,18 +65,40 @@ static double seconds(void)
     return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
 }
 
+static void count(struct spread *spread, uint64_t number)
+{
+    spread->seeds[number < SPREAD ? number : SPREAD - 1]++;
+    spread->sum += number;
+}
+
+static uint64_t median(const struct spread *spread, uint64_t seeds)
+{
+    uint64_t below = 0;
+    size_t i = 0;
+    while (i + 1 < SPREAD && (below += spread->seeds[i]) * 2 < seeds) {
+        i++;
+    }
+    return i;
+}
+
 static void add(struct tally *tally, const struct world_verdict *verdict)
 {
-    tally->seeds++;
-    tally->takeovers += (uint64_t) verdict->takeovers;
-    tally->faults += (uint64_t) verdict->faults;
     tally->sparse +=
         verdict->takeovers < FAULTS_TAKEOVERS || verdict->faults < FAULTS_MIN;
-    tally->virtual_s += (uint64_t) verdict->virtual_ms / 1000;
-    tally->commits += verdict->commits;
-    tally->applied += verdict->applied;
-    tally->snapshots += verdict->snapshots;
-    tally->admissions += verdict->admissions;
+    count(&tally->takeovers, (uint64_t) verdict->takeovers);
+    count(&tally->faults, (uint64_t) verdict->faults);
+    count(&tally->rows, verdict->commits);
+    count(&tally->admissions, verdict->admissions);
+    count(&tally->snapshots, verdict->snapshots);
+    count(&tally->virtual_s, (uint64_t) verdict->virtual_ms / 1000);
+    tally->seeds++;
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec used;
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double) used.tv_sec + (double) used.tv_nsec / 1e9;
 }
 
 static void run_again(const struct options *options,
@@ -122,6 +154,33 @@ static void run_range(const struct options *options, int job,
     }
 }
 
+/* Until the first of the processes ends; on a terminal only. */
+static void show_progress(const struct options *options,
+                          const struct tally *tallies)
+{
+    double from = seconds();
+    siginfo_t ended = { .si_pid = 0 };
+    while (isatty(STDERR_FILENO) && ended.si_pid == 0 &&
+           waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0) {
+        uint64_t done = 0;
+        uint64_t failed = 0;
+        for (int i = 0; i < options->jobs; i++) {
+            done += tallies[i].seeds;
+            failed += tallies[i].failed;
+        }
+        double rate = (double) done / (seconds() - from + 1e-3);
+        double left_s = (double) (options->seeds - done) / (rate + 1e-3);
+        (void) fprintf(stderr,
+                       "\r%llu of %llu seeds, %.0f a second, %.0f min left, "
+                       "%llu failed \033[K",
+                       (unsigned long long) done,
+                       (unsigned long long) options->seeds, rate, left_s / 60,
+                       (unsigned long long) failed);
+        (void) usleep(PROGRESS_US);
+    }
+    (void) fprintf(stderr, isatty(STDERR_FILENO) ? "\r\033[K" : "");
+}
+
 static struct tally *run_jobs(const struct options *options)
 {
     size_t size = JOBS_MAX * sizeof(struct tally);
@@ -136,10 +195,16 @@ static struct tally *run_jobs(const struct options *options)
         pid_t child = fork();
         if (child == 0) {
             run_range(options, i, &tallies[i]);
+            tallies[i].cpu_s = cpu_seconds();
             (void) fflush(stdout);
             _exit(0);
         }
+        if (child < 0) {
+            perror("fork");
+            exit(1);
+        }
     }
+    show_progress(options, tallies);
     int status = 0;
     while (wait(&status) > 0) {
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
@@ -148,6 +213,14 @@ static struct tally *run_jobs(const struct options *options)
         }
     }
     return tallies;
+}
+
+static void merge_spread(struct spread *into, const struct spread *from)
+{
+    into->sum += from->sum;
+    for (size_t i = 0; i < SPREAD; i++) {
+        into->seeds[i] += from->seeds[i];
+    }
 }
 
 /* All of them in the first. */
@@ -164,15 +237,48 @@ static void merge(struct tally *tallies, int count)
         }
         all->seeds += one->seeds;
         all->failed += one->failed;
-        all->takeovers += one->takeovers;
-        all->faults += one->faults;
         all->sparse += one->sparse;
-        all->virtual_s += one->virtual_s;
-        all->commits += one->commits;
-        all->applied += one->applied;
-        all->snapshots += one->snapshots;
-        all->admissions += one->admissions;
+        all->cpu_s += one->cpu_s;
+        merge_spread(&all->takeovers, &one->takeovers);
+        merge_spread(&all->faults, &one->faults);
+        merge_spread(&all->rows, &one->rows);
+        merge_spread(&all->admissions, &one->admissions);
+        merge_spread(&all->snapshots, &one->snapshots);
+        merge_spread(&all->virtual_s, &one->virtual_s);
         coverage_merge(&all->coverage, &one->coverage);
+    }
+}
+
+static void print_spread(const char *name, const struct spread *spread,
+                         uint64_t seeds)
+{
+    (void) printf("%-20s %12llu %12llu\n", name,
+                  (unsigned long long) spread->sum,
+                  (unsigned long long) median(spread, seeds));
+}
+
+static void print_summary(const struct tally *all, double took_s)
+{
+    double seeds = all->seeds > 0 ? (double) all->seeds : 1;
+    (void) printf("\n%-20s %12s %12s\n", "", "all", "median");
+    print_spread("takeovers", &all->takeovers, all->seeds);
+    print_spread("faults", &all->faults, all->seeds);
+    print_spread("journal rows", &all->rows, all->seeds);
+    print_spread("admissions", &all->admissions, all->seeds);
+    print_spread("snapshots", &all->snapshots, all->seeds);
+    print_spread("virtual seconds", &all->virtual_s, all->seeds);
+    (void) printf("%-20s %12.1f\n%-20s %12.1f  (%.1f ms of a processor each)\n"
+                  "%-20s %12llu\n%-20s %12llu  (fewer than %d takeovers or %d "
+                  "faults)\n%-20s %12llu\n",
+                  "seconds", took_s, "processor seconds", all->cpu_s,
+                  all->cpu_s * 1000 / seeds, "seeds",
+                  (unsigned long long) all->seeds, "sparse",
+                  (unsigned long long) all->sparse, FAULTS_TAKEOVERS,
+                  FAULTS_MIN, "failed", (unsigned long long) all->failed);
+    if (all->failed > 0) {
+        (void) printf("first: simulate --seed %llu --trace   (%s: %s)\n",
+                      (unsigned long long) all->first_failed, all->violated,
+                      all->text);
     }
 }
 
@@ -181,29 +287,13 @@ static int run_seeds(const struct options *options)
     double from = seconds();
     struct tally *all = run_jobs(options);
     merge(all, options->jobs);
-    double took = seconds() - from;
     size_t empty = coverage_print(&all->coverage, stdout);
-    (void) printf(
-        "\n%llu seeds in %.1f s (%.1f ms each on %d processes), %llu failed; "
-        "%llu sparse (fewer than %d takeovers or %d faults)\n"
-        "%llu takeovers, %llu faults, %llu journal rows, %llu made by the "
-        "other node, %llu snapshots, %llu admissions, %llu virtual hours\n"
-        "%zu reachable cells of fault, role and step are empty\n",
-        (unsigned long long) all->seeds, took,
-        took * 1000 * options->jobs / (double) (all->seeds ? all->seeds : 1),
-        options->jobs, (unsigned long long) all->failed,
-        (unsigned long long) all->sparse, FAULTS_TAKEOVERS, FAULTS_MIN,
-        (unsigned long long) all->takeovers, (unsigned long long) all->faults,
-        (unsigned long long) all->commits, (unsigned long long) all->applied,
-        (unsigned long long) all->snapshots,
-        (unsigned long long) all->admissions,
-        (unsigned long long) all->virtual_s / 3600, empty);
-    if (all->failed > 0) {
-        (void) printf("first: simulate --seed %llu --trace   (%s: %s)\n",
-                      (unsigned long long) all->first_failed, all->violated,
-                      all->text);
+    print_summary(all, seconds() - from);
+    bool uncovered = empty > 0 && all->seeds >= COVERAGE_SEEDS;
+    if (uncovered) {
+        (void) printf("%zu cells that can be reached are empty\n", empty);
     }
-    return all->failed > 0;
+    return all->failed > 0 || uncovered;
 }
 
 static int run_one(const struct options *options)
@@ -287,8 +377,12 @@ static int parse(int argc, char **argv, struct options *options)
 
 int main(int argc, char **argv)
 {
-    struct options options = { .first = 1, .jobs = 2, .scene = SCENE_DRAWN };
+    struct options options = { .first = 1, .scene = SCENE_DRAWN };
     struct ts_err err;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    options.jobs = processors < 1          ? 1
+                   : processors > JOBS_MAX ? JOBS_MAX
+                                           : (int) processors;
     if (parse(argc, argv, &options) != 0) {
         (void) fprintf(stderr, "see the head of tests/sim/main.c\n");
         return 2;

@@ -103,6 +103,7 @@ void node_start(struct sim_node *node, bool boots)
     }
     node->up = true;
     node->role = MEMBER_STARTING;
+    node->place = COVERAGE_PLACES;
     random_fill(&world->random, node->boot, sizeof node->boot);
     trace(world, node->index, "starts");
     if (!store_open(&node->store, node) || !node_ship_start(node) ||

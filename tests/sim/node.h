@@ -42,6 +42,7 @@ struct sim_node {
     struct member_gate gate;
     struct member_effects *effects;
     enum member_role role;
+    size_t place;    /* of coverage.h */
     int64_t tick_ms; /* when one is noted; 0: none */
     bool link_up, unprotected;
     bool freeze_at_send;
@@ -64,6 +65,7 @@ struct sim_node {
     struct leader_predecessor before; /* who held the lease before us */
 
     struct disk_image image; /* an older state of the disk */
+    struct journal_position image_at;
 };
 
 struct sim_node *node_new(struct world *world, int index);

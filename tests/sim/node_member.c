@@ -182,8 +182,18 @@ static void after_step(struct sim_node *node)
     struct ts_clocks now = node_clocks(node);
     node->gate = member_gate(node->member);
     member_view(node->member, now, &view);
-    size_t step = coverage_step(world->coverage, view.step);
-    world->coverage->seen[view.role][step]++;
+    size_t place = coverage_place(view.role, view.step);
+    if (place == COVERAGE_PLACES) {
+        judge_violated(world, "PLACE", "%s is %s, in step \"%s\": %s",
+                       node->name, member_role_name(view.role), view.step,
+                       coverage_unreachable(view.role));
+        return;
+    }
+    world->coverage->seen[place]++;
+    if (place != node->place) {
+        node->place = place;
+        faults_came_to(world, node->index, place);
+    }
     if (view.role != node->role) {
         world->coverage->transitions[node->role][view.role]++;
         trace(world, node->index, "%s -> %s: %s", member_role_name(node->role),

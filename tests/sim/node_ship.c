@@ -200,7 +200,6 @@ static void on_apply(struct world *world, struct occasion *occasion)
     event.position = store_position(&node->store);
     if (code == TS_OK) {
         judge_batch(world, node->index, batch);
-        (void) store_refresh(&node->store);
         node_tell_position(node);
     } else {
         trace(world, node->index, "cannot make rows: %s", err.text);

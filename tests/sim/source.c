@@ -66,6 +66,26 @@ static void on_change(struct world *world, struct occasion *occasion)
                                     .node = AGENDA_NOBODY });
 }
 
+static void on_stir(struct world *world, struct occasion *occasion)
+{
+    (void) occasion;
+    if (!world->source.calm) {
+        change_one(world);
+    }
+}
+
+void source_stir(struct world *world, int64_t within_ms)
+{
+    int64_t count = random_between(&world->random, 0, 2);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t after_ms = random_below(&world->random, within_ms);
+        agenda_note(&world->agenda,
+                    &(struct occasion){ .at_ms = world->now_ms + after_ms,
+                                        .run = on_stir,
+                                        .node = AGENDA_NOBODY });
+    }
+}
+
 void source_start(struct world *world)
 {
     int64_t count = random_between(&world->random, 3, 8);

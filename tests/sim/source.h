@@ -31,6 +31,8 @@ struct sim_source {
 };
 
 void source_start(struct world *world);
+/* A change or two soon: a fault is to meet work that is under way. */
+void source_stir(struct world *world, int64_t within_ms);
 /* The cookie that a reading reaches now: the end, or earlier when stale. */
 int64_t source_reach(struct world *world, int64_t cookie);
 /* What there is as of `cookie`: values[anchor], 0 where there is none. */
