@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import time
 
+import ldap
+
 from measure import LAX_GUARD, PLACE, SEED, creation_rate, figure, median, program, say
 from stage import Daemon, Failed, Lab, run
 
@@ -31,6 +33,7 @@ class Size:
                              os.path.join(self.place, "twinsyncd.log"), "--approve-first")
         self.peak_mb = 0.0
         self.loaded = False
+        self.chosen = []  # whom deltas change
 
     def up(self):
         self.lab.up()
@@ -103,10 +106,31 @@ class Size:
             self.loaded = True
             say("loaded %d people in %.1f s" % (self.people, time.monotonic() - begun))
 
-    def delta(self, seed):
-        """CHANGES changes, and the cycle that carries them over."""
-        self.lab.change("--seed", str(seed), "--count", str(CHANGES))
-        return self.sync()
+    def directory(self):
+        """As its administrator."""
+        env = self.lab.env
+        connection = ldap.initialize(env["ldaps_uri"])
+        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, env["ca_file"])
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+        with open(env["admin_password_file"]) as file:
+            connection.simple_bind_s(env["admin_dn"], file.read().strip())
+        return connection
+
+    def delta(self, number):
+        """CHANGES people get a new title: the same work however many there are.
+        The cycle that carries it over."""
+        connection = self.directory()
+        if not self.chosen:
+            found = connection.search_s(self.lab.env["base"], ldap.SCOPE_SUBTREE, "(&(uid=*)(mail=*)(title=*))", ["1.1"])
+            self.chosen = [dn for dn, _ in found[::len(found) // CHANGES]][:CHANGES]
+        title = ("Title %d" % number).encode()
+        for dn in self.chosen:
+            connection.modify_s(dn, [(ldap.MOD_REPLACE, "title", [title])])
+        connection.unbind_s()
+        since = self.lab.log_lines()
+        row = self.sync()
+        row["requests"] = len(self.lab.rows(since))
+        return row
 
 
 # ------------------------------------------------------------------- imports
@@ -197,11 +221,12 @@ def measure_deltas(bench):
     found = {small.people: [], large.people: []}
     for size in (small, large):
         size.load()
+        size.delta(-1)  # not counted: what was loaded is on the disk now
     for number in range(bench.runs):
         for size in (small, large):
-            found[size.people].append(size.delta(SEED + number))
+            found[size.people].append(size.delta(number))
         say("deltas, run %d of %d: %s" % (number + 1, bench.runs, "; ".join(
-            "%d people: %s" % (people, " ".join("%s %.3f" % each for each in rows[-1].items()))
+            "%d people: %s" % (people, " ".join("%s %.4g" % each for each in rows[-1].items()))
             for people, rows in found.items())))
     wall = {people: median([row["wall"] for row in rows]) for people, rows in found.items()}
     return [figure("delta", wall[large.people] / wall[small.people], "<= 1.2",
