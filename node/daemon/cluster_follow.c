@@ -49,7 +49,8 @@ static void give_hints(struct cluster *c, const struct frame_tail *tail)
     }
     c->refused.hints = !cluster_store_call(c, hinted, 0, &done);
     if (!c->refused.hints) {
-        engine_hints(c->engine, hints, count, done);
+        const struct engine_tail given = { hints, count, tail->cut };
+        engine_hints(c->engine, &given, done);
     }
 }
 

@@ -66,6 +66,19 @@ struct engine_contested {
 };
 
 struct engine_pair; /* pair.h */
+struct engine_hint; /* pair.h */
+
+/* At so many objects that another node wrote last a look is taken one by one;
+ * beyond, both sides are read. */
+#define ENGINE_LOOKS_MAX 1000
+
+/* These objects; see hints.h. */
+struct engine_hinted {
+    bool listed; /* these are all */
+    size_t count;
+    struct engine_hint *items;
+    struct ts_arena arena;
+};
 
 /* What came over from an earlier holder; see inherit.h. */
 struct engine_inheritance {
@@ -75,7 +88,8 @@ struct engine_inheritance {
     bool reconcile_first; /* nothing before both sides were read whole */
     bool hold_deletions;  /* until then, where an operator did not wait */
     bool read_all;        /* both sides: another node left hints */
-    bool looked;          /* for what is in doubt, in this epoch */
+    struct engine_hinted hinted;
+    bool looked; /* for what is in doubt, in this epoch */
 };
 
 /* The DN key of a source's base. */

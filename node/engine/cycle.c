@@ -8,6 +8,7 @@
 #include "node/engine/configure.h"
 #include "node/engine/export.h"
 #include "node/engine/guard.h"
+#include "node/engine/hints.h"
 #include "node/engine/import.h"
 #include "node/engine/inherit.h"
 #include "node/engine/leaver.h"
@@ -205,6 +206,10 @@ static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)
     struct reconcile_outcome outcome;
     bool known = false;
     enum ts_code code = reconcile_known(c->engine, &known, err);
+    if (code == TS_OK && known && !c->full && c->kind == CYCLE_DELTA &&
+        hints_listed(c->engine)) {
+        return hints_look(c->engine, err);
+    }
     if (code != TS_OK || (known && !c->full)) {
         return code;
     }

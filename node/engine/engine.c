@@ -9,6 +9,7 @@
 #include "node/config/print.h"
 #include "node/db/capture.h"
 #include "node/engine/configure.h"
+#include "node/engine/hints.h"
 #include "node/engine/plan.h"
 #include "node/engine/probe.h"
 #include "node/engine/role.h"
@@ -486,6 +487,7 @@ static void close_parts(struct engine *engine)
     local_close(engine->local);
     free((uint8_t *) (uintptr_t) engine->facts.data);
     json_decref(engine->shown.fields);
+    hints_forget(&engine->context);
     ts_arena_done(&engine->target_arena);
     ts_queue_free(engine->commands);
     if (engine->event_fd >= 0) {

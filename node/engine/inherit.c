@@ -1,6 +1,7 @@
 #include "node/engine/inherit.h"
 
 #include "node/engine/doubt.h"
+#include "node/engine/hints.h"
 #include "node/engine/inherit_rows.h"
 
 #define REST_MS 200 /* between looks at the clock */
@@ -50,6 +51,7 @@ enum ts_code inherit_take(struct engine_context *engine,
     struct ts_time now = ts_time_now();
     int64_t quiet_ms =
         1000 * ((int64_t) engine->config->target.quiesce_seconds + 1);
+    hints_forget(engine);
     *inherited = (struct engine_inheritance){
         .batch = engine->state.numbers.batch,
         .since = now,
@@ -102,6 +104,16 @@ enum ts_code inherit_hinted(struct engine_context *engine, struct ts_err *err)
     return inherit_rows_hinted(engine->state.mv, err);
 }
 
+enum ts_code inherit_looked_at(struct engine_context *engine,
+                               struct ts_err *err)
+{
+    enum ts_code code = in_transaction(engine, inherit_rows_looked_at, err);
+    if (code == TS_OK) {
+        engine->inherited.read_all = false;
+    }
+    return code;
+}
+
 enum ts_code inherit_reconciled(struct engine_context *engine,
                                 struct ts_err *err)
 {
@@ -115,6 +127,7 @@ enum ts_code inherit_reconciled(struct engine_context *engine,
         inherited->reconcile_first = false;
         inherited->hold_deletions = false;
         inherited->read_all = false;
+        hints_forget(engine);
     }
     return code;
 }

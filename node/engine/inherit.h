@@ -7,8 +7,8 @@
  *
  *   "reconcile-first"  both sides are to be read to their end: 1 before the
  *                      first export, 2 meanwhile, and every deletion is held
- *   "read-all"         a node that came back left hints: both sides are to be
- *                      read, at any time
+ *   "read-all"         a node that came back left hints: what they name is to
+ *                      be looked at (hints.h), or both sides are to be read
  *   "lead-from"        the last intent batch before the present holder's first
  *   "lead-epoch"       and its epoch
  *   "looked-in"        the epoch in which what is in doubt was last looked up
@@ -49,6 +49,10 @@ TS_MUSTUSE enum ts_code inherit_rest(struct engine_context *engine,
 /* Both sides are to be read, soon. In the caller's transaction. */
 TS_MUSTUSE enum ts_code inherit_hinted(struct engine_context *engine,
                                        struct ts_err *err);
+/* Each of the objects that the hints name was seen. A transaction of its own.
+ */
+TS_MUSTUSE enum ts_code inherit_looked_at(struct engine_context *engine,
+                                          struct ts_err *err);
 /* Both sides were read to their end. A transaction of its own, if any. */
 TS_MUSTUSE enum ts_code inherit_reconciled(struct engine_context *engine,
                                            struct ts_err *err);

@@ -246,6 +246,11 @@ enum ts_code inherit_rows_hinted(struct metaverse *mv, struct ts_err *err)
     return set_fact(mv, "read-all", 1, err);
 }
 
+enum ts_code inherit_rows_looked_at(struct metaverse *mv, struct ts_err *err)
+{
+    return set_fact(mv, "read-all", 0, err);
+}
+
 enum ts_code inherit_rows_reconciled(struct metaverse *mv, struct ts_err *err)
 {
     enum ts_code code = set_fact(mv, "reconcile-first", RECONCILE_NOT, err);

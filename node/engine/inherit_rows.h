@@ -24,6 +24,9 @@ inherit_rows_take(struct metaverse *mv,
                   struct inherit_found *ret_found, struct ts_err *err);
 TS_MUSTUSE enum ts_code inherit_rows_hinted(struct metaverse *mv,
                                             struct ts_err *err);
+/* What the hints name was seen: they call for no reading any more. */
+TS_MUSTUSE enum ts_code inherit_rows_looked_at(struct metaverse *mv,
+                                               struct ts_err *err);
 TS_MUSTUSE enum ts_code inherit_rows_reconciled(struct metaverse *mv,
                                                 struct ts_err *err);
 TS_MUSTUSE enum ts_code inherit_rows_looking(struct metaverse *mv,

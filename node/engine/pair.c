@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "node/base/failpoint.h"
+#include "node/engine/hints.h"
 #include "node/engine/inherit.h"
 #include "node/engine/role.h"
 #include "node/engine/touch.h"
@@ -303,6 +304,7 @@ void engine_record(struct engine *engine, const char *name, const char *actor,
 struct hints_job {
     struct job job;
     struct ts_arena arena;
+    bool cut;
     size_t count;
     struct engine_hint hints[];
 };
@@ -310,24 +312,6 @@ struct hints_job {
 static void release_hints(struct job *job)
 {
     ts_arena_done(&((struct hints_job *) job)->arena);
-}
-
-static enum ts_code touch_hint(struct engine_context *context,
-                               const struct engine_hint *hint,
-                               struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT id FROM metaverse WHERE kind = ?1 AND anchor = ?2";
-    sqlite3_stmt *row = NULL;
-    enum ts_code code = metaverse_row(
-        context->state.mv, sql,
-        DB_VALUES(DB_INT(hint->kind), DB_TEXT(hint->anchor)), &row, err);
-    if (code != TS_OK || row == NULL) {
-        return code; /* of nobody we know: the reading of both sides tells */
-    }
-    int64_t id = db_column_int(row, 0);
-    db_reset(row);
-    return touch_one(context, id, err);
 }
 
 static enum ts_code run_hints(struct engine *engine, struct job *job,
@@ -340,32 +324,29 @@ static enum ts_code run_hints(struct engine *engine, struct job *job,
                        "cannot look into what another node wrote last: this "
                        "node does not export");
     }
-    if (state->mv == NULL || h->count == 0) {
+    const struct engine_tail tail = { h->hints, h->count, h->cut };
+    if (state->mv == NULL || (h->count == 0 && !h->cut)) {
         return TS_OK;
     }
     enum ts_code code = state_begin(state, err);
     if (code != TS_OK) {
         return code;
     }
-    for (size_t i = 0; code == TS_OK && i < h->count; i++) {
-        code = touch_hint(&engine->context, &h->hints[i], err);
-    }
-    if (code == TS_OK) {
-        code = inherit_hinted(&engine->context, err);
-    }
+    code = hints_note(&engine->context, &tail, err);
     if (code != TS_OK) {
         state_rollback(state);
         return code;
     }
-    /* Both sides are read again, and the normal cycle decides. */
+    /* They are looked at, or all is read, and the normal cycle decides. */
     engine->due = ts_time_now();
     return state_commit(state, err);
 }
 
-void engine_hints(struct engine *engine, const struct engine_hint *hints,
-                  size_t count, struct engine_done done)
+void engine_hints(struct engine *engine, const struct engine_tail *tail,
+                  struct engine_done done)
 {
     struct ts_err err;
+    size_t count = tail->count;
     if (count > ENGINE_HINTS_MAX) {
         job_answer(engine, done,
                    ts_fail(&err, TS_E_LIMIT, 0,
@@ -384,11 +365,15 @@ void engine_hints(struct engine *engine, const struct engine_hint *hints,
                            .release = release_hints,
                            .needs_idle = true };
     ts_arena_init(&h->arena, ENGINE_OBJECT_MEMORY);
+    h->cut = tail->cut;
     for (size_t i = 0; i < count; i++) {
-        struct ts_slice anchor = ts_arena_copy(&h->arena, hints[i].anchor);
+        struct ts_slice anchor =
+            ts_arena_copy(&h->arena, tail->hints[i].anchor);
+        h->cut = h->cut || anchor.data == NULL;
         if (anchor.data != NULL) {
             h->hints[h->count++] =
-                (struct engine_hint){ .kind = hints[i].kind, .anchor = anchor };
+                (struct engine_hint){ .kind = tail->hints[i].kind,
+                                      .anchor = anchor };
         }
     }
     job_post(engine, &h->job, done);

@@ -99,6 +99,12 @@ struct engine_hint {
     struct ts_slice anchor;
 };
 
+struct engine_tail {
+    const struct engine_hint *hints;
+    size_t count;
+    bool cut; /* there were more */
+};
+
 enum engine_gate {
     ENGINE_GATE_SOURCE,
     ENGINE_GATE_TARGET,
@@ -195,8 +201,8 @@ void engine_persist(struct engine *engine, struct ts_slice facts, int64_t epoch,
 
 /* Make the objects of a returned node's tail due: as ACTIVE. Copied.
  * Errors   TS_E_REFUSED (not active), TS_E_LIMIT. */
-void engine_hints(struct engine *engine, const struct engine_hint *hints,
-                  size_t count, struct engine_done done);
+void engine_hints(struct engine *engine, const struct engine_tail *tail,
+                  struct engine_done done);
 /* Is this node fit to export? Runs on a thread of its own; bounded. */
 void engine_probe(struct engine *engine, struct engine_done done);
 

@@ -152,6 +152,27 @@ static enum ts_code drop_unshown(struct reconciliation *r,
     return lose(r, *last, err);
 }
 
+enum ts_code reconcile_believe(struct engine_context *engine,
+                               const struct target_object *object,
+                               struct ts_err *err)
+{
+    struct reconciliation r = { .engine = engine };
+    ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
+    enum ts_code code = believe(&r, object, err);
+    ts_arena_done(&r.arena);
+    return code;
+}
+
+enum ts_code reconcile_lose(struct engine_context *engine,
+                            struct ts_slice target_id, struct ts_err *err)
+{
+    struct reconciliation r = { .engine = engine };
+    ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
+    enum ts_code code = lose(&r, target_id, err);
+    ts_arena_done(&r.arena);
+    return code;
+}
+
 static enum ts_code conclude(struct reconciliation *r, struct ts_err *err)
 {
     static const uint8_t yes[1] = { 1 };

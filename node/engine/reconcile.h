@@ -22,6 +22,14 @@ struct reconcile_outcome {
 TS_MUSTUSE enum ts_code reconcile_target(struct engine_context *engine,
                                          struct reconcile_outcome *ret_outcome,
                                          struct ts_err *err);
+/* Of one object that was looked up: it is there, or not any more. In the
+ * caller's transaction. */
+TS_MUSTUSE enum ts_code reconcile_believe(struct engine_context *engine,
+                                          const struct target_object *object,
+                                          struct ts_err *err);
+TS_MUSTUSE enum ts_code reconcile_lose(struct engine_context *engine,
+                                       struct ts_slice target_id,
+                                       struct ts_err *err);
 /* Was the target ever read to its end in this state? Before that, nothing may
  * be decided. */
 TS_MUSTUSE enum ts_code reconcile_known(struct engine_context *engine,

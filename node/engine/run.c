@@ -4,6 +4,7 @@
 
 #include "node/base/log.h"
 #include "node/engine/foreign.h"
+#include "node/engine/hints.h"
 #include "node/engine/plan.h"
 #include "node/engine/reuse.h"
 #include "node/engine/staging_events.h"
@@ -142,7 +143,8 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
     struct ts_err err = { .code = TS_OK };
     const struct engine_inheritance *inherited = &engine->context.inherited;
     if (kind == CYCLE_DELTA &&
-        (inherited->reconcile_first || inherited->read_all)) {
+        (inherited->reconcile_first ||
+         (inherited->read_all && !hints_listed(&engine->context)))) {
         kind = CYCLE_FULL;
     }
     struct staging_moment before = staging_moment(&engine->context);

@@ -235,16 +235,63 @@ class Takeover(TakeoverCase):
         self.half.settle()
         self.assertInStep()
 
-    def test_hints_are_judged_by_what_both_sides_show(self):
-        """Somebody changed the target behind our back; a hint alone leads to nothing but a reading."""
-        user = self.lab.scim("GET", "/Users?count=1").body["Resources"][0]
-        self.half.do("hints", anchors=[user["externalId"], "nobody"])
+    def hint(self, *anchors, **more):
+        """What was written, and how many pages of the whole target were read, after hints."""
+        self.since, requests = len(self.lab.writes()), len(self.lab.requests())
+        self.half.do("hints", anchors=list(anchors), **more)
         self.half.settle()
-        self.assertEqual([], self.new_writes())
+        pages = self.pages(requests)
+        self.assertInStep()
+        return self.new_writes(), pages
+
+    def pages(self, since):
+        """Of the whole target, which were read."""
+        return len([row for row in self.lab.requests()[since:]
+                    if row["method"] == "GET" and "startIndex" in row["path"] and "filter" not in row["path"]])
+
+    def someone(self):
+        """A user; and the schedule's own full reading is behind us."""
+        self.half.sync(full=True)
+        return self.lab.scim("GET", "/Users?count=1").body["Resources"][0]
+
+    def test_a_hint_leads_to_a_look_at_that_object_alone(self):
+        user = self.someone()
+        self.assertEqual(([], 0), self.hint(user["externalId"], "nobody"))
         self.lab.patch(f"/Users/{user['id']}", {"op": "replace", "path": "name.familyName", "value": "Changed"})
-        self.since = len(self.lab.writes())
+        writes, pages = self.hint(user["externalId"])
+        self.assertEqual((1, 0), (len(writes), pages))
+        self.lab.scim("DELETE", f"/Users/{user['id']}")
+        writes, pages = self.hint(user["externalId"])
+        self.assertEqual(0, pages)
+        self.assertIn("POST", {row["method"] for row in writes})
+
+    def test_hints_that_do_not_tell_all_lead_to_a_full_reading(self):
+        user = self.someone()
+        writes, pages = self.hint(user["externalId"], cut=True)
+        self.assertEqual([], writes)
+        self.assertGreater(pages, 0)
+
+    def test_an_object_that_only_the_target_knows_is_for_a_full_reading(self):
+        self.lab.scim("POST", "/Users", {
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "stranger@example.org",
+            "externalId": "00000000-0000-4000-8000-000000000000", "active": True})
+        self.half.do("hints", anchors=["00000000-0000-4000-8000-000000000000"])
+        requests = len(self.lab.requests())
+        self.half.sync()
+        self.half.sync()
+        self.assertGreater(self.pages(requests), 0)
+
+    def test_a_look_that_fails_ends_in_a_full_reading(self):
+        user = self.someone()
+        self.lab.patch(f"/Users/{user['id']}", {"op": "replace", "path": "name.familyName", "value": "Changed"})
+        fault = self.lab.fault("status", {"method": "GET"}, times=1, status=403)
+        self.since, requests = len(self.lab.writes()), len(self.lab.requests())
         self.half.do("hints", anchors=[user["externalId"]])
+        wait_until(lambda: self.lab.fault_hits(fault) == 1, "a look failed")
+        wait_until(lambda: self.half.ask("sync", wait=True)["code"] == 0, "a cycle after it")
         self.half.settle()
+        self.assertGreater(self.pages(requests), 0)
+        self.assertEqual(1, len(self.new_writes()))
         self.assertInStep()
 
 

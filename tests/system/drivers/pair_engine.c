@@ -231,7 +231,10 @@ static void hints(const json_t *order, struct engine_done done)
             (struct engine_hint){ .anchor = ts_slice_str(json_string_value(
                                       json_array_get(anchors, count))) };
     }
-    engine_hints(driver.engine, list, count, done);
+    const struct engine_tail tail = { .hints = list,
+                                      .count = count,
+                                      .cut = flag(order, "cut") };
+    engine_hints(driver.engine, &tail, done);
 }
 
 static void obey(json_t *order)

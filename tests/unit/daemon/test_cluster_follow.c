@@ -125,12 +125,11 @@ void fake_install(struct engine *engine, int64_t number, bool keep,
     bench.installed++;
 }
 
-void fake_hints(struct engine *engine, const struct engine_hint *hints,
-                size_t count, struct engine_done done)
+void fake_hints(struct engine *engine, const struct engine_tail *tail,
+                struct engine_done done)
 {
     (void) engine;
-    (void) hints;
-    (void) count;
+    (void) tail;
     (void) done;
 }
 

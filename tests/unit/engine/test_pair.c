@@ -275,14 +275,15 @@ static void hints_make_objects_due_and_change_nothing_else(void **state)
         { .kind = 0, .anchor = ts_slice_str("a1") },
         { .kind = 0, .anchor = ts_slice_str("nobody") }
     };
+    const struct engine_tail tail = { .hints = hints, .count = 2 };
     struct pairing *p = *state;
     struct pairing_answer answer;
     pairing_exec(p, IN_DOUBT(1, 6) IN_DOUBT(2, 6));
     pairing_start(p);
-    engine_hints(p->engine, hints, 2, pairing_done(p, &answer));
+    engine_hints(p->engine, &tail, pairing_done(p, &answer));
     assert_int_equal(pairing_await(&answer), TS_E_REFUSED);
     assert_int_equal(pairing_activate(p, &plain), TS_OK);
-    engine_hints(p->engine, hints, 2, pairing_done(p, &answer));
+    engine_hints(p->engine, &tail, pairing_done(p, &answer));
     assert_int_equal(pairing_await(&answer), TS_OK);
     pairing_stop(p);
     assert_int_equal(
