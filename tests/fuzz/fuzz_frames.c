@@ -337,6 +337,8 @@ static void follower_turn(struct world *w, uint8_t what)
         w->installing = false;
         e.err = &failures[byte(&w->in) % 4];
         e.position = position(&w->in);
+    } else if (e.type == FOLLOWER_DAMAGED) {
+        e.err = &failures[2];
     }
     follow(w, &e);
 }
