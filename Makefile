@@ -258,7 +258,7 @@ install: all                         ## binaries, manual, completion, systemd un
 	    sed 's,@PREFIX@,$(PREFIX),' tools/packaging/$$unit.service >$(UNITDIR)/$$unit.service; done
 	install -D -m 644 tools/packaging/sysusers.conf $(DESTDIR)$(PREFIX)/lib/sysusers.d/twinsync.conf
 MAN := $(wildcard tools/man/*.[1-8])
-deb:                                 ## a Debian package in build/deb
+deb: setup                           ## a Debian package in build/deb
 	@MAKE=$(MAKE) tools/packaging/deb $(VERSION)
 
 LAB ?= build/lab
