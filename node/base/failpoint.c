@@ -4,7 +4,6 @@
 
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,8 +35,11 @@ void ts_failpoint_pass(enum ts_failpoint point)
     long nth =
         wanted[length] == ':' ? strtol(wanted + length + 1, &end, 10) : 1;
     if (atomic_fetch_add(&passed, 1) + 1 == nth) {
-        bool stop = end != NULL && strcmp(end, ":stop") == 0;
-        (void) kill(getpid(), stop ? SIGSTOP : SIGKILL);
+        const char *how = end == NULL ? "" : end;
+        if (strcmp(how, ":off") == 0) {
+            (void) kill(getppid(), SIGKILL);
+        }
+        (void) kill(getpid(), strcmp(how, ":stop") == 0 ? SIGSTOP : SIGKILL);
     }
 }
 

@@ -4,10 +4,11 @@
  * Each point has a name in the list below, so that `twinsyncd --failpoints`
  * can print all of them and a test can walk through every one. A point does
  * nothing unless TWINSYNC_FAILPOINT names it ("NAME" or "NAME:k", the k-th time
- * it is passed); then the process kills itself with SIGKILL, as a power cut
- * would, or, for "NAME:k:stop", stops until it gets SIGCONT, as a suspended
- * machine does. Compiled out unless TS_FAILPOINTS is defined: the release build
- * has neither the calls nor the names.
+ * it is passed); then the process kills itself with SIGKILL, as a crash would;
+ * for "NAME:k:off" its parent, too, as a power cut would; for "NAME:k:stop" it
+ * stops until it gets SIGCONT, as a suspended machine does. Compiled out unless
+ * TS_FAILPOINTS is defined: the release build has neither the calls nor the
+ * names.
  *
  * The witness's points are in a list of their own (`twinsync-witness
  * --failpoints`): a cycle of the daemon does not pass them.

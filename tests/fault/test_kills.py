@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """kill -9 at every fail-point: of either node in a takeover, as the active and as the standby, of the first load of a
-pair, and of the register; started again by its parent, or off until the other node has taken over."""
+pair, and of the register; started again by its parent, or off at once until the other node has taken over."""
 
 import os
 import subprocess
@@ -34,21 +34,22 @@ class Kills(PairFaultCase):
 
     OPTIONS = {"people": PEOPLE, "groups": 4, "token_seconds": 20}
 
-    def arm(self, point):
+    def arm(self, point, restart):
+        """The node, and whether it is dead: its worker, or parent and worker at once as in a power cut."""
         node = self.pair.standby()
         node.kill()
         if point == "snapshot-in-place":
             self.lose_state(node)
         before = deaths(node)
-        node.start(wait=False, TWINSYNC_FAILPOINT=point)
-        return node, lambda: deaths(node) > before
+        node.start(wait=False, TWINSYNC_FAILPOINT=point if restart else f"{point}:1:off")
+        return node, lambda: deaths(node) > before if restart else node.process.poll() is not None
 
     def part(self, node, dead, point, restart):
         """It dies there; then it comes back and goes on, or the other node does all alone."""
         other = self.pair.other(node)
         self.pair.until(dead, f"it dies at {point}")
         if not restart:
-            node.kill()
+            node.kill()  # it is no more: nothing is given back
             if other.process is None:
                 other.start()
             self.pair.wait_active(other)
@@ -60,7 +61,7 @@ class Kills(PairFaultCase):
 
     def as_the_active(self, point, restart):
         """It became that on purpose, and the other node follows it."""
-        node, dead = self.arm(point)
+        node, dead = self.arm(point, restart)
         self.pair.fail_over_to(node)  # its answer may be lost with it
         self.change(40)
         self.part(node, dead, point, restart)
@@ -68,20 +69,20 @@ class Kills(PairFaultCase):
     def in_a_takeover(self, point, restart):
         """The other host is off."""
         other = self.pair.active()
-        node, dead = self.arm(point)
-        self.pair.wait_role(node, "standby")
+        node, dead = self.arm(point, restart)
+        self.pair.until(lambda: dead() or node.role() == "standby", "it is there, or has passed the point")
         other.kill()
         self.change(40)
         self.part(node, dead, point, restart)
 
     def as_the_standby(self, point, restart):
-        node, dead = self.arm(point)
+        node, dead = self.arm(point, restart)
         if point == "facts-persisted":
-            self.pair.wait_role(node, "standby")
+            self.pair.until(lambda: dead() or node.role() == "standby", "it is there, or has passed the point")
             node.twinsync("maintenance", "on")  # one of the facts
         self.change(40)
         self.part(node, dead, point, restart)
-        if point == "facts-persisted":
+        if self.pair.is_closed(node, "maintenance"):
             self.pair.must(node, "maintenance", "off")
 
 

@@ -76,18 +76,13 @@ class FullDisk(PairFaultCase):
             self.fill(node)
             self.change(40)
             self.pair.until(self.pair.in_step, "the active goes on alone")
-            self.pair.until(lambda: self.is_closed(node, "disk"), "the standby says that it is not fit")
+            self.pair.until(lambda: self.pair.is_closed(node, "disk"), "the standby says that it is not fit")
             active.kill()
-            self.pair.until(lambda: not self.is_closed(node, "lease"), "the lease has run out")
+            self.pair.until(lambda: not self.pair.is_closed(node, "lease"), "the lease has run out")
             self.assertEqual("standby", node.role())
             self.empty(node)
             self.pair.wait_active(node)
             self.assertWhole()
-
-    @staticmethod
-    def is_closed(node, name):
-        gates = node.json("explain").get("gates", ())
-        return any(gate["name"] == name and not gate["ok"] for gate in gates)
 
     @contextlib.contextmanager
     def on_small_disk(self):

@@ -73,8 +73,7 @@ class HostPair(Pair):
             return
         for node in self.nodes.values():
             if node.process and node.role() == "standby":
-                gates = node.json("explain").get("gates", ())
-                if any(gate["name"] == "takeovers" and not gate["ok"] for gate in gates):
+                if self.is_closed(node, "takeovers"):
                     with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on without us
                         node.twinsync("failover", "--reason", "a campaign of faults", seconds=ASKING_SECONDS)
                     return

@@ -224,6 +224,12 @@ class Pair:
     def wait_role(self, node, role, seconds=DEADLINE_SECONDS):
         self.until(lambda: node.role() == role, f"the node is {role}", seconds)
 
+    @staticmethod
+    def is_closed(node, name):
+        """Does the node say that this gate of it is closed?"""
+        gates = node.json("explain").get("gates", ())
+        return any(gate["name"] == name and not gate["ok"] for gate in gates)
+
     def checksums(self):
         """{name: (generation, seq, checksum)} of both."""
         found = {}

@@ -478,6 +478,29 @@ static void a_failover_moves_the_lease_from_either_side(void **state)
     }
 }
 
+static void two_failovers_at_once_end_with_one_of_them(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    world->nodes[1].fence_pending = true;
+    world_command(world, 1, MEMBER_COMMAND_FAILOVER, NULL);
+    world_told(world, world_until(world, 1, MEMBER_FENCING, 3000));
+    world_told(world, world_until(world, 0, MEMBER_STANDBY, 3000));
+    int before[] = { world->nodes[0].answers, world->nodes[1].answers };
+    world_command(world, 0, MEMBER_COMMAND_FAILOVER, NULL);
+    world_run(world, 3000);
+    world->nodes[1].fence_pending = false;
+    world_run(world, 110000);
+    for (int node = 0; node < 2; node++) {
+        assert_int_equal(world->nodes[node].answers, before[node] + 1);
+    }
+    world_value(world, &value);
+    world_told(world, value.epoch <= 3); /* it goes to and fro no more */
+    assert_int_equal(world->overlaps, 0);
+    world_told(world, world_exports(world, 0) != world_exports(world, 1));
+    world_free(world);
+}
+
 static void a_manual_register_never_moves_by_itself(void **state)
 {
     (void) state;
@@ -519,6 +542,7 @@ int main(void)
         WITH_PAIR(the_epoch_is_durable_before_anything_is_fenced),
         WITH_PAIR(what_a_stopped_takeover_minted_is_unmade),
         cmocka_unit_test(a_failover_moves_the_lease_from_either_side),
+        cmocka_unit_test(two_failovers_at_once_end_with_one_of_them),
         cmocka_unit_test(a_manual_register_never_moves_by_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
