@@ -15,7 +15,15 @@ struct ship {
     struct snapshot_build *build;
     struct snapshot_install *install;
     int64_t folder; /* of the last one that was begun; 0: none */
+    int hold;       /* of the last one that came in whole; -1: none */
 };
+
+/* It is the state now, or given up. */
+static void release(struct ship *ship)
+{
+    generation_release(ship->hold);
+    ship->hold = -1;
+}
 
 enum ts_code ship_new(const struct ship_options *options,
                       struct ship **ret_ship, struct ts_err *err)
@@ -25,6 +33,7 @@ enum ts_code ship_new(const struct ship_options *options,
         return ts_fail(err, TS_E_NOMEM, 0, "could not start replication");
     }
     ship->options = *options;
+    ship->hold = -1;
     snapshot_build_clean(options->directory);
     *ret_ship = ship;
     return TS_OK;
@@ -35,6 +44,7 @@ void ship_free(struct ship *ship)
     if (ship != NULL) {
         snapshot_build_free(ship->build);
         snapshot_install_free(ship->install);
+        release(ship);
         db_close(&ship->db);
         free(ship);
     }
@@ -43,6 +53,9 @@ void ship_free(struct ship *ship)
 enum ts_code ship_open(struct ship *ship, const char *path, struct ts_err *err)
 {
     db_close(&ship->db);
+    if (path != NULL) {
+        release(ship);
+    }
     return path == NULL ? TS_OK
                         : db_open_kept(path, DB_READ_ONLY, ship->options.schema,
                                        &ship->db, err);
@@ -131,6 +144,7 @@ static enum ts_code run_begin(struct ship *ship, const struct ship_job *job,
     snapshot_install_free(ship->install);
     ship->install = NULL;
     ship->folder = 0;
+    release(ship);
     enum ts_code code = snapshot_install_new(&options, &job->offer,
                                              &ship->install, &result->err);
     if (code == TS_OK) {
@@ -168,6 +182,10 @@ static enum ts_code run_finish(struct ship *ship, const struct ship_job *job,
     result->folder = ship->folder;
     enum ts_code code =
         snapshot_install_finish(ship->install, &result->at, &result->err);
+    if (code == TS_OK) {
+        release(ship);
+        ship->hold = snapshot_install_take_hold(ship->install);
+    }
     snapshot_install_free(ship->install);
     ship->install = NULL;
     return code;
@@ -196,6 +214,7 @@ static enum ts_code run_abandon(struct ship *ship, const struct ship_job *job,
     snapshot_install_free(ship->install);
     ship->install = NULL;
     ship->folder = 0; /* the number may be another build's soon */
+    release(ship);
     return generation_abandon(ship->options.directory, folder, &result->err);
 }
 

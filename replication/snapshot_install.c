@@ -43,6 +43,13 @@ void snapshot_install_free(struct snapshot_install *install)
     }
 }
 
+int snapshot_install_take_hold(struct snapshot_install *install)
+{
+    int hold = install->hold;
+    install->hold = -1;
+    return hold;
+}
+
 int64_t snapshot_install_folder(const struct snapshot_install *install)
 {
     return install->folder;
@@ -220,6 +227,5 @@ enum ts_code snapshot_install_finish(struct snapshot_install *install,
     }
     (void) close(install->fd);
     install->fd = -1;
-    install->hold = -1;
     return check_file(install, ret_at, err);
 }

@@ -52,6 +52,10 @@ TS_MUSTUSE enum ts_code snapshot_install_write(struct snapshot_install *install,
 TS_MUSTUSE enum ts_code snapshot_install_sync(struct snapshot_install *install,
                                               struct ts_err *err);
 
+/* What keeps others from deleting the folder (generation.h, G5) is the caller's
+ * from now on: generation_release() when it is selected, or given up. */
+int snapshot_install_take_hold(struct snapshot_install *install);
+
 /* All chunks are in.
  * Errors   TS_E_CORRUPT (not what was offered), TS_E_VERSION (of a newer
  *          program), TS_E_IO. Blocks: reads the file twice. */

@@ -97,6 +97,9 @@ bool disk_handles_leave(struct sqlite3_file *main, struct sqlite3_file *log);
 bool disk_handles_return(const char *path, struct sqlite3_file *main,
                          struct sqlite3_file *log);
 
+/* When no process runs: a file that one left open, NULL when there is none. */
+const char *disk_left_open(void);
+
 /* Files as programs see them; NULL when there is none, or no room. */
 struct disk_file *disk_find(struct disk *disk, const char *name);
 struct disk_file *disk_create(struct disk *disk, const char *name);

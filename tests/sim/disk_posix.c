@@ -35,6 +35,17 @@ struct posix_handle {
 };
 static struct posix_handle handles[HANDLES_MAX];
 
+const char *disk_left_open(void)
+{
+    for (int i = 0; i < HANDLES_MAX; i++) {
+        if (handles[i].disk != NULL) {
+            handles[i].disk = NULL; /* told once */
+            return handles[i].path;
+        }
+    }
+    return NULL;
+}
+
 static struct posix_handle *handle_of(int fd)
 {
     return fd >= VIRTUAL && fd < VIRTUAL + HANDLES_MAX ? &handles[fd - VIRTUAL]

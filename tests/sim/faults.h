@@ -46,6 +46,9 @@ int64_t faults_sending(struct world *world, int node);
 void faults_watchdog(struct world *world, int node);
 /* A node is in another role or step: does the seed wish for something there? */
 void faults_came_to(struct world *world, int node, size_t place);
+/* A frame arrives: has its sender reckoned wrong? */
+struct frame;
+void faults_frame(struct world *world, struct frame *frame);
 /* A process ended by itself (it died with its disk): it is started again. */
 void faults_restart(struct world *world, int node);
 

@@ -197,6 +197,26 @@ int64_t faults_sending(struct world *world, int index)
     return node->thaw_ms - world->now_ms;
 }
 
+/* The sums of its rows are those of other rows: before and after alike, so that
+ * only who knows its own sum can tell. */
+void faults_frame(struct world *world, struct frame *frame)
+{
+    const struct sum other = { .limb = { 1 } };
+    if (frame->type != FRAME_ROWS || frame->rows.count == 0 ||
+        world->faults.calm ||
+        !random_chance(&world->random, world->settings.wrong_sums)) {
+        return;
+    }
+    trace(world, AGENDA_NOBODY, "rows with the sums of others");
+    /* Our own copy of what was sent (frames.h). */
+    struct frame_piece *pieces =
+        (struct frame_piece *) (uintptr_t) frame->rows.pieces;
+    for (size_t i = 0; i < frame->rows.count; i++) {
+        sum_add(&pieces[i].item.pre, other);
+        sum_add(&pieces[i].item.post, other);
+    }
+}
+
 static void begin_suspend(struct sim_node *node)
 {
     sleep_clock(node, SIM_CLOCK_SUSPENDED);

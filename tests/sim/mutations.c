@@ -38,7 +38,7 @@ static const struct mutation mutations[TS_RULES_COUNT] = {
     [TS_RULE_INTENT_FIRST] = { "engine/order.c", SCENE_PLAIN, BOUND },
     [TS_RULE_WATERMARK_LAST] = { "engine/order.c", SCENE_TORN, BOUND },
     [TS_RULE_POSITION_IN_APPLY] = { "replication/apply.c", SCENE_TORN, BOUND },
-    [TS_RULE_PRE_SUM] = { "replication/apply.c", SCENE_PLAIN, BOUND },
+    [TS_RULE_PRE_SUM] = { "replication/apply.c", SCENE_WRONG_SUMS, BOUND },
     [TS_RULE_GUARD_WINDOW] = { "engine/inherit_rows.c", SCENE_PLAIN, BOUND },
     [TS_RULE_TAIL_FIRST] = { "replication/follower_snapshot.c", SCENE_PLAIN,
                              BOUND },

@@ -40,6 +40,7 @@ void node_hear_frame(struct sim_node *node, const uint8_t *bytes, size_t size)
     node->tail_answered = node->tail_answered ||
                           frame.type == FRAME_TAIL_TAKEN ||
                           frame.type == FRAME_REFUSED;
+    faults_frame(node->world, &frame);
     if (node->leading) {
         lead(node,
              &(struct leader_event){ .type = LEADER_FRAME, .frame = &frame });

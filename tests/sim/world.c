@@ -192,11 +192,15 @@ void world_run(const struct world_options *options,
     random_seed(&world->random, world->seed);
     begin(world, options->scene);
     run(world);
-    sum_up(world, ret_verdict);
     agenda_done(&world->agenda);
     for (int i = 0; i < 2; i++) {
         node_free(world->nodes[i]);
     }
+    const char *left = disk_left_open();
+    if (left != NULL) {
+        judge_violated(world, "ERROR", "%s was left open", left);
+    }
+    sum_up(world, ret_verdict);
     cell_done(&world->cell);
     judge_done_with(world);
     free(world);

@@ -44,6 +44,7 @@ struct sim_settings {
     bool promises;          /* the register is often away, the link slow */
     bool harsh_clocks;      /* rates at the ends of what is allowed */
     bool apart;             /* one at each end */
+    int wrong_sums;         /* permille of frames with rows */
     bool outage;            /* the target fails just after a fence */
     struct cell_way cell;   /* a bad way to the register; else drawn */
     struct network_way way; /* a bad link; else drawn */

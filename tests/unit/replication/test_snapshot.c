@@ -2,10 +2,12 @@
  * whatever is lost, damaged or killed on the way. */
 #include "tests/lib/test.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include "replication/generation.h"
@@ -101,6 +103,33 @@ static void a_chunk_whose_writing_is_never_heard_of_is_fetched_again(void **s)
     couple_assert_equal(&couple);
     assert_int_equal(couple.lose_write, 0); /* it was */
     assert_int_equal(couple.sent[FRAME_OFFER], 1);
+}
+
+/* Files of this process whose path has `part` in it. */
+static int open_files(const char *part)
+{
+    char path[512];
+    int count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    const struct dirent *item = NULL;
+    assert_non_null(dir);
+    while ((item = readdir(dir)) != NULL) {
+        ssize_t size = readlinkat(dirfd(dir), item->d_name, path, sizeof path);
+        count +=
+            size > 0 && memmem(path, (size_t) size, part, strlen(part)) != NULL;
+    }
+    (void) closedir(dir);
+    return count;
+}
+
+static void a_build_is_held_until_it_is_the_state_and_no_longer(void **s)
+{
+    (void) s;
+    turn_until_stored(5);
+    assert_int_equal(open_files("/building"), 1);
+    assert_true(couple_settle(&couple, 600000));
+    couple_assert_equal(&couple);
+    assert_int_equal(open_files("/building"), 0);
 }
 
 static void the_leader_goes_on_writing_meanwhile(void **s)
@@ -298,6 +327,7 @@ int main(void)
         WITH(a_cut_goes_on_with_the_chunk_that_is_missing),
         WITH(a_damaged_chunk_is_refused_and_fetched_again),
         WITH(a_chunk_whose_writing_is_never_heard_of_is_fetched_again),
+        WITH(a_build_is_held_until_it_is_the_state_and_no_longer),
         WITH(the_leader_goes_on_writing_meanwhile),
         WITH(a_leader_that_was_restarted_makes_another_snapshot),
         WITH(a_kill_at_any_moment_leaves_the_old_or_the_new_state),
