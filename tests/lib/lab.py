@@ -361,8 +361,8 @@ class Node:
     def status(self):
         return self.json("status")
 
-    def sync(self, *arguments, seconds=DEADLINE_SECONDS):
-        """One cycle to its end; must succeed."""
+    def sync(self, *arguments, seconds=5 * DEADLINE_SECONDS):
+        """One cycle to its end, however large; must succeed."""
         done = self.twinsync("sync", "--wait", *arguments, seconds=seconds)
         if done.returncode != 0:
             raise AssertionError(f"sync ended with {done.returncode}: {done.stderr} {self.log()[-2000:]}")
