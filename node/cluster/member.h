@@ -311,7 +311,8 @@ struct member_activation {
     bool reconcile_first; /* behind, or after an unprotected period */
     bool quiesce_all;     /* every object waits Q, not only those in doubt */
     bool accept_data_loss;
-    bool crashed; /* the last holder ended without handing over */
+    bool crashed; /* the last holder ended without handing over, as far as is
+                   * known: one that lapsed and lives is known to itself only */
     uint64_t data_generation;
 };
 

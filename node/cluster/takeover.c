@@ -61,7 +61,9 @@ static void judge(struct member *member)
     bool alone = member_other_voter(member) == NULL;
     takeover->is_own_return = alone && mine && !member->hung;
     takeover->was_planned = value->released && value->planned;
-    takeover->crashed = !first && !takeover->was_planned;
+    /* Who lost its lease, and is the same process still, has not crashed. */
+    bool lapsed = member_owns_value(member) && !member->hung;
+    takeover->crashed = !first && !takeover->was_planned && !lapsed;
     bool open_period = value->is_unprotected && !(alone && (mine || first));
     takeover->reconcile_first =
         TS_RULE(CANDIDATE_CURRENT) && (behind || open_period);

@@ -402,6 +402,24 @@ static void after_an_unprotected_period_everything_is_quiet_first(void **state)
     }
 }
 
+static void who_lost_its_lease_and_lives_has_not_crashed(void **state)
+{
+    struct world *world = *state;
+    struct world_node *alpha = &world->nodes[0];
+    world_kill(world, 1);
+    alpha->reg = WORLD_REGISTER_DOWN;
+    world_told(world, world_until(world, 0, MEMBER_STANDBY, 60000));
+    alpha->reg = WORLD_REGISTER_UP;
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 60000));
+    assert_int_equal(alpha->activation.epoch, 2);
+    assert_false(alpha->activation.crashed);
+
+    world_kill(world, 0);
+    world_start(world, 0);
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 60000));
+    assert_true(alpha->activation.crashed); /* it is another process now */
+}
+
 static void a_node_without_its_facts_is_no_candidate(void **state)
 {
     struct world *world = *state;
@@ -537,6 +555,7 @@ int main(void)
         WITH_PAIR(a_takeover_that_dies_on_its_way_leaves_what_was_missing),
         WITH_PAIR(an_equal_candidate_goes_on_at_once),
         cmocka_unit_test(after_an_unprotected_period_everything_is_quiet_first),
+        WITH_PAIR(who_lost_its_lease_and_lives_has_not_crashed),
         WITH_PAIR(a_node_without_its_facts_is_no_candidate),
         WITH_PAIR(a_node_without_state_is_no_candidate),
         WITH_PAIR(the_epoch_is_durable_before_anything_is_fenced),
