@@ -4,10 +4,12 @@
  * Everything happens on one thread, in the order of the agenda. The nodes run
  * the product's own code: the member machine (node/cluster), leader, follower,
  * journal and snapshots (replication/), intents, ledger and budgets
- * (node/metaverse), the machine that judges a fence (node/target/fence.h) and
- * that of a doubt (node/engine/doubt.h), over SQLite on a simulated disk. What
- * stands in for the rest is kept thin: the exporter (exporter.h) has the order
- * of steps of node/engine, and nothing else of it.
+ * (node/metaverse), the machine that judges a fence (node/target/fence.h), and
+ * of the engine what decides when (doubt.h, order.h) and what a takeover finds
+ * (inherit_rows.h), over SQLite on a simulated disk. What stands in for the
+ * rest is kept thin: the exporter (exporter.h) has the order of steps of
+ * node/engine, and nothing else of it. No rule of safety is kept, or can be
+ * switched off, in this folder.
  *
  *   main --> world_run(seed) --> faults and changes for a while --> calm -->
  *   the pair converges within a bounded time --> verdict
