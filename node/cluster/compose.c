@@ -206,15 +206,23 @@ static void put_fence(const struct member *member, struct register_value *value)
     }
 }
 
+/* Who holds the lease and is behind has written nothing in its epoch: until it
+ * has, what the last one had shown is what anybody must have, this node after
+ * a crash or a lost lease too. */
+static void put_position(const struct member *member,
+                         struct register_value *value)
+{
+    if (member->position.epoch == value->epoch ||
+        !takeover_is_before(&member->position, &value->position)) {
+        value->position = member->position;
+    }
+}
+
 void compose_next(const struct member *member, struct register_value *value)
 {
     *value = member->seen.value;
     value->serial = next_serial(member);
-    /* Until it exports it has written nothing: what the last one had shown is
-     * what anybody must have, this node after a crash too. */
-    if (member->role != MEMBER_FENCING) {
-        value->position = member->position;
-    }
+    put_position(member, value);
     age(value, seen_ms(member));
     put_token(member, value);
     put_protection(member, value);

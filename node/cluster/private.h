@@ -354,6 +354,9 @@ void takeover_activated(struct member *member,
 void takeover_pump(struct member *member);
 int64_t takeover_deadline(const struct member *member);
 const char *takeover_step_name(enum takeover_step step);
+/* Does `a` lack something that `b` has, as far as they can be compared? */
+bool takeover_is_before(const struct register_position *a,
+                        const struct register_position *b);
 
 /* ---- gates.c ------------------------------------------------------------ */
 

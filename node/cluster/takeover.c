@@ -35,8 +35,8 @@ static void fail(struct member *member, int64_t backoff_ms, const char *text)
 
 /* ---- mint --------------------------------------------------------------- */
 
-static bool is_before(const struct register_position *a,
-                      const struct register_position *b)
+bool takeover_is_before(const struct register_position *a,
+                        const struct register_position *b)
 {
     if (a->generation != b->generation) {
         return true; /* of another load: nothing can be compared */
@@ -57,7 +57,8 @@ static void judge(struct member *member)
     const struct register_value *value = &member->seen.value;
     bool first = value->holder[0] == '\0';
     bool mine = strcmp(value->holder, member->name) == 0;
-    bool behind = !first && is_before(&member->position, &value->position);
+    bool behind =
+        !first && takeover_is_before(&member->position, &value->position);
     bool alone = member_other_voter(member) == NULL;
     takeover->is_own_return = alone && mine && !member->hung;
     takeover->was_planned = value->released && value->planned;

@@ -137,6 +137,7 @@ static bool check_converged(struct world *world, int64_t *next_ms)
     }
     if (world->now_ms - world->faults.calm_ms > CONVERGE_MS(world)) {
         explain(world);
+        (void) judge_converged(world, why, sizeof why);
         judge_violated(world, "LIVE",
                        "not converged %lld s after the faults "
                        "ended: %s",
