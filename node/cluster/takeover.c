@@ -86,10 +86,13 @@ static void set_reason(struct member *member)
     }
     takeover->planned = takeover->accept_data_loss = false;
     member_copy_text(takeover->actor, sizeof takeover->actor, "automatic");
-    if (value->released) {
+    if (value->holder[0] == '\0') {
+        member_copy_text(takeover->reason, sizeof takeover->reason,
+                         "the first epoch: nobody had held the lease");
+    } else if (value->released) {
         (void) snprintf(takeover->reason, sizeof takeover->reason,
                         "epoch %" PRIu64 " of %s was released%s", value->epoch,
-                        value->holder[0] != '\0' ? value->holder : "nobody",
+                        value->holder,
                         value->planned ? "" : " after it had ended");
     } else {
         (void) snprintf(takeover->reason, sizeof takeover->reason,

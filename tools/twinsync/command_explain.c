@@ -1,8 +1,12 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/daemon.h"
 #include "tools/twinsync/output.h"
+
+#define NAME_WIDTH 16 /* of the longest gate, and room */
+#define LINE_SIZE  1024
 
 static void put_gate(const struct screen *screen, const json_t *gate)
 {
@@ -12,14 +16,13 @@ static void put_gate(const struct screen *screen, const json_t *gate)
     put_toned(screen, tone, 0,
               ok ? mark(screen, "✓", "+") : mark(screen, "✗", "x"));
     (void) putc(' ', screen->out);
-    put_toned(screen, ok ? TONE_PLAIN : tone, 26, text_at(gate, "name"));
-    put_text(screen, text_at(gate, "value"));
+    put_toned(screen, ok ? TONE_PLAIN : tone, NAME_WIDTH,
+              text_at(gate, "name"));
+    char text[LINE_SIZE];
     const char *threshold = text_at(gate, "threshold");
-    if (threshold[0] != 0) {
-        put_toned(screen, TONE_FAINT, 0, "  wanted: ");
-        put_toned(screen, TONE_FAINT, 0, threshold);
-    }
-    (void) putc('\n', screen->out);
+    (void) snprintf(text, sizeof text, "%s%s%s", text_at(gate, "value"),
+                    threshold[0] != 0 ? "  wanted: " : "", threshold);
+    put_wrapped(screen, 4 + NAME_WIDTH, text);
     const char *fix = text_at(gate, "fix");
     if (!ok && fix[0] != 0) {
         (void) fputs("      ", screen->out);
