@@ -96,7 +96,7 @@ $(B)/twinsync-witness: $(call OBJ,$(WITNESS)) $(B)/libcore.a
 comma    := ,
 SIM_WRAP := open openat close read write pread pwrite fsync fdatasync ftruncate fstat lstat \
             mkdir mkdirat rmdir unlink unlinkat rename renameat access faccessat \
-            opendir fdopendir readdir closedir dirfd
+            opendir fdopendir readdir closedir dirfd pthread_create
 $(B)/simulate: $(call OBJ,$(SIM)) $(B)/libcore.a
 	@echo "  LD $@"; $(CC) $(ALL_LDFLAGS) $(SIM_WRAP:%=-Wl$(comma)--wrap=%) -o $@ $^ $(DEP_LIBS)
 
