@@ -61,8 +61,7 @@ static const char *const reasons[MEMBER_ROLES] = {
     [MEMBER_FENCING] = "who holds the lease has claimed it",
     [MEMBER_ACTIVE] = "the takeover is over",
     [MEMBER_DRAINING] = "who leaves takes nothing over",
-    [MEMBER_STOPPED] = "a process here is killed or loses its power: nobody "
-                       "asks it to stop",
+    [MEMBER_STOPPED] = "nobody asks a process here to stop: it is killed",
     [MEMBER_RETIRED] = "no operator here takes a node out for good",
 };
 
