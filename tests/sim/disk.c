@@ -244,6 +244,13 @@ void disk_rename(struct disk *disk, const char *from, const char *to)
         free_file(over);
     }
     rename_below(disk, from, to);
+    /* The new name is on the disk when the rename is: a crash leaves the old
+     * file or the new one. */
+    struct disk_file *file = disk_find(disk, to);
+    if (file != NULL) {
+        rename->named = file->durable_name;
+        file->durable_name = true;
+    }
 }
 
 void disk_settle_renames(struct disk *disk)
@@ -260,8 +267,13 @@ static void undo_renames(struct disk *disk)
     while (disk->rename_count > 0 && random_chance(disk->random, 500)) {
         struct disk_rename *rename = &disk->renames[--disk->rename_count];
         rename_below(disk, rename->to, rename->from);
+        struct disk_file *file = disk_find(disk, rename->from);
+        if (file != NULL && !rename->named &&
+            random_chance(disk->random, 500)) {
+            free_file(file);
+        }
         if (rename->replaced) {
-            struct disk_file *file = disk_create(disk, rename->to);
+            file = disk_create(disk, rename->to);
             disk_write(file, rename->bytes, rename->size, 0);
             disk_sync(disk, file);
         }

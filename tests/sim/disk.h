@@ -63,6 +63,7 @@ struct disk {
     size_t rename_count; /* not yet synced */
     struct disk_rename {
         char from[DISK_NAME_SIZE], to[DISK_NAME_SIZE];
+        bool named;    /* the name `from` was on the disk */
         bool replaced; /* there was a file `to`, which held these bytes */
         uint8_t *bytes;
         size_t size;
