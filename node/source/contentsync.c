@@ -19,6 +19,8 @@ static const char because_fingerprint[] =
     "import";
 static const char because_cookie[] =
     "the watermark's cookie is not one that slapd gives";
+static const char because_restored[] =
+    "the server's state is older than what it told before, as after a restore";
 static const char because_anchor[] =
     "deletions are only told by entryUUID, which is not the anchor";
 
@@ -145,6 +147,18 @@ static enum ts_code read_everything(struct run *run,
     return settle(run, err);
 }
 
+/* T6 of trail.h. A COMPLETE answer tells everything whatever was before. */
+static bool has_forgotten(const struct run *run,
+                          const struct contentsync_answer *answer,
+                          const struct contentsync_mark *from)
+{
+    bool is_change = answer->outcome == CONTENTSYNC_CHANGES ||
+                     answer->outcome == CONTENTSYNC_TORN;
+    return (is_change && trail_is_past(&run->trail, &answer->mark)) ||
+           (answer->outcome == CONTENTSYNC_NOTHING && answer->is_same &&
+            trail_is_past(&run->trail, from));
+}
+
 static enum ts_code read_all(struct run *run, struct ts_err *err)
 {
     static const struct contentsync_mark none = { .size = 0 };
@@ -154,6 +168,10 @@ static enum ts_code read_all(struct run *run, struct ts_err *err)
     struct contentsync_mark from = *trail_from(&run->trail, kind);
     enum ts_code rc =
         contentsync_pass(run->sync, &from, &run->builder, &answer, err);
+    if (rc == TS_OK && from.size > 0 && has_forgotten(run, &answer, &from)) {
+        answer.outcome = CONTENTSYNC_STALE;
+        answer.why = because_restored;
+    }
     if (rc == TS_OK && answer.outcome == CONTENTSYNC_STALE) {
         run->result.full_because = answer.why;
         rc = contentsync_pass(run->sync, &none, &run->builder, &answer, err);

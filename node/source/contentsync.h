@@ -95,7 +95,9 @@ enum contentsync_outcome {
 
 struct contentsync_answer {
     enum contentsync_outcome outcome;
-    const char *why;              /* of STALE */
+    bool is_same;    /* of NOTHING: its state is exactly the cookie that it was
+                        asked from; else that is not known */
+    const char *why; /* of STALE */
     struct contentsync_mark mark; /* the new cookie; size 0: none was given */
 };
 

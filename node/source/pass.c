@@ -260,6 +260,7 @@ static enum ts_code judge(struct pass *pass,
      * sent what there is. */
     if (done->cookie.size == 0 && pass->messages == 0) {
         answer->outcome = CONTENTSYNC_NOTHING;
+        answer->is_same = done->cookie.data == NULL;
         return TS_OK;
     }
     if (!usable) {

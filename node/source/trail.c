@@ -87,6 +87,32 @@ void trail_answer(struct trail *trail, enum trail_kind kind, int64_t asked,
     }
 }
 
+static bool covers(const struct contentsync_cookie *state,
+                   const struct contentsync_mark *mark)
+{
+    struct contentsync_cookie seen;
+    bool all = contentsync_cookie_parse(bytes_of(mark), &seen, NULL) == TS_OK;
+    for (size_t i = 0; all && i < seen.count; i++) {
+        all = contentsync_cookie_covers(state, &seen.csns[i]);
+    }
+    return all;
+}
+
+bool trail_is_past(const struct trail *trail,
+                   const struct contentsync_mark *mark)
+{
+    struct contentsync_cookie state;
+    if (contentsync_cookie_parse(bytes_of(mark), &state, NULL) != TS_OK) {
+        return true;
+    }
+    for (int i = 0; i < TRAIL_LOOKS; i++) {
+        if (!covers(&state, &trail->looks[i].to)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void trail_extend(struct trail *trail, const struct contentsync_mark *mark,
                   int64_t now)
 {

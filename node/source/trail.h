@@ -31,6 +31,10 @@
  *       configured; once both looks are at rest, nothing is asked for again.
  *   T5  what slapd had not put into its log 30 s later stays out until the next
  *       full import.
+ *   T6  a server whose state is older than a cookie that it gave has forgotten
+ *       what it told: it was restored, or is a replica that lags. Asked from an
+ *       older cookie it does not say so itself, so the answer is held against
+ *       every cookie of the trail.
  *
  * As text, which is kept as the watermark: the cookie alone when at rest, else
  * "FROM TO SECONDS FROM TO SECONDS" (soon, late). Times are of the wall clock:
@@ -76,6 +80,9 @@ const struct contentsync_mark *trail_from(const struct trail *trail,
  * there at `now`. */
 void trail_answer(struct trail *trail, enum trail_kind kind, int64_t asked,
                   const struct contentsync_mark *mark, int64_t now);
+/* T6: was a cookie given that is beyond `mark`, the server's state of now? */
+bool trail_is_past(const struct trail *trail,
+                   const struct contentsync_mark *mark);
 /* After trail_rest(): `mark` was answered to a question from there. */
 void trail_extend(struct trail *trail, const struct contentsync_mark *mark,
                   int64_t now);

@@ -246,6 +246,28 @@ static void other_texts_are_refused(void **s)
     }
 }
 
+/* T6: restored to what it was between two cookies, or to the older of them. */
+static void a_server_that_forgot_what_it_told_is_noticed(void **state)
+{
+    (void) state;
+    struct trail trail;
+    struct contentsync_mark told[] = { mark_of(0), mark_of(5), mark_of(9) };
+    struct contentsync_mark between = mark_of(7), later = mark_of(12);
+    trail_rest(&trail, &told[0]);
+    assert_false(trail_is_past(&trail, &told[0]));
+    trail_answer(&trail, TRAIL_LATE, 100, &told[1], 100);
+    assert_true(trail_is_past(&trail, &told[0]));
+    assert_false(trail_is_past(&trail, &told[1]));
+    trail_answer(&trail, TRAIL_SOON, 103, &told[2], 103);
+    assert_int_equal(number_of(trail_from(&trail, TRAIL_LATE)), 0);
+    assert_true(trail_is_past(&trail, &told[1]));
+    assert_true(trail_is_past(&trail, &between));
+    assert_false(trail_is_past(&trail, &told[2]));
+    assert_false(trail_is_past(&trail, &later));
+    struct contentsync_mark none = { .size = 0 };
+    assert_true(trail_is_past(&trail, &none));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +278,7 @@ int main(void)
         cmocka_unit_test(an_idle_directory_is_asked_from_its_own_mark),
         cmocka_unit_test(a_change_is_asked_for_a_bounded_number_of_times),
         cmocka_unit_test(a_time_in_the_future_counts_from_now),
+        cmocka_unit_test(a_server_that_forgot_what_it_told_is_noticed),
         cmocka_unit_test(other_texts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
