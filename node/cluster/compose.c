@@ -239,6 +239,47 @@ void compose_next(const struct member *member, struct register_value *value)
 
 /* ---- a candidate's ------------------------------------------------------ */
 
+static bool never_had_token(const struct register_principal *row)
+{
+    static const uint8_t none[REGISTER_HASH_SIZE];
+    return row->kind == REGISTER_KIND_OAUTH && row->token_lifetime_s == 0 &&
+           memcmp(row->token_hash, none, sizeof none) == 0;
+}
+
+/* The oldest that makes room in a full list: one without a token is used by
+ * nobody, since its holder would have to publish one first, and its swap fails
+ * once another epoch is there. principal_count: none does. */
+static size_t superfluous(const struct register_value *value)
+{
+    size_t i = 0;
+    while (i < value->principal_count &&
+           !never_had_token(&value->principals[i])) {
+        i++;
+    }
+    return i;
+}
+
+bool compose_has_room(const struct register_value *value)
+{
+    return value->principal_count < REGISTER_PRINCIPALS_MAX ||
+           superfluous(value) < value->principal_count;
+}
+
+static void add_principal(struct register_value *value,
+                          const struct register_principal *added)
+{
+    size_t drop = superfluous(value);
+    if (value->principal_count == REGISTER_PRINCIPALS_MAX &&
+        drop < value->principal_count) {
+        value->principal_count--;
+        memmove(&value->principals[drop], &value->principals[drop + 1],
+                (value->principal_count - drop) * sizeof value->principals[0]);
+    }
+    if (value->principal_count < REGISTER_PRINCIPALS_MAX) {
+        value->principals[value->principal_count++] = *added;
+    }
+}
+
 void compose_claim(const struct member *member, struct register_value *value)
 {
     const struct takeover *takeover = &member->takeover;
@@ -256,7 +297,5 @@ void compose_claim(const struct member *member, struct register_value *value)
     } else if (!takeover->is_own_return && !takeover->was_planned) {
         remember_takeover(value);
     }
-    if (value->principal_count < REGISTER_PRINCIPALS_MAX) {
-        value->principals[value->principal_count++] = takeover->principal;
-    }
+    add_principal(value, &takeover->principal);
 }

@@ -267,8 +267,7 @@ static void tell_backoff(const struct member *member,
 
 static bool room_ok(const struct member *member)
 {
-    return member->seen.value.principal_count < REGISTER_PRINCIPALS_MAX ||
-           !TS_RULE(PRINCIPAL_OWN);
+    return compose_has_room(&member->seen.value) || !TS_RULE(PRINCIPAL_OWN);
 }
 
 static void tell_room(const struct member *member, struct member_gate_row *row)

@@ -306,6 +306,8 @@ bool observe_expired(const struct member *member);
 void compose_next(const struct member *member, struct register_value *value);
 /* A candidate's. */
 void compose_claim(const struct member *member, struct register_value *value);
+/* May one more principal be listed? */
+bool compose_has_room(const struct register_value *value);
 /* Unplanned takeovers of the last 15 minutes, as of now. */
 size_t compose_takeovers(const struct member *member);
 
