@@ -60,7 +60,7 @@ static bool epochs_count(const struct world *world)
 
 bool judge_claims_nothing(const struct world *world)
 {
-    return !epochs_count(world);
+    return !epochs_count(world) || world->judge.let_in;
 }
 
 /* ---- the register ------------------------------------------------------- */
@@ -247,6 +247,8 @@ void judge_rebuilding(struct world *world, int64_t spent)
 void judge_admission(struct world *world, const struct target_request *request)
 {
     struct sim_judge *judge = &world->judge;
+    judge->let_in = judge->let_in || (!epochs_count(world) &&
+                                      request->epoch < judge->admitted_epoch);
     if (epochs_count(world) && request->epoch < judge->admitted_epoch) {
         judge_violated(world, "I1", "epoch %lld is admitted after epoch %lld",
                        (long long) request->epoch,

@@ -56,6 +56,7 @@ struct sim_judge {
     char text[512];
     /* What happened at the target. */
     int64_t admitted_epoch; /* the highest */
+    bool let_in;            /* an old epoch, by a broken clock, unfenced */
     int64_t fenced_below;   /* everything below is confirmed gone */
     int64_t fenced_ms;      /* since when */
     int64_t deletes, deletes_unprotected, approved;
@@ -95,7 +96,8 @@ void judge_effect(struct world *world, const struct target_request *request,
 /* State was lost and is rebuilt: what was spent in the lost part is not known
  * to anybody, and cannot be. */
 void judge_rebuilding(struct world *world, int64_t spent);
-/* An unfenced target and a broken clock: I1 and I2 are not claimed. */
+/* An unfenced target and a broken clock: I1 and I2 are not claimed; nor, when
+ * that has let an old epoch in, what would follow from them. */
 bool judge_claims_nothing(const struct world *world);
 /* A journal row is durable on a node: it wrote it, or made it as the other's.
  */
