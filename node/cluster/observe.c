@@ -163,6 +163,7 @@ static void accept(struct member *member, const struct register_value *value,
         /* A swap from an older value can land no more. */
         member->claims.in_doubt = false;
         member->claims.doubt_members = false;
+        member->claims.doubt_protected = false;
     }
     seen->has_value = seen->ok = true;
     seen->is_absent = seen->is_foreign = seen->regressed = false;
@@ -272,6 +273,7 @@ void observe_swapped(struct member *member, const struct member_event *event)
         claims->in_doubt = true;
         claims->doubt_members |=
             claims->tried.membership != member->seen.value.membership;
+        claims->doubt_protected |= !claims->tried.is_unprotected;
         claims->read_next = true;
         set_text(&member->seen, event->text);
         break;

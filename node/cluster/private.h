@@ -77,7 +77,8 @@ struct claims {
     bool read_next;     /* something must be read before anything is written */
     bool in_doubt;      /* a swap from `observed` may still land */
     bool doubt_members; /* and it changes the members */
-    bool claimed;       /* this takeover's swap was sent at least once */
+    bool doubt_protected; /* and it says that both nodes have everything */
+    bool claimed;         /* this takeover's swap was sent at least once */
     struct register_value tried;
     struct ts_slice tried_bytes;
     uint8_t tried_room[REGISTER_VALUE_SIZE_MAX];

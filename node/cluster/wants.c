@@ -103,12 +103,13 @@ static void show_protection(struct member *member, bool is_unprotected)
     effect->protection.epoch = member->lease.epoch;
 }
 
-/* A swap that says "protected" may be under way or still land. */
+/* A swap that says "protected" may be under way or still land: the last one
+ * tried, or any before it whose outcome nobody knows. */
 static bool may_be_flipping(const struct member *member)
 {
     const struct claims *claims = &member->claims;
-    return (claims->op == CLAIM_SWAP || claims->in_doubt) &&
-           !claims->tried.is_unprotected;
+    return (claims->op == CLAIM_SWAP && !claims->tried.is_unprotected) ||
+           claims->doubt_protected;
 }
 
 void wants_pump(struct member *member)
@@ -169,7 +170,8 @@ static void settle_protection(struct member *member)
             value->data_generation;
         show_protection(member, true);
     }
-    if (wants->unprotected && value->is_unprotected) {
+    if (wants->unprotected && value->is_unprotected &&
+        !may_be_flipping(member)) {
         wants->unprotected = false;
         show_protection(member, true);
         member_record(member, "unprotected", "automatic",

@@ -115,6 +115,51 @@ protected_comes_back_only_when_the_standby_has_everything(void **state)
     world_free(world);
 }
 
+static bool late_one_says_protected(const struct world_node *node)
+{
+    struct ts_arena arena;
+    struct ts_err err = { 0 };
+    ts_arena_init(&arena, REGISTER_ARENA_SIZE);
+    bool says = node->has_late &&
+                register_unpack(ts_slice(node->late_bytes, node->late_size),
+                                &arena, &value, &err) == TS_OK &&
+                !value.is_unprotected;
+    ts_arena_done(&arena);
+    return says;
+}
+
+/* Nobody knows whether "protected" stands in the register, or will. */
+static void unprotected_waits_for_a_swap_that_may_still_land(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    struct world_node *alpha = &world->nodes[0];
+    world->equal = false;
+    tell(world, 0, MEMBER_UNPROTECTED);
+    world_run(world, 10000);
+    assert_true(alpha->shows_unprotected);
+    world->equal = true;
+    alpha->reg = WORLD_REGISTER_SILENT_LATE;
+    while (!late_one_says_protected(alpha)) {
+        alpha->has_late = false;
+        world_run(world, 20);
+    }
+    assert_false(alpha->shows_unprotected);
+    world->equal = false;
+    tell(world, 0, MEMBER_UNPROTECTED);
+    world_run(world, 5000); /* read back, and tried again: unknown, too */
+    assert_false(alpha->shows_unprotected);
+    world_land(world, 0);
+    world_value(world, &value);
+    assert_false(value.is_unprotected);
+    alpha->reg = WORLD_REGISTER_UP;
+    world_run(world, 4000);
+    assert_true(alpha->shows_unprotected);
+    world_value(world, &value);
+    assert_true(value.is_unprotected);
+    world_free(world);
+}
+
 static void a_strict_policy_never_records_unprotected(void **state)
 {
     (void) state;
@@ -317,6 +362,7 @@ int main(void)
         cmocka_unit_test(unprotected_is_recorded_before_it_is_believed),
         cmocka_unit_test(
             protected_comes_back_only_when_the_standby_has_everything),
+        cmocka_unit_test(unprotected_waits_for_a_swap_that_may_still_land),
         cmocka_unit_test(a_strict_policy_never_records_unprotected),
         cmocka_unit_test(a_new_generation_is_recorded_as_unprotected),
         cmocka_unit_test(a_pause_closes_the_gate_and_keeps_the_lease),
