@@ -15,17 +15,18 @@ replication:node/base proto node/db
 node/config:node/base
 node/rules:node/base node/config
 node/metaverse:node/base proto node/db
-node/vault:node/base proto node/config
-node/cluster:node/base proto
+node/vault:node/base proto node/config node/handover
+node/handover:node/base proto
+node/cluster:node/base proto node/handover
 node/register:node/base proto node/ldap node/config replication
 node/source:node/base proto node/ldap node/config
 node/target:node/base proto node/config node/vault
 node/target/scim:node/base proto node/config node/vault node/target
-node/engine:node/base proto node/db node/ldap replication node/vault node/config node/rules node/metaverse node/source node/target node/engine/query
+node/engine:node/base proto node/db node/ldap replication node/vault node/config node/rules node/metaverse node/source node/target node/handover node/engine/query
 node/engine/query:node/base proto node/db node/ldap replication node/config node/rules node/metaverse node/source node/target node/engine
 node/observe:node/base node/db node/config node/metaverse
 node/control:node/base node/config node/observe
-node/daemon:node/base proto node/db replication node/vault node/config node/rules node/metaverse node/source node/target node/register node/cluster node/engine node/observe node/control
+node/daemon:node/base proto node/db replication node/vault node/config node/rules node/metaverse node/source node/target node/register node/cluster node/handover node/engine node/observe node/control
 tools/twinsync:node/base proto replication node/config node/rules node/source node/target node/register node/metaverse node/observe node/control node/vault
 tools/witness:node/base proto node/config node/register replication
 tools/bench:node/base proto node/cluster node/register node/vault node/db node/ldap node/config node/rules node/metaverse node/source node/target node/engine node/daemon replication
