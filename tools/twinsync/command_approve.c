@@ -1,5 +1,4 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/hold_hash.h"
 #include "tools/twinsync/hold_view.h"
 #include "tools/twinsync/operator.h"
@@ -10,46 +9,33 @@ enum {
     OPTION_REASON
 };
 
-/* {"hash","only","who","reason"}, or NULL and *ret_exit. */
-static json_t *args_of(const struct cli_call *call, enum control_exit *ret_exit)
+/* --only as a list; NULL when one of them is no UTF-8. */
+static json_t *only_of(const struct cli_call *call)
 {
-    char hash[HOLD_HASH_SIZE];
-    struct ts_err err;
-    *ret_exit = hold_hash_find(call, call->words[0], hash);
-    if (*ret_exit != CONTROL_DONE) {
-        return NULL;
-    }
     json_t *only = call->list_count > 0 ? json_array() : json_null();
-    bool whole = true;
     for (int i = 0; i < call->list_count; i++) {
-        whole = whole &&
-                json_array_append_new(only, json_string(call->list[i])) == 0;
+        if (json_array_append_new(only, json_string(call->list[i])) != 0) {
+            json_decref(only);
+            return NULL;
+        }
     }
-    json_t *args = json_pack("{s:s, s:o}", "hash", hash, "only", only);
-    if (!whole) {
-        *ret_exit = cli_fail(call, CONTROL_USAGE,
-                             "cannot take for --only what is not UTF-8");
-    } else if (operator_sign(args, call->options[OPTION_REASON], &err) !=
-               TS_OK) {
-        *ret_exit = cli_fail_err(call, &err);
-    } else {
-        return args;
-    }
-    json_decref(args);
-    return NULL;
+    return only;
 }
 
 static enum control_exit ask(const struct cli_call *call, const char *command,
                              void (*print)(const json_t *result))
 {
-    enum control_exit exit_status = CONTROL_DONE;
-    json_t *args = args_of(call, &exit_status);
-    if (args == NULL) {
+    char hash[HOLD_HASH_SIZE];
+    enum control_exit exit_status = hold_hash_find(call, call->words[0], hash);
+    if (exit_status != CONTROL_DONE) {
         return exit_status;
     }
     json_t *result = NULL;
-    exit_status = daemon_ask_when_idle(call, command, args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
+    exit_status = operator_ask(
+        call, command,
+        json_pack("{s:s, s:o}", "hash", hash, "only", only_of(call)),
+        call->options[OPTION_REASON], &result);
+    if (result != NULL) {
         print(result);
     }
     json_decref(result);

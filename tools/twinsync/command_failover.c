@@ -1,7 +1,5 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
-#include "tools/twinsync/output.h"
 
 enum {
     OPTION_REASON,
@@ -10,28 +8,10 @@ enum {
 
 static enum control_exit run(const struct cli_call *call)
 {
-    if (call->options[OPTION_REASON] == NULL) {
-        return cli_fail(call, CONTROL_USAGE,
-                        "cannot fail over without --reason, which is kept "
-                        "with the epoch: see twinsync failover --help");
-    }
-    json_t *args = json_pack("{s:b}", "accept_data_loss",
-                             call->options[OPTION_ACCEPT_DATA_LOSS] != NULL);
-    struct ts_err err;
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
-    json_t *result = NULL;
-    enum control_exit exit_status =
-        daemon_ask_when_idle(call, "failover", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
-        struct screen screen = screen_of(stdout);
-        put_text(&screen, text_at(result, "text"));
-        (void) putchar('\n');
-    }
-    json_decref(result);
-    return exit_status;
+    bool accept = call->options[OPTION_ACCEPT_DATA_LOSS] != NULL;
+    return operator_decide(call, "failover",
+                           json_pack("{s:b}", "accept_data_loss", accept),
+                           call->options[OPTION_REASON], "fail over");
 }
 
 const struct cli_command command_failover = {

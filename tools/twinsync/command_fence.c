@@ -1,7 +1,5 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
-#include "tools/twinsync/output.h"
 
 enum {
     OPTION_REASON
@@ -9,27 +7,8 @@ enum {
 
 static enum control_exit run(const struct cli_call *call)
 {
-    if (call->options[OPTION_REASON] == NULL) {
-        return cli_fail(call, CONTROL_USAGE,
-                        "cannot accept a fence without --reason, which is "
-                        "kept in the history: see twinsync fence --help");
-    }
-    json_t *args = json_object();
-    struct ts_err err;
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
-    json_t *result = NULL;
-    enum control_exit exit_status =
-        daemon_ask_when_idle(call, "fence-accept", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
-        struct screen screen = screen_of(stdout);
-        put_text(&screen, text_at(result, "text"));
-        (void) putchar('\n');
-    }
-    json_decref(result);
-    return exit_status;
+    return operator_decide(call, "fence-accept", json_object(),
+                           call->options[OPTION_REASON], "accept a fence");
 }
 
 const struct cli_command command_fence = {

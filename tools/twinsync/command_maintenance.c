@@ -1,7 +1,6 @@
 #include <string.h>
 
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
 #include "tools/twinsync/output.h"
 
@@ -23,21 +22,16 @@ static enum control_exit run(const struct cli_call *call)
 {
     bool on = strcmp(call->words[0], "on") == 0;
     bool staging = call->options[OPTION_STAGING] != NULL;
-    struct ts_err err;
     if (!on && staging) {
         return cli_fail(call, CONTROL_USAGE,
                         "cannot turn maintenance off with --staging: leave it "
                         "out");
     }
     json_t *args = json_pack("{s:b, s:b}", "on", on, "staging", staging);
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
     json_t *result = NULL;
-    enum control_exit exit_status =
-        daemon_ask_when_idle(call, "maintenance", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
+    enum control_exit exit_status = operator_ask(
+        call, "maintenance", args, call->options[OPTION_REASON], &result);
+    if (result != NULL) {
         const json_t *rest = json_object_get(result, "staging");
         if (!staging && json_object_get(result, "role") != NULL) {
             put_node(result);

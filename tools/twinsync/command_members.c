@@ -1,5 +1,4 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
 #include "tools/twinsync/output.h"
 
@@ -59,24 +58,10 @@ static void print_groups(const json_t *result, bool dry_run)
                           "within the guard's budget");
 }
 
-static enum control_exit ask(const struct cli_call *call, json_t *args,
-                             bool dry_run)
-{
-    json_t *result = NULL;
-    enum control_exit exit_status =
-        daemon_ask_when_idle(call, "members-adopt", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
-        print_groups(result, dry_run);
-    }
-    json_decref(result);
-    return exit_status;
-}
-
 static enum control_exit run(const struct cli_call *call)
 {
     bool all = call->options[OPTION_ALL] != NULL;
     bool dry_run = call->options[OPTION_DRY_RUN] != NULL;
-    struct ts_err err;
     if (all == (call->word_count == 2)) {
         return cli_fail(call, CONTROL_USAGE,
                         "cannot adopt members without exactly one of GROUP and "
@@ -84,15 +69,14 @@ static enum control_exit run(const struct cli_call *call)
     }
     json_t *args = json_pack("{s:s?, s:b}", "group",
                              all ? NULL : call->words[1], "dry_run", dry_run);
-    if (args == NULL) {
-        return cli_fail(call, CONTROL_USAGE,
-                        "cannot look for a group whose name is not UTF-8");
+    json_t *result = NULL;
+    enum control_exit exit_status = operator_ask(
+        call, "members-adopt", args, call->options[OPTION_REASON], &result);
+    if (result != NULL) {
+        print_groups(result, dry_run);
     }
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
-    return ask(call, args, dry_run);
+    json_decref(result);
+    return exit_status;
 }
 
 const struct cli_command command_members = {

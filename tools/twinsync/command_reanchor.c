@@ -1,5 +1,4 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
 #include "tools/twinsync/values.h"
 
@@ -81,7 +80,6 @@ static void print_proposal(const json_t *result, bool dry_run)
 static enum control_exit run(const struct cli_call *call)
 {
     bool dry_run = call->options[OPTION_DRY_RUN] != NULL;
-    struct ts_err err;
     if (call->options[OPTION_MATCH] == NULL) {
         return cli_fail(call, CONTROL_USAGE,
                         "cannot pair old and new anchors without --match PATH: "
@@ -89,18 +87,10 @@ static enum control_exit run(const struct cli_call *call)
     }
     json_t *args = json_pack("{s:s, s:b}", "match", call->options[OPTION_MATCH],
                              "dry_run", dry_run);
-    if (args == NULL) {
-        return cli_fail(call, CONTROL_USAGE,
-                        "cannot take for --match what is not UTF-8");
-    }
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
     json_t *result = NULL;
-    enum control_exit exit_status =
-        daemon_ask_when_idle(call, "reanchor", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
+    enum control_exit exit_status = operator_ask(
+        call, "reanchor", args, call->options[OPTION_REASON], &result);
+    if (result != NULL) {
         print_proposal(result, dry_run);
     }
     json_decref(result);

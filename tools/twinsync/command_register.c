@@ -214,35 +214,15 @@ static enum control_exit run_status(const struct cli_call *call)
     return exit_status;
 }
 
-/* --- decisions -------------------------------------------------------------
- */
+/* --- decisions ----------------------------------------------------------- */
 
 static enum control_exit run_decision(const struct cli_call *call)
 {
-    char command[32];
-    struct ts_err err;
-    if (call->options[OPTION_REASON] == NULL) {
-        return cli_fail(call, CONTROL_USAGE,
-                        "cannot do register %s without --reason, which is "
-                        "kept in the history: see twinsync register --help",
-                        call->words[0]);
-    }
+    char command[32], what[32];
     (void) snprintf(command, sizeof command, "register-%s", call->words[0]);
-    json_t *args = json_object();
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
-    json_t *result = NULL;
-    enum control_exit exit_status =
-        daemon_ask_when_idle(call, command, args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
-        struct screen screen = screen_of(stdout);
-        put_text(&screen, text_at(result, "text"));
-        (void) putchar('\n');
-    }
-    json_decref(result);
-    return exit_status;
+    (void) snprintf(what, sizeof what, "do register %s", call->words[0]);
+    return operator_decide(call, command, json_object(),
+                           call->options[OPTION_REASON], what);
 }
 
 static enum control_exit run(const struct cli_call *call)

@@ -1,5 +1,4 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
 #include "tools/twinsync/output.h"
 
@@ -36,25 +35,16 @@ static void print_retried(const json_t *result)
 static enum control_exit run(const struct cli_call *call)
 {
     bool all = call->options[OPTION_ALL] != NULL;
-    struct ts_err err;
     if (all == (call->word_count == 1)) {
         return cli_fail(call, CONTROL_USAGE,
                         "cannot retry without exactly one of OBJECT and --all: "
                         "see twinsync retry --help");
     }
     json_t *args = json_pack("{s:s?}", "object", all ? NULL : call->words[0]);
-    if (args == NULL) {
-        return cli_fail(call, CONTROL_USAGE,
-                        "cannot look for an object whose name is not UTF-8");
-    }
-    if (operator_sign(args, NULL, &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
     json_t *result = NULL;
     enum control_exit exit_status =
-        daemon_ask_when_idle(call, "retry", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
+        operator_ask(call, "retry", args, NULL, &result);
+    if (result != NULL) {
         print_retried(result);
     }
     json_decref(result);

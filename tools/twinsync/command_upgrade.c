@@ -1,5 +1,4 @@
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
 #include "tools/twinsync/output.h"
 
@@ -9,16 +8,11 @@ enum {
 
 static enum control_exit run(const struct cli_call *call)
 {
-    json_t *args = json_object();
-    struct ts_err err;
-    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
-        json_decref(args);
-        return cli_fail_err(call, &err);
-    }
     json_t *result = NULL;
     enum control_exit exit_status =
-        daemon_ask_when_idle(call, "upgrade-finalize", args, &result);
-    if (result != NULL && exit_status == CONTROL_DONE) {
+        operator_ask(call, "upgrade-finalize", json_object(),
+                     call->options[OPTION_REASON], &result);
+    if (result != NULL) {
         (void) printf("both nodes write schema level %lld: going back to the "
                       "version before is refused from here on\n",
                       (long long) count_at(result, "level"));
