@@ -57,10 +57,13 @@ static enum ts_code take(int fd, pid_t pid, const char *path,
         if (ts_time_left(deadline) == 0) {
             char holder[24];
             read_holder(fd, holder);
-            return ts_fail(err, TS_E_REFUSED, 0,
-                           "cannot start a second daemon on the state "
-                           "directory \"%s\": the one with pid %s is running",
-                           path, holder[0] != 0 ? holder : "unknown");
+            return ts_fail(
+                err, TS_E_REFUSED, 0,
+                "cannot start a second daemon on the state "
+                "directory \"%s\": the one with pid %s is running; stop "
+                "it first (systemctl stop twinsyncd), or name another "
+                "state-directory",
+                path, holder[0] != 0 ? holder : "unknown");
         }
         (void) poll(NULL, 0, LOCK_POLL_MS);
     }

@@ -108,7 +108,7 @@ class Starting(Case):
         daemon = self.start()
         code, said = self.refused()
         self.assertEqual(3, code)
-        self.assertIn(f"the one with pid {daemon.pid} is running", said)
+        self.assertIn(f"the one with pid {daemon.pid} is running; stop it first (systemctl stop", said)
         self.assertTrue(self.answers())
 
     def test_a_dead_daemons_lock_and_socket_are_no_hindrance(self):
