@@ -66,7 +66,9 @@ static enum ts_code count_extent(struct metaverse *mv,
 {
     static const char ledger_sql[] =
         "SELECT count(*) FROM ledger WHERE kind = ?1 AND provenance <> 2";
-    static const char all_sql[] = "SELECT count(*) FROM reference";
+    static const char all_sql[] =
+        "SELECT (SELECT count(*) FROM reference) + (SELECT count(*) FROM "
+        "stranger)";
     static const char group_sql[] =
         "SELECT (SELECT count(*) FROM reference r WHERE r.owner_id = m.id AND "
         "r.held = 1) + (SELECT count(*) FROM stranger s WHERE s.owner_id = "

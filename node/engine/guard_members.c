@@ -8,7 +8,9 @@ enum ts_code guard_members_lost(struct guard_run *run, int64_t owner, int kind,
 {
     /* As reference_due counts what is due, without those who leave themselves,
      * those that are kept back because an attribute vanished, and a user's
-     * reference that is only replaced. */
+     * reference that is only replaced. Whom others have put into a group of
+     * ours is a member like any other; a user's stranger is the id of nobody.
+     */
     static const char sql[] =
         "SELECT count(*) FROM reference r INDEXED BY reference_lost "
         "JOIN target_object t ON t.metaverse_id = r.member_id "
@@ -24,31 +26,18 @@ enum ts_code guard_members_lost(struct guard_run *run, int64_t owner, int kind,
                        OBJECT_IN == 0,
                    "spelled in the statement");
     sqlite3_stmt *row = NULL;
+    int64_t strangers = 0;
     enum ts_code code = metaverse_row(
         run->mv, sql,
         DB_VALUES(DB_INT(owner), DB_INT(kind != CONFIG_KIND_GROUP)), &row, err);
+    *ret_members = 0;
     if (code == TS_OK && row != NULL) {
         *ret_members = db_column_int(row, 0);
         db_reset(row);
     }
-    return code;
-}
-
-/* Strangers of a group that is held: all that it has may go. */
-static enum ts_code strangers_held(struct guard_run *run, int64_t owner,
-                                   int64_t *ret_strangers, struct ts_err *err)
-{
-    static const char sql[] =
-        "SELECT count(*) FROM stranger WHERE owner_id = ?1";
-    enum stranger_policy policy = STRANGERS_STAY;
-    sqlite3_stmt *row = NULL;
-    enum ts_code code = stranger_policy(run->mv, owner, &policy, err);
-    if (code == TS_OK && policy != STRANGERS_STAY) {
-        code = metaverse_row(run->mv, sql, DB_VALUES(DB_INT(owner)), &row, err);
-    }
-    *ret_strangers = row == NULL ? 0 : db_column_int(row, 0);
-    if (row != NULL) {
-        db_reset(row);
+    if (code == TS_OK && kind == CONFIG_KIND_GROUP) {
+        code = stranger_count_lost(run->mv, owner, &strangers, err);
+        *ret_members += strangers;
     }
     return code;
 }
@@ -287,7 +276,6 @@ static enum ts_code tidy_item(struct guard_run *run, int64_t hold,
     struct metaverse_object object = { .presence = OBJECT_GONE };
     int64_t owner = 0;
     int64_t lost = 0;
-    int64_t strangers = 0;
     int64_t approved = 0;
     struct ts_arena arena;
     enum ts_code code =
@@ -302,11 +290,6 @@ static enum ts_code tidy_item(struct guard_run *run, int64_t hold,
                                  .verb = item->verb };
     if (code == TS_OK && object.presence == OBJECT_IN) {
         code = guard_members_lost(run, owner, item->kind, &lost, err);
-    }
-    if (code == TS_OK && object.presence == OBJECT_IN &&
-        item->kind == CONFIG_KIND_GROUP) {
-        code = strangers_held(run, owner, &strangers, err);
-        lost += strangers;
     }
     if (code == TS_OK) {
         code = guard_approved(run, &like, HOLD_MEMBERS, &approved, err);

@@ -59,8 +59,8 @@ TS_MUSTUSE enum ts_code guard_approved(struct guard_run *run,
 
 /* ---- guard_members.c ---- */
 
-/* Members that `owner` is to lose although they stay: whoever leaves for good
- * is counted by his own leaving. */
+/* Members that `owner` is to lose although they stay, strangers included:
+ * whoever leaves for good is counted by his own leaving. */
 TS_MUSTUSE enum ts_code guard_members_lost(struct guard_run *run, int64_t owner,
                                            int kind, int64_t *ret_members,
                                            struct ts_err *err);

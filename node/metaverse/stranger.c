@@ -149,17 +149,28 @@ enum ts_code stranger_only(struct metaverse *mv, int64_t owner,
 /* ---- to be removed
  * ---------------------------------------------------------- */
 
-/* Rows `r` that may go (U1, U2); ?1 is the owner, ?2 the path, ?3: dismissed.
- */
-#define DUE                                                                   \
-    "FROM (SELECT s.owner_id, s.path, s.target_id, t.metaverse_id AS "        \
-    "member_id, coalesce(t.disowned, 0) AS disowned FROM stranger s "         \
-    "LEFT JOIN target_object t ON t.target_id = s.target_id "                 \
-    "WHERE s.owner_id = ?1 AND s.path = ?2) r "                               \
-    "WHERE (?3 OR NOT r.disowned) AND NOT " REFERENCE_KEPT_WHILE(             \
-        "<> 1") " AND NOT EXISTS(SELECT 1 FROM reference w WHERE w.owner_id " \
-                "= ?1 AND "                                                   \
-                "w.path = ?2 AND w.member_id = r.member_id) "
+/* Rows `r` that are not wanted (U1, U2); ?1 is the owner, ?2 the path, ?3:
+ * dismissed. */
+#define UNWANTED                                                         \
+    "FROM (SELECT s.owner_id, s.path, s.target_id, t.metaverse_id AS "   \
+    "member_id, coalesce(t.disowned, 0) AS disowned FROM stranger s "    \
+    "LEFT JOIN target_object t ON t.target_id = s.target_id "            \
+    "WHERE s.owner_id = ?1 AND s.path = ?2) r "                          \
+    "WHERE (?3 OR NOT r.disowned) AND NOT EXISTS(SELECT 1 FROM "         \
+    "reference w WHERE w.owner_id = ?1 AND w.path = ?2 AND w.member_id " \
+    "= r.member_id) "
+/* Of these, those that may go. */
+#define DUE UNWANTED "AND NOT " REFERENCE_KEPT_WHILE("<> 1") " "
+/* Of these, those whom only the group's loss of so many may keep: whoever
+ * leaves himself, or lost an attribute, is counted by that. */
+#define LOST                                                                  \
+    UNWANTED "AND NOT EXISTS(SELECT 1 FROM metaverse m JOIN target_object t " \
+             "ON t.metaverse_id = m.id WHERE m.id = r.member_id AND "         \
+             "m.presence <> 0 AND (t.active = 0 OR EXISTS(SELECT 1 FROM "     \
+             "intent i WHERE i.metaverse_id = m.id AND i.verb IN (2, 4)))) "  \
+             "AND NOT EXISTS(SELECT 1 FROM lost_attribute l WHERE "           \
+             "l.metaverse_id IN (r.member_id, r.owner_id) AND l.confirmed = " \
+             "1) "
 
 struct going {
     bool goes, dismissed;
@@ -266,10 +277,9 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
     return code;
 }
 
-enum ts_code stranger_count_due(struct metaverse *mv, int64_t owner,
-                                int64_t *ret_count, struct ts_err *err)
+static enum ts_code count(struct metaverse *mv, const char *sql, int64_t owner,
+                          int64_t *ret_count, struct ts_err *err)
 {
-    static const char sql[] = "SELECT count(*) " DUE;
     struct going to_go;
     sqlite3_stmt *row = NULL;
     *ret_count = 0;
@@ -287,4 +297,18 @@ enum ts_code stranger_count_due(struct metaverse *mv, int64_t owner,
         db_reset(row);
     }
     return code;
+}
+
+enum ts_code stranger_count_due(struct metaverse *mv, int64_t owner,
+                                int64_t *ret_count, struct ts_err *err)
+{
+    static const char sql[] = "SELECT count(*) " DUE;
+    return count(mv, sql, owner, ret_count, err);
+}
+
+enum ts_code stranger_count_lost(struct metaverse *mv, int64_t owner,
+                                 int64_t *ret_count, struct ts_err *err)
+{
+    static const char sql[] = "SELECT count(*) " LOST;
+    return count(mv, sql, owner, ret_count, err);
 }

@@ -73,5 +73,10 @@ TS_MUSTUSE enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
 TS_MUSTUSE enum ts_code stranger_count_due(struct metaverse *mv, int64_t owner,
                                            int64_t *ret_count,
                                            struct ts_err *err);
+/* How many `owner` loses for the guard: also those whom a hold on its members
+ * keeps, and not those who leave themselves or are kept for what they lost. */
+TS_MUSTUSE enum ts_code stranger_count_lost(struct metaverse *mv, int64_t owner,
+                                            int64_t *ret_count,
+                                            struct ts_err *err);
 
 #endif

@@ -99,6 +99,37 @@ class Members(GuardCase):
         self.assertSettled(node)
         self.assertEqual((before, 18), (self.team("crew")["id"], len(self.members("crew"))))
 
+    def test_whom_others_put_into_our_group_is_a_member_when_he_is_removed(self):
+        self.group("club", *self.staff_[:2])
+        node = self.guarded(member_loss_percent=50)
+        ours = self.members("club")
+        added = {self.user(f"p{number:03}")["id"] for number in range(10, 15)}
+        added.add(self.lab.create_user("outsider@example.com").body["id"])
+        self.edit(self.team("club"), {"op": "add", "path": "members", "value": [{"value": each} for each in added]})
+        # Whoever leaves himself is no loss of the group's.
+        gone = self.user("p014")["id"]
+        self.directory.delete_s(self.staff_[14])
+        self.assertSentence(self.held(node, "--full"), 'group "club" would lose 5 members: more than the 4 that '
+                            "guard.member-loss-percent allows in 24 hours")
+        self.assertEqual(ours | added - {gone}, self.members("club") - {gone})
+        hold = self.hold(node)
+        self.assertEqual("loses 5", hold["objects"][0]["why"])
+        self.decide(node, "approve", hold["hash"])
+        node.sync()
+        self.assertEqual((ours, []), (self.members("club"), self.holds(node)))
+
+    def test_a_hold_ends_when_others_take_back_whom_they_put_there(self):
+        self.group("club", self.staff_[0])
+        node = self.guarded(member_loss_percent=50)
+        added = [self.user(f"p{number:03}")["id"] for number in range(10, 14)]
+        for verb, cycle in (("add", self.held), ("remove", lambda node, full: node.sync(full))):
+            for each in added:
+                self.edit(self.team("club"), {"op": "add", "path": "members", "value": [{"value": each}]}
+                          if verb == "add" else {"op": "remove", "path": f'members[value eq "{each}"]'})
+            cycle(node, "--full")
+        self.assertEqual([], self.holds(node))
+        self.assertInStep()
+
 
 if __name__ == "__main__":
     unittest.main()
