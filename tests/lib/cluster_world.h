@@ -57,6 +57,8 @@ struct world_node {
 
 struct world {
     int64_t now;
+    int64_t events_at; /* `events` is the number of events then */
+    int events;
     struct world_node nodes[2];
     bool is_present;
     uint8_t bytes[REGISTER_VALUE_SIZE_MAX];
