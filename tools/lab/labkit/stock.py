@@ -38,22 +38,29 @@ def locked(path):
 
 def fill(layout, make):
     """make(layout), or a copy of what it made for a lab with the same choices."""
+    def make_in(folder):
+        draft = Layout(folder)
+        draft.settings = layout.settings
+        make(draft)
+    copy(name_of(layout.settings), layout.folder, make_in)
+
+
+def copy(name, folder, make):
+    """make(folder), or a copy of what make() did in a folder kept as `name`."""
     stock = os.environ.get("TWINSYNC_LAB_STOCK")
     if not stock:
-        make(layout)
+        make(folder)
         return
     os.makedirs(stock, mode=0o700, exist_ok=True)
-    kept = os.path.join(stock, name_of(layout.settings))
+    kept = os.path.join(stock, name)
     with locked(kept + ".lock"):
         if not os.path.exists(kept):
             shutil.rmtree(kept + ".new", ignore_errors=True)
-            draft = Layout(kept + ".new")
-            draft.settings = layout.settings
-            os.makedirs(draft.folder, mode=0o700)
-            make(draft)
-            os.rename(draft.folder, kept)
+            os.makedirs(kept + ".new", mode=0o700)
+            make(kept + ".new")
+            os.rename(kept + ".new", kept)
     # The databases are mostly holes.
-    done = subprocess.run(["cp", "-a", "--sparse=always", kept + "/.", layout.folder], capture_output=True, text=True,
+    done = subprocess.run(["cp", "-a", "--sparse=always", kept + "/.", folder], capture_output=True, text=True,
                           check=False)
     if done.returncode != 0:
-        raise LabError(f"could not copy a lab from {kept}: {done.stderr.strip()[-200:]}")
+        raise LabError(f"could not copy {kept}: {done.stderr.strip()[-200:]}")
