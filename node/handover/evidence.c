@@ -61,9 +61,9 @@ evidence_find(const struct handover_evidence *evidence, enum handover_step step,
 }
 
 bool evidence_is_over(const struct handover_evidence *evidence,
-                      enum handover_step step)
+                      enum handover_step step, const char *name)
 {
-    const struct evidence_row *row = evidence_find(evidence, step, "");
+    const struct evidence_row *row = evidence_find(evidence, step, name);
     return row != NULL && row->state != EVIDENCE_UNDER_WAY &&
            row->state != EVIDENCE_FAILED && row->state != EVIDENCE_NOTED;
 }

@@ -30,8 +30,8 @@ const struct evidence_row *
 evidence_find(const struct handover_evidence *evidence, enum handover_step step,
               const char *name);
 
-/* Has the step ended: its own row is done, proved, pending or untouched? */
+/* Has it ended: is the row done, proved, pending or untouched? */
 bool evidence_is_over(const struct handover_evidence *evidence,
-                      enum handover_step step);
+                      enum handover_step step, const char *name);
 
 #endif

@@ -81,12 +81,12 @@ static void a_step_is_over_when_its_own_row_says_so(void **state)
                                                 [EVIDENCE_PENDING] = true,
                                                 [EVIDENCE_UNTOUCHED] = true };
     struct handover_evidence list = { .id = "" };
-    assert_false(evidence_is_over(&list, HANDOVER_DRAIN));
+    assert_false(evidence_is_over(&list, HANDOVER_DRAIN, ""));
     for (int i = 0; i < EVIDENCE_STATES; i++) {
         struct evidence_row row =
             evidence_make(HANDOVER_DRAIN, (enum evidence_state) i, "", "");
         assert_true(evidence_put(&list, &row));
-        assert_int_equal(evidence_is_over(&list, HANDOVER_DRAIN), over[i]);
+        assert_int_equal(evidence_is_over(&list, HANDOVER_DRAIN, ""), over[i]);
     }
 }
 
