@@ -94,6 +94,15 @@ static bool take_as_holder(struct member *member,
 
 /* ---- failover, maintenance ---------------------------------------------- */
 
+/* One that does not fit is none: packed ones do (handover_codec.h). */
+static void keep_field(struct ts_slice from, uint8_t *to, size_t *ret_size)
+{
+    *ret_size = from.size <= REGISTER_HANDOVER_MAX ? from.size : 0;
+    if (*ret_size > 0) {
+        memcpy(to, from.data, *ret_size);
+    }
+}
+
 static void hand_over(struct member *member,
                       const struct member_request *request)
 {
@@ -111,6 +120,8 @@ static void hand_over(struct member *member,
                                      : "is not fit to export");
     } else if (take_as_holder(member, request, &member->op.handing,
                               "hand over")) {
+        keep_field(request->handover, member->op.handing_field,
+                   &member->op.handing_size);
         member_record(member, "handing-over", request->actor, "%s",
                       request->reason);
     }
@@ -178,6 +189,22 @@ static void pause_or_resume(struct member *member,
         member->op.pause_ms = on && request->for_ms > 0 ? request->for_ms : 0;
         member_record(member, on ? "paused" : "resumed", request->actor, "%s",
                       request->reason);
+    }
+}
+
+/* What only the holder may write, and only where it is seen at once. */
+static void set_handover(struct member *member,
+                         const struct member_request *request)
+{
+    if (is_holder(member) &&
+        (member->claims.in_doubt || member->lease.is_promised)) {
+        reply(member, request, FAILED,
+              "could not write the handover into the register, which is out of "
+              "reach; try again when it answers");
+    } else if (take_as_holder(member, request, &member->op.handover,
+                              "hand over")) {
+        keep_field(request->handover, member->op.handover_field,
+                   &member->op.handover_size);
     }
 }
 
@@ -514,6 +541,7 @@ void command_take(struct member *member, const struct member_request *request)
         [MEMBER_COMMAND_REPAIR] = repair,
         [MEMBER_COMMAND_REPIN] = repin,
         [MEMBER_COMMAND_ACCEPT_FENCE] = accept_fence,
+        [MEMBER_COMMAND_HANDOVER] = set_handover,
         [MEMBER_COMMAND_RELEASE] = release,
     };
     assert(request->command < MEMBER_COMMANDS);

@@ -154,6 +154,14 @@ static void put_members(const struct member *member,
     }
 }
 
+static void put_handover(struct register_value *value, const uint8_t *field,
+                         size_t size)
+{
+    memset(value->handover, 0, sizeof value->handover);
+    memcpy(value->handover, field, size);
+    value->handover_size = size;
+}
+
 static void put_commands(const struct member *member,
                          struct register_value *value)
 {
@@ -164,6 +172,9 @@ static void put_commands(const struct member *member,
     if (op->pause.open) {
         value->paused = op->pause_wanted;
         value->pause_left_ms = op->pause_wanted ? (uint64_t) op->pause_ms : 0;
+    }
+    if (op->handover.open) {
+        put_handover(value, op->handover_field, op->handover_size);
     }
     if (op->repin.open) {
         value->server_size = op->server_size;
@@ -234,6 +245,10 @@ void compose_next(const struct member *member, struct register_value *value)
     if (member->wants.release) {
         value->released = true;
         value->planned = member->wants.release_planned;
+        if (member->op.handing.open && member->op.handing_size > 0) {
+            put_handover(value, member->op.handing_field,
+                         member->op.handing_size);
+        }
     }
 }
 

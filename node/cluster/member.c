@@ -129,6 +129,8 @@ static bool is_worth_keeping(const struct register_value *a,
     return a->epoch != b->epoch || a->membership != b->membership ||
            a->is_unprotected != b->is_unprotected || a->fenced != b->fenced ||
            a->level != b->level || a->data_generation != b->data_generation ||
+           a->handover_size != b->handover_size ||
+           memcmp(a->handover, b->handover, a->handover_size) != 0 ||
            !same_principals(a, b);
 }
 

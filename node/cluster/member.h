@@ -221,7 +221,9 @@ enum member_command {
     MEMBER_COMMAND_REPIN,  /* accept the server that answers as `server` */
     MEMBER_COMMAND_ACCEPT_FENCE, /* the operator answers for the fence that is
                                     pending; by who fences */
-    MEMBER_COMMAND_RELEASE, /* the process is to end: drain, release, stop */
+    MEMBER_COMMAND_HANDOVER, /* `handover` becomes the register's field; by the
+                                holder */
+    MEMBER_COMMAND_RELEASE,  /* the process is to end: drain, release, stop */
     MEMBER_COMMANDS
 };
 
@@ -234,6 +236,9 @@ struct member_request {
     const char *node;           /* ADMIT */
     uint32_t level;             /* LEVEL */
     struct ts_slice server;     /* REPIN, INIT, REPAIR; empty: none */
+    struct ts_slice handover;   /* HANDOVER: empty clears it. FAILOVER, by the
+                                   holder: written in the swap that releases;
+                                   empty: it stays */
     uint8_t random[REGISTER_ID_SIZE];
 };
 

@@ -187,6 +187,11 @@ struct operating {
     struct pending failover; /* this node is to take over */
     bool accept_data_loss;
     struct pending handing; /* this holder is to hand over */
+    size_t handing_size;    /* what its release writes; 0: nothing */
+    uint8_t handing_field[REGISTER_HANDOVER_MAX];
+    struct pending handover; /* the field is to be this; 0 bytes: none */
+    size_t handover_size;
+    uint8_t handover_field[REGISTER_HANDOVER_MAX];
     struct pending admit, level, init, repin, pause, maintenance, stop;
     char admit_node[REGISTER_NAME_SIZE];
     uint32_t level_wanted;

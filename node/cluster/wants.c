@@ -143,7 +143,7 @@ bool wants_swap(const struct member *member)
            (wants->unprotected && !value->is_unprotected) ||
            (value->is_unprotected && wants_protect(member)) ||
            wants_swap_in(member) || op->admit.open || op->level.open ||
-           op->pause.open || op->repin.open ||
+           op->pause.open || op->repin.open || op->handover.open ||
            member->takeover.step == TAKEOVER_CONFIRMING;
 }
 
@@ -210,6 +210,10 @@ static void settle_commands(struct member *member)
                        value->paused ? "exporting is paused"
                                      : "exporting goes on");
     }
+    if (op->handover.open && value->handover_size == op->handover_size &&
+        memcmp(value->handover, op->handover_field, op->handover_size) == 0) {
+        command_answer(member, &op->handover, 0, "the register has it");
+    }
     if (op->repin.open && value->server_size == op->server_size &&
         memcmp(value->server, op->server, op->server_size) == 0) {
         command_answer(member, &op->repin, 0,
@@ -245,7 +249,7 @@ void wants_drop(struct member *member, const char *why)
     struct wants *wants = &member->wants;
     struct operating *op = &member->op;
     struct pending *const asked[] = { &op->admit, &op->level, &op->pause,
-                                      &op->repin };
+                                      &op->repin, &op->handover };
     if (wants->token) {
         answer_token(member, wants->token_hash, why);
     }
