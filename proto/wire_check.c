@@ -243,6 +243,24 @@ static void check_refused(struct check *c, const struct wire_refused *m)
     text(c, "text", m->text, WIRE_TEXT_MAX);
 }
 
+static void check_preflight_ask(struct check *c,
+                                const struct wire_preflight_ask *m)
+{
+    (void) c; /* any number is one */
+    (void) m;
+}
+
+static void check_preflight(struct check *c, const struct wire_preflight *m)
+{
+    number(c, "clock_ms", m->clock_ms);
+    text(c, "release", m->release, WIRE_NAME_MAX);
+    at_most(c, "count", m->count, WIRE_GATES_MAX);
+    for (size_t i = 0; c->code == TS_OK && i < m->count; i++) {
+        name(c, "gate", m->gates[i].name);
+        text(c, "text", m->gates[i].text, WIRE_TEXT_MAX);
+    }
+}
+
 static void check_header(struct check *c, const struct wire_header *header)
 {
     name(c, "sender", header->sender);

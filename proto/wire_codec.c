@@ -79,6 +79,8 @@ struct frame {
         PB(Diverged) diverged;
         PB(Tail) tail;
         PB(TailTaken) tail_taken;
+        PB(PreflightAsk) preflight_ask;
+        PB(Preflight) preflight;
         PB(Refused) refused;
     };
     PB(Position) position;
@@ -336,6 +338,35 @@ static bool put_refused(struct frame *f, const struct wire_refused *m)
     f->refused.code = m->refusal;
     f->refused.about = wire_kind_field(m->about);
     f->refused.text = packing_text(m->text);
+    return true;
+}
+
+static bool put_preflight_ask(struct frame *f,
+                              const struct wire_preflight_ask *m)
+{
+    twinsync__v1__preflight_ask__init(&f->preflight_ask);
+    f->preflight_ask.number = m->number;
+    return true;
+}
+
+static bool put_preflight(struct frame *f, const struct wire_preflight *m)
+{
+    twinsync__v1__preflight__init(&f->preflight);
+    if (!make_items(f, m->count, sizeof(PB(PreflightGate)))) {
+        return false;
+    }
+    PB(PreflightGate) *gates = f->items;
+    for (size_t i = 0; i < m->count; i++) {
+        twinsync__v1__preflight_gate__init(&gates[i]);
+        gates[i].name = packing_text(m->gates[i].name);
+        gates[i].ok = m->gates[i].ok;
+        gates[i].text = packing_text(m->gates[i].text);
+    }
+    f->preflight.number = m->number;
+    f->preflight.clock_ms = (uint64_t) m->clock_ms;
+    f->preflight.release = packing_text(m->release);
+    f->preflight.n_gates = m->count;
+    f->preflight.gates = (PB(PreflightGate) **) f->item_pointers;
     return true;
 }
 

@@ -43,6 +43,7 @@
 #define WIRE_CHUNK_MAX     ((size_t) 1088 * 1024) /* 1 MiB that does not pack */
 #define WIRE_CHUNKS_MAX    65536                  /* of a snapshot */
 #define WIRE_LEVEL_MAX     1000000
+#define WIRE_GATES_MAX     24 /* of a preflight */
 
 /* A random name of 16 bytes: of a cluster, a start, a snapshot, a nonce. */
 struct wire_id {
@@ -75,7 +76,9 @@ struct wire_position {
     X(DIVERGED, diverged)               \
     X(TAIL, tail)                       \
     X(TAIL_TAKEN, tail_taken)           \
-    X(REFUSED, refused)
+    X(REFUSED, refused)                 \
+    X(PREFLIGHT_ASK, preflight_ask)     \
+    X(PREFLIGHT, preflight)
 
 enum wire_kind {
     WIRE_UNKNOWN, /* a body that this version does not know: pass it over */
@@ -239,6 +242,24 @@ struct wire_refused {
     const char *text;
 };
 
+struct wire_preflight_ask {
+    uint64_t number;
+};
+
+struct wire_gate {
+    const char *name;
+    bool ok;
+    const char *text;
+};
+
+struct wire_preflight {
+    uint64_t number;
+    int64_t clock_ms;
+    const char *release;
+    size_t count; /* 0: the gates are still being tried */
+    struct wire_gate *gates;
+};
+
 /* The union's members are named as in WIRE_KINDS. Both promises that repeat
  * one another are struct wire_promise. */
 struct wire_message {
@@ -260,6 +281,8 @@ struct wire_message {
         struct wire_tail tail;
         struct wire_tail_taken tail_taken;
         struct wire_refused refused;
+        struct wire_preflight_ask preflight_ask;
+        struct wire_preflight preflight;
     };
     uint32_t unknown_fields; /* passed over in unpacking, header and body */
 };

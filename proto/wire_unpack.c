@@ -288,6 +288,38 @@ static void get_refused(struct reader *r, const PB(Refused) * from,
     to->text = from->text;
 }
 
+static void get_preflight_ask(struct reader *r, const PB(PreflightAsk) * from,
+                              struct wire_preflight_ask *to)
+{
+    (void) r;
+    to->number = from->number;
+}
+
+static void get_preflight(struct reader *r, const PB(Preflight) * from,
+                          struct wire_preflight *to)
+{
+    to->number = from->number;
+    to->clock_ms = (int64_t) from->clock_ms;
+    to->release = from->release;
+    if (from->n_gates > WIRE_GATES_MAX) {
+        fail(r, TS_E_LIMIT, "it has more gates than a message may have");
+        return;
+    }
+    to->gates = ts_arena_array(r->arena, from->n_gates, sizeof *to->gates);
+    if (to->gates == NULL) {
+        fail(r, TS_E_LIMIT, "it needs more memory than it may have");
+        return;
+    }
+    to->count = from->n_gates;
+    for (size_t i = 0; i < to->count; i++) {
+        const PB(PreflightGate) *gate = from->gates[i];
+        count(r, &gate->base);
+        to->gates[i] = (struct wire_gate){ .name = gate->name,
+                                           .ok = gate->ok,
+                                           .text = gate->text };
+    }
+}
+
 static void get_header(struct reader *r, const PB(Envelope) * from,
                        struct wire_header *to)
 {

@@ -124,6 +124,9 @@ struct engine_result {
     struct journal_position position; /* of this node, now */
     const char *state_path; /* the selected state's file; "": there is none */
     const struct engine_gate_result *gates; /* engine_probe: ENGINE_GATES */
+    struct ts_slice kept;     /* engine_handover_kept; empty: nothing */
+    struct ts_hash head_hash; /* the same: of this node's chain of events */
+    int64_t head_seq;
 };
 
 /* Called once, on a thread of the engine: it must not block, and must not call
@@ -206,6 +209,16 @@ void engine_hints(struct engine *engine, const struct engine_tail *tail,
 /* Is this node fit to export? Runs on a thread of its own; bounded. */
 void engine_probe(struct engine *engine, struct engine_done done);
 
+/* As ACTIVE: make these bytes the evidence of the handover, for both nodes; the
+ * position of the answer is that of their row. Copied. Does not wait for a
+ * cycle to end.
+ * Errors   TS_E_REFUSED (not active, or no state yet), TS_E_LIMIT, TS_E_IO. */
+#define ENGINE_HANDOVER_MAX 57344
+void engine_handover_keep(struct engine *engine, struct ts_slice bytes,
+                          struct engine_done done);
+/* What is kept here, the active node's as far as it has come. */
+void engine_handover_kept(struct engine *engine, struct engine_done done);
+
 /* Append to this node's chain of events. `fields` is stolen. */
 void engine_record(struct engine *engine, const char *name, const char *actor,
                    json_t *fields, struct engine_done done);
@@ -222,6 +235,19 @@ void engine_nudge(struct engine *engine);
  * appended, "replication" is merged); stolen, may be NULL. */
 void engine_publish(struct engine *engine, const char *role, const char *active,
                     json_t *fields);
+
+/* What a plan of an operator depends on, as `status` shows it. */
+struct engine_look {
+    bool running, complete; /* a cycle; of both sides to their end */
+    int64_t cycle;          /* its id; 0: none ran yet */
+    int64_t running_ms;
+    const char *phase; /* "" between two cycles */
+    uint64_t done, total;
+    int64_t source, metaverse, target, ledger, pending, held, errors;
+    bool staging; /* what is decided waits for an operator's plan */
+};
+/* From any thread. */
+void engine_look(struct engine *engine, struct engine_look *ret_look);
 
 /* Of this node's start, after engine_start() and before the first call. */
 struct engine_facts {

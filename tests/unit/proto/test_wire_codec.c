@@ -78,6 +78,7 @@ static const struct ts_hash chunks[2] = { { { 1 } }, { { 2 } } };
 /* One of each kind, every field with something in it. */
 static struct wire_message sample(enum wire_kind kind)
 {
+    static struct wire_gate gates[] = { { "source", true, "it answers" } };
     const struct wire_position at = position(42);
     const struct wire_message all[WIRE_KINDS_COUNT] = {
         [WIRE_HELLO] = { .hello = { "0.1.0", 2, { { 1 } }, { { 2 } } } },
@@ -112,6 +113,8 @@ static struct wire_message sample(enum wire_kind kind)
         [WIRE_TAIL_TAKEN] = { .tail_taken = { 1, true } },
         [WIRE_REFUSED] = { .refused = { WIRE_REFUSED_TRIMMED, WIRE_FOLLOW_FROM,
                                         "why" } },
+        [WIRE_PREFLIGHT_ASK] = { .preflight_ask = { 3 } },
+        [WIRE_PREFLIGHT] = { .preflight = { 3, 9000, "0.1.0", 1, gates } },
     };
     struct wire_message m = all[kind];
     m.header = message(kind).header;
