@@ -80,7 +80,7 @@ static bool gives_back(const struct member *member)
     return !member_is_holder_role(member->role) && !member->lease.held &&
            member->engine == ENGINE_IDLE &&
            member->takeover.step == TAKEOVER_NONE && may_write_own(member) &&
-           !promise_binds(member);
+           !promise_binds(member) && member_travel_left(member) == 0;
 }
 
 static bool writes_own(const struct member *member)

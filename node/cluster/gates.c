@@ -280,15 +280,20 @@ static void tell_room(const struct member *member, struct member_gate_row *row)
 
 static bool engine_ok(const struct member *member)
 {
-    return member->engine == ENGINE_IDLE ||
+    return (member->engine == ENGINE_IDLE && member_travel_left(member) == 0) ||
            (!TS_RULE(PUBLISH_FIRST) && member->takeover.step != TAKEOVER_NONE);
 }
 
 static void tell_engine(const struct member *member,
                         struct member_gate_row *row)
 {
-    ROW_TEXT(row->value, "%s",
-             member->engine == ENGINE_IDLE ? "idle" : "still leaving");
+    bool is_idle = member->engine == ENGINE_IDLE;
+    if (is_idle && !engine_ok(member)) {
+        ROW_TEXT(row->value, "requests of %" PRId64 " ms ago may arrive",
+                 ts_elapsed_least(member->left_at, member->now));
+    } else {
+        ROW_TEXT(row->value, "%s", is_idle ? "idle" : "still leaving");
+    }
     ROW_TEXT(row->threshold, "idle");
     ROW_TEXT(row->fix, "nothing to do: the last requests are being ended");
 }

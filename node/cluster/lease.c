@@ -21,6 +21,13 @@ int64_t lease_wait_ms(const struct lease_terms *terms)
     return terms->ttl_ms + error_ms(terms) + extra_ms;
 }
 
+int64_t lease_travel_ms(const struct lease_terms *terms)
+{
+    return TS_RULE(MARGIN)
+               ? terms->margin_ms * (100 + terms->error_percent) / 100 + 1
+               : 0;
+}
+
 int64_t lease_left_ms(const struct lease_terms *terms, struct ts_clocks from,
                       struct ts_clocks now)
 {

@@ -38,6 +38,10 @@ int64_t lease_allowed_ms(const struct lease_terms *terms);
 /* T(1+e) + 1 s: how long a standby waits, and how long a promise binds. */
 int64_t lease_wait_ms(const struct lease_terms *terms);
 
+/* How long a request may still travel, in any clock: m(1+e). Where the target
+ * cannot fence, the lease is given back only when that is over. */
+int64_t lease_travel_ms(const struct lease_terms *terms);
+
 /* What is left of a lease that was renewed at `from`; 0 when it is over. */
 int64_t lease_left_ms(const struct lease_terms *terms, struct ts_clocks from,
                       struct ts_clocks now);

@@ -305,7 +305,21 @@ static void deactivated(struct member *member)
 {
     if (member->engine == ENGINE_LEAVING) {
         member->engine = ENGINE_IDLE;
+        member->left_at = member->now;
     }
+}
+
+int64_t member_travel_left(const struct member *member)
+{
+    if (member->engine != ENGINE_IDLE) {
+        return INT64_MAX;
+    }
+    if (!member->travels) {
+        return 0;
+    }
+    int64_t left = lease_travel_ms(&member->terms) -
+                   ts_elapsed_least(member->left_at, member->now);
+    return left > 0 ? left : 0;
 }
 
 /* What waits for the register before it may go on. */
@@ -390,7 +404,7 @@ static void drain_pump(struct member *member)
         return;
     }
     if (member->engine == ENGINE_IDLE) {
-        member->wants.release = true;
+        member->wants.release = member_travel_left(member) == 0;
     } else if (!member->drain_cut &&
                ts_elapsed_most(member->drain_from, member->now) >=
                    member->terms.ttl_ms) {

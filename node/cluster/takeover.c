@@ -153,6 +153,7 @@ static void activate(struct member *member)
         .data_generation = member->seen.value.data_generation,
     };
     member->engine = ENGINE_ACTIVATING;
+    member->travels = takeover->principal.kind == REGISTER_KIND_NONE;
     effect = member_emit(member, MEMBER_DO_PROTECTION);
     effect->protection.is_unprotected = member->seen.value.is_unprotected;
     effect->protection.epoch = takeover->epoch;

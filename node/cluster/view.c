@@ -70,6 +70,9 @@ int64_t member_deadline(struct member *member, struct ts_clocks now)
             due = least(due, wait_left(member, member->promised.at));
         }
     }
+    if (member->role == MEMBER_DRAINING && !member->wants.release) {
+        due = least(due, member_travel_left(member));
+    }
     return due;
 }
 

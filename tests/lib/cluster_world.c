@@ -169,7 +169,7 @@ static void answer_mint(struct world *world, int node,
     n->reenabled |= effect->mint.again != NULL;
     memset(made, 0, sizeof *made);
     made->epoch = effect->mint.epoch;
-    made->kind = REGISTER_KIND_OAUTH;
+    made->kind = world->unfenced ? REGISTER_KIND_NONE : REGISTER_KIND_OAUTH;
     (void) snprintf(made->node, sizeof made->node, "%s", n->name);
     (void) snprintf(made->id, sizeof made->id, "%s-%llu-%d", n->name,
                     (unsigned long long) effect->mint.epoch, n->mints);

@@ -70,6 +70,7 @@ struct world {
     int late_node;
     struct member_message late;
     bool is_manual;
+    bool unfenced; /* principals that are minted cannot be fenced */
     enum member_unprotected unprotected;
     int overlaps; /* instants at which both gates were open in time */
     char log[65536];

@@ -50,6 +50,14 @@ static void set_lease(struct world *world, int64_t ttl_ms, int64_t renew_ms)
     world->settings.margin_ms = 2000;
 }
 
+/* Q counts from the moment at which an answer was given up: what arrives after
+ * that is within it. */
+static void set_slowness(struct world *world, int64_t slow_ms)
+{
+    world->target.slow_ms = slow_ms;
+    world->target.quiet_ms = world->target.wire_ms + slow_ms + 4;
+}
+
 /* Tokens outlive their fence, and requests with them are on their way for ever.
  */
 static void adjust_edge(struct world *world)
@@ -75,9 +83,9 @@ static void adjust_unfenced(struct world *world)
     set_lease(world, 15000, 3000);
     world->target.fences = false;
     world->target.lag_ms = 0;
-    world->target.quiet_ms = world->target.slow_ms = 1000;
     world->target.travel_ms = world->settings.margin_ms - 4;
     world->target.wire_ms = world->target.travel_ms;
+    set_slowness(world, 1000);
 }
 
 static void adjust_promises(struct world *world)
@@ -110,7 +118,7 @@ static void adjust_late_request(struct world *world)
     adjust_unfenced(world);
     world->settings.patience_ms = 100;
     world->settings.stop_unprotected = false;
-    world->target.quiet_ms = world->target.slow_ms = 200;
+    set_slowness(world, 200);
 }
 
 static void adjust_late_promise(struct world *world)

@@ -89,6 +89,48 @@ static void a_lease_counts_from_before_its_renewal_was_sent(void **state)
     }
 }
 
+/* From the moment at which beta sends nothing more until it gives the lease
+ * back: after a lapse, or as an operator wants it. */
+static int64_t ms_until_given_back(bool unfenced, bool lapses)
+{
+    struct world *world = world_pair();
+    struct register_value value;
+    world->unfenced = unfenced;
+    world_command(world, 0, MEMBER_COMMAND_FAILOVER, NULL);
+    world_told(world, world_until(world, 1, MEMBER_ACTIVE, 60000));
+    world_run(world, 60000);
+    if (lapses) {
+        world->nodes[1].reg = WORLD_REGISTER_DOWN;
+        world_link(world, false);
+        world_told(world, world_until(world, 1, MEMBER_STANDBY, 20000));
+        world->nodes[1].reg = WORLD_REGISTER_UP;
+    } else {
+        world_command(world, 1, MEMBER_COMMAND_FAILOVER, NULL);
+    }
+    int64_t from = world->now;
+    do {
+        world_run(world, 20);
+        world_value(world, &value);
+    } while (value.epoch == 2 && !value.released);
+    int64_t took = world->now - from;
+    world_told(world, took < 4000); /* not by alpha's own patience */
+    world_free(world);
+    return took;
+}
+
+static void where_nothing_is_fenced_a_lease_is_kept_for_the_margin(void **state)
+{
+    (void) state;
+    for (int lapses = 0; lapses < 2; lapses++) {
+        assert_true(ms_until_given_back(false, lapses) < 1000);
+        int64_t kept_ms = ms_until_given_back(true, lapses);
+        assert_in_range(kept_ms, 2200, 2600);
+        ts_rule_disable(TS_RULE_MARGIN);
+        assert_true(ms_until_given_back(true, lapses) < 1000);
+        ts_rules_restore();
+    }
+}
+
 /* A holder without register and peer, and a standby that sees the register. */
 static int overlaps_of_an_isolated_holder(double holder_rate,
                                           double standby_rate)
@@ -389,6 +431,8 @@ int main(void)
         cmocka_unit_test(a_second_node_becomes_standby_when_it_has_everything),
         cmocka_unit_test(a_killed_holder_is_followed_within_the_bound),
         cmocka_unit_test(a_lease_counts_from_before_its_renewal_was_sent),
+        cmocka_unit_test(
+            where_nothing_is_fenced_a_lease_is_kept_for_the_margin),
         cmocka_unit_test(clocks_within_epsilon_never_overlap),
         cmocka_unit_test(a_standby_counts_from_the_change_that_it_saw),
         cmocka_unit_test(a_frozen_holder_wakes_as_standby),
