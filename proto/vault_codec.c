@@ -32,7 +32,8 @@ static bool is_sound(const struct vault_kept *kept)
            ts_kind_of_bytes(ts_slice_str(kept->name)) == TS_KIND_TEXT &&
            under_way == (kept->candidate[0] != '\0') &&
            kept->current[0] != '\0' && kept->changed >= 0 &&
-           kept->proved >= 0 && kept->expires >= 0;
+           kept->proved >= 0 && kept->expires >= 0 && kept->epoch >= 0 &&
+           kept->serial >= 0;
 }
 
 static enum ts_code not_one(enum ts_code code, struct ts_err *err)
@@ -61,6 +62,9 @@ enum ts_code vault_pack(const struct vault_kept *kept,
     m.proved = (uint64_t) kept->proved;
     m.expires = (uint64_t) kept->expires;
     m.by = packing_text(kept->by);
+    m.epoch = (uint64_t) kept->epoch;
+    m.serial = (uint64_t) kept->serial;
+    m.cause = packing_text(kept->cause);
     size_t size = protobuf_c_message_get_packed_size(&m.base);
     if (size > sizeof ret_bytes->data) {
         return not_one(TS_E_PROTOCOL, err);
@@ -107,6 +111,10 @@ static bool take(const Twinsync__V1__KeptSecret *m, struct vault_kept *kept)
            get_bytes(m->current, kept->current, sizeof kept->current) &&
            get_bytes(m->candidate, kept->candidate, sizeof kept->candidate) &&
            get_text(m->by, strlen(m->by), kept->by, sizeof kept->by) &&
+           get_text(m->cause, strlen(m->cause), kept->cause,
+                    sizeof kept->cause) &&
+           get_time(m->epoch, &kept->epoch) &&
+           get_time(m->serial, &kept->serial) &&
            get_time(m->changed, &kept->changed) &&
            get_time(m->proved, &kept->proved) &&
            get_time(m->expires, &kept->expires) && is_sound(kept);

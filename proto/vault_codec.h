@@ -13,6 +13,7 @@
 #define VAULT_VERSION     1
 #define VAULT_NAME_SIZE   128 /* with its NUL, as all below */
 #define VAULT_BY_SIZE     64
+#define VAULT_CAUSE_SIZE  64
 #define VAULT_SECRET_SIZE 8192 /* a PEM key of 4096 bits has 3,300 */
 #define VAULT_HASH_SIZE   32
 /* No record is longer, packed. */
@@ -38,6 +39,10 @@ struct vault_kept {
     uint8_t file_hash[VAULT_HASH_SIZE];
     int64_t changed, proved, expires; /* seconds since 1970; 0: never */
     char by[VAULT_BY_SIZE];
+    /* Which of two records of a name is the later one: the higher epoch, then
+     * the higher serial. */
+    int64_t epoch, serial;
+    char cause[VAULT_CAUSE_SIZE]; /* "": of nothing particular */
 };
 
 /* Wipes; NULL is fine. */

@@ -243,6 +243,23 @@ static void check_refused(struct check *c, const struct wire_refused *m)
     text(c, "text", m->text, WIRE_TEXT_MAX);
 }
 
+static void check_secret(struct check *c, const struct wire_secret *m)
+{
+    text(c, "name", m->name, WIRE_SECRET_NAME);
+    at_most(c, "sealed", m->sealed.size, WIRE_SECRET_MAX);
+    if (c->code == TS_OK && (m->name[0] == '\0' || m->sealed.size == 0)) {
+        c->code = ts_fail(c->err, c->failure, 0,
+                          "the %s's name or content is empty", c->kind);
+    }
+}
+
+static void check_secret_kept(struct check *c, const struct wire_secret_kept *m)
+{
+    text(c, "name", m->name, WIRE_SECRET_NAME);
+    at_most(c, "outcome", m->outcome, WIRE_SECRET_OUTCOMES - 1);
+    text(c, "text", m->text, WIRE_TEXT_MAX);
+}
+
 static void check_preflight_ask(struct check *c,
                                 const struct wire_preflight_ask *m)
 {

@@ -82,6 +82,8 @@ struct frame {
         PB(PreflightAsk) preflight_ask;
         PB(Preflight) preflight;
         PB(Refused) refused;
+        PB(Secret) secret;
+        PB(SecretKept) secret_kept;
     };
     PB(Position) position;
     PB(Promise) promise;
@@ -338,6 +340,26 @@ static bool put_refused(struct frame *f, const struct wire_refused *m)
     f->refused.code = m->refusal;
     f->refused.about = wire_kind_field(m->about);
     f->refused.text = packing_text(m->text);
+    return true;
+}
+
+static bool put_secret(struct frame *f, const struct wire_secret *m)
+{
+    twinsync__v1__secret__init(&f->secret);
+    f->secret.number = m->number;
+    f->secret.name = packing_text(m->name);
+    f->secret.account = put_sum(m->account.bytes);
+    f->secret.sealed = put_slice(m->sealed);
+    return true;
+}
+
+static bool put_secret_kept(struct frame *f, const struct wire_secret_kept *m)
+{
+    twinsync__v1__secret_kept__init(&f->secret_kept);
+    f->secret_kept.number = m->number;
+    f->secret_kept.name = packing_text(m->name);
+    f->secret_kept.outcome = m->outcome;
+    f->secret_kept.text = packing_text(m->text);
     return true;
 }
 

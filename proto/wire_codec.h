@@ -32,8 +32,10 @@
 #define WIRE_FRAME_MAX     ((size_t) 4 * 1024 * 1024)
 #define WIRE_ID_SIZE       16
 #define WIRE_SUM_SIZE      32
-#define WIRE_NAME_MAX      63   /* bytes of a node's or source's name */
-#define WIRE_TEXT_MAX      511  /* bytes of a sentence */
+#define WIRE_NAME_MAX      63  /* bytes of a node's or source's name */
+#define WIRE_TEXT_MAX      511 /* bytes of a sentence */
+#define WIRE_SECRET_MAX    ((size_t) 24 * 1024) /* a record, sealed */
+#define WIRE_SECRET_NAME   127  /* bytes of a credential's name */
 #define WIRE_KEY_MAX       1024 /* bytes of an anchor, a target's id, an op */
 #define WIRE_ROWS_MAX      4096 /* in one message */
 #define WIRE_HINTS_MAX     4096
@@ -77,6 +79,8 @@ struct wire_position {
     X(TAIL, tail)                       \
     X(TAIL_TAKEN, tail_taken)           \
     X(REFUSED, refused)                 \
+    X(SECRET, secret)                   \
+    X(SECRET_KEPT, secret_kept)         \
     X(PREFLIGHT_ASK, preflight_ask)     \
     X(PREFLIGHT, preflight)
 
@@ -242,6 +246,29 @@ struct wire_refused {
     const char *text;
 };
 
+struct wire_secret {
+    uint64_t number;
+    const char *name;
+    struct ts_hash account; /* all zero: of none */
+    struct ts_slice sealed;
+};
+
+/* What became of a secret there. Numbers never change; an unknown one is
+ * REFUSED. */
+enum wire_secret_outcome {
+    WIRE_SECRET_REFUSED, /* `text` says why; nothing has changed there */
+    WIRE_SECRET_IS_KEPT, /* durable */
+    WIRE_SECRET_OTHER,   /* that node uses another account: not its affair */
+    WIRE_SECRET_OUTCOMES
+};
+
+struct wire_secret_kept {
+    uint64_t number;
+    const char *name;
+    enum wire_secret_outcome outcome;
+    const char *text;
+};
+
 struct wire_preflight_ask {
     uint64_t number;
 };
@@ -281,6 +308,8 @@ struct wire_message {
         struct wire_tail tail;
         struct wire_tail_taken tail_taken;
         struct wire_refused refused;
+        struct wire_secret secret;
+        struct wire_secret_kept secret_kept;
         struct wire_preflight_ask preflight_ask;
         struct wire_preflight preflight;
     };

@@ -288,6 +288,27 @@ static void get_refused(struct reader *r, const PB(Refused) * from,
     to->text = from->text;
 }
 
+static void get_secret(struct reader *r, const PB(Secret) * from,
+                       struct wire_secret *to)
+{
+    to->number = from->number;
+    to->name = from->name;
+    to->account = get_hash(r, from->account);
+    to->sealed = get_slice(from->sealed);
+}
+
+static void get_secret_kept(struct reader *r, const PB(SecretKept) * from,
+                            struct wire_secret_kept *to)
+{
+    (void) r;
+    to->number = from->number;
+    to->name = from->name;
+    to->outcome = from->outcome < WIRE_SECRET_OUTCOMES
+                      ? (enum wire_secret_outcome) from->outcome
+                      : WIRE_SECRET_REFUSED;
+    to->text = from->text;
+}
+
 static void get_preflight_ask(struct reader *r, const PB(PreflightAsk) * from,
                               struct wire_preflight_ask *to)
 {

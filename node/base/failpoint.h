@@ -67,6 +67,8 @@
 
 /* In the order in which the change of a password passes them. */
 #define TS_FAILPOINT_CREDENTIAL_LIST(X)               \
+    X(CREDENTIAL_TAKEN, "credential-taken")           \
+    X(CREDENTIAL_SHARED, "credential-shared")         \
     X(CREDENTIAL_BEFORE_ASK, "credential-before-ask") \
     X(CREDENTIAL_ASKED, "credential-asked")           \
     X(CREDENTIAL_KEPT, "credential-kept")

@@ -52,6 +52,9 @@ enum ts_code cluster_new(const struct cluster_options *options,
     if (code == TS_OK) {
         code = cluster_gate_new(c->post, cluster_on_token, c, &c->gate, err);
     }
+    if (code == TS_OK) {
+        code = cluster_secrets_start(c, err);
+    }
     if (code != TS_OK) {
         cluster_free(c);
         return code;
@@ -245,6 +248,20 @@ static struct ts_time member_deadline_of(void *context)
     return c->release_by.ms < due.ms ? c->release_by : due;
 }
 
+static void on_secrets(void *context, struct ts_time now)
+{
+    struct cluster *c = context;
+    if (!c->closed) {
+        cluster_secrets_step(c->secrets, now);
+    }
+}
+
+static struct ts_time secrets_deadline_of(void *context)
+{
+    struct cluster *c = context;
+    return c->closed ? TS_NEVER : cluster_secrets_deadline(c->secrets);
+}
+
 static void on_follow(void *context, struct ts_time now)
 {
     struct cluster *c = context;
@@ -268,6 +285,7 @@ enum ts_code cluster_attach(struct cluster *c, struct reactor *reactor,
         { "gate", cluster_gate_fd(c->gate), on_signs, NULL, c },
         { "member", -1, on_member, member_deadline_of, c },
         { "replication", -1, on_follow, follow_deadline_of, c },
+        { "secrets", -1, on_secrets, secrets_deadline_of, c },
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         enum ts_code code = reactor_add(reactor, &parts[i], err);
@@ -287,6 +305,7 @@ void cluster_close(struct cluster *c)
     }
     c->closed = true;
     cluster_gate_close(c->gate);
+    cluster_secrets_close(c->secrets);
     cluster_forget_commands(c);
     cluster_register_free(c->reg);
     cluster_fence_free(c->fence);
@@ -314,5 +333,6 @@ void cluster_free(struct cluster *c)
     member_free(c->member);
     cluster_gate_free(c->gate);
     post_free(c->post);
+    cluster_secrets_free(c->secrets);
     free(c);
 }

@@ -32,9 +32,11 @@
 #include "node/config/config.h"
 #include "node/control/control.h"
 #include "node/daemon/board.h"
+#include "node/daemon/credential_peer.h"
 #include "node/daemon/reactor.h"
 #include "node/engine/engine.h"
 #include "node/engine/pair.h"
+#include "proto/wire_codec.h"
 
 /* How long a release may take before the process ends without it: the other
  * node then waits for the lease to run out. */
@@ -46,6 +48,13 @@ struct cluster_options {
     const struct config *config; /* with `nodes`; borrowed until _free */
     struct board *board; /* the epoch is noted here before it is asked for */
     const struct ts_secret_keeper *secrets; /* NULL: the files rule */
+    /* The other member lacks what is kept, maybe: all of it is to be given. */
+    void (*offer_secrets)(void *context);
+    /* The other member gives a changed secret; answered by cluster_kept(). What
+     * the message points to is gone when this returns. */
+    void (*secret_given)(void *context, const struct wire_secret *secret);
+    /* This node holds the lease from now on, and may drive changes. */
+    void (*active)(void *context);
     /* The lease is given back, or could not be in time: the process may end. */
     void (*released)(void *context);
     void *context;
@@ -57,6 +66,11 @@ TS_MUSTUSE enum ts_code cluster_new(const struct cluster_options *options,
                                     struct ts_err *err);
 /* What the engine asks; lives until _free. */
 const struct engine_pair *cluster_port(const struct cluster *cluster);
+/* What the credentials ask; lives until _free. */
+const struct credential_peer *cluster_credential_peer(struct cluster *cluster);
+/* What became of a secret that was given; texts are borrowed. */
+void cluster_kept(struct cluster *cluster,
+                  const struct wire_secret_kept *answer);
 /* Opens register, fence, link and replication; `engine` is borrowed until
  * _close. Blocks: reads small files.
  * Errors   of the parts; TS_E_NOT_FOUND: this node was never paired. */

@@ -187,6 +187,14 @@ int64_t cluster_gate_remaining_ms(struct cluster_gate *gate)
     return left;
 }
 
+int64_t cluster_gate_held_ms(struct cluster_gate *gate)
+{
+    lock(gate);
+    int64_t left = held_ms(gate);
+    unlock(gate);
+    return left;
+}
+
 bool cluster_gate_may_export(struct cluster_gate *gate, struct ts_time deadline)
 {
     int64_t needed_ms = ts_time_left(deadline);

@@ -90,6 +90,8 @@ void cluster_gate_signs(struct cluster_gate *gate,
 bool cluster_gate_may_export(struct cluster_gate *gate,
                              struct ts_time deadline);
 int64_t cluster_gate_remaining_ms(struct cluster_gate *gate); /* 0: none */
+/* The same of the lease alone, also while nothing may be exported. */
+int64_t cluster_gate_held_ms(struct cluster_gate *gate);
 void cluster_gate_tick(struct cluster_gate *gate);
 /* Blocks   until the register shows the token, at most until the lease ends.
  * Errors   TS_E_CANCELLED (no lease any more), TS_E_REFUSED, TS_E_NOMEM. */

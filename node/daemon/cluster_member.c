@@ -537,6 +537,7 @@ void cluster_feed(struct cluster *c, const struct member_event *event)
         step(c, &owed);
     }
     cluster_follow_settle(c);
+    cluster_secrets_feed(c);
 }
 
 void cluster_tick(struct cluster *c)

@@ -135,6 +135,15 @@ void cluster_peer_frame(struct cluster *c, const struct frame *frame)
     send(c, &to);
 }
 
+void cluster_peer_secret(struct cluster *c, struct wire_message *message)
+{
+    if (c->link != NULL) {
+        message->header.sender = c->config->this_node;
+        fill_header(c, &message->header);
+        send(c, message);
+    }
+}
+
 /* --- in --------------------------------------------------------------------
  */
 
@@ -267,6 +276,9 @@ static void on_heard(void *context, const struct wire_message *message)
                                         (uint64_t) message->header.membership };
     if (message->kind == WIRE_HEARTBEAT) {
         hear_heartbeat(c, &message->heartbeat);
+    }
+    if (cluster_secrets_heard(c, message)) {
+        return;
     }
     if (!member_message_of(message, &heard)) {
         hear_frame(c, message);

@@ -8,6 +8,7 @@
  *   cluster_store.c    calls to the engine, and their answers
  *   cluster_follow.c   the leader, the follower and their work
  *   cluster_peer.c     messages of the link
+ *   cluster_secrets_feed.c  changed passwords: who is to have them
  *   cluster_view.c     what is shown of all that
  *   cluster_command.c  what operators ask
  */
@@ -20,6 +21,7 @@
 #include "node/daemon/cluster_gate.h"
 #include "node/daemon/cluster_recount.h"
 #include "node/daemon/cluster_register.h"
+#include "node/daemon/cluster_secrets.h"
 #include "node/daemon/cluster_ship.h"
 #include "node/register/configured.h"
 #include "replication/follower.h"
@@ -80,6 +82,7 @@ struct cluster {
     struct cluster_fence *fence;
     struct cluster_ship *ship;
     struct cluster_link *link;
+    struct cluster_secrets *secrets;
     bool closed;
 
     /* The member. */
@@ -234,6 +237,8 @@ TS_MUSTUSE enum ts_code cluster_peer_attach(struct cluster *c,
                                             struct ts_err *err);
 void cluster_peer_send(struct cluster *c, const struct member_message *message);
 void cluster_peer_frame(struct cluster *c, const struct frame *frame);
+/* What is not sent is not sent later. */
+void cluster_peer_secret(struct cluster *c, struct wire_message *message);
 /* The command token-create; false: this node has no peer. */
 bool cluster_peer_token(struct cluster *c, const json_t *args,
                         struct control_reply *reply);
@@ -247,6 +252,16 @@ struct cluster_peer_view {
 };
 void cluster_peer_view(const struct cluster *c,
                        struct cluster_peer_view *ret_view);
+
+/* --- cluster_secrets_feed.c ---------------------------------------------- */
+
+TS_MUSTUSE enum ts_code cluster_secrets_start(struct cluster *c,
+                                              struct ts_err *err);
+/* After each step of the member, and of the link. */
+void cluster_secrets_feed(struct cluster *c);
+/* True when the message is one about secrets. */
+bool cluster_secrets_heard(struct cluster *c,
+                           const struct wire_message *message);
 
 /* --- cluster_view.c ------------------------------------------------------ */
 

@@ -105,6 +105,20 @@ const char *credential_fixed_because(const struct config *config,
     return NULL;
 }
 
+struct ts_hash credential_account(const struct config *config,
+                                  const struct config_secret *secret)
+{
+    const struct config_register *reg = config->reg;
+    const char *who = NULL;
+    if (secret->kind == CONFIG_SECRET_SOURCE) {
+        who = config->sources[secret->source].bind.dn;
+    } else if (secret->kind == CONFIG_SECRET_REGISTER) {
+        who = reg->bind != NULL ? reg->bind->dn : reg->user;
+    }
+    return who == NULL ? (struct ts_hash){ { 0 } }
+                       : ts_hash_of(ts_slice_str(who));
+}
+
 enum ts_code credential_try(const struct config *config,
                             const struct config_secret *secret,
                             const char *text, struct ts_err *err)

@@ -8,11 +8,16 @@
 #define NODE_DAEMON_CREDENTIAL_H
 
 #include "node/base/err.h"
+#include "node/base/hash.h"
 #include "node/config/secrets.h"
 
 /* NULL: we can change it; else a clause that says why not, and what to do. */
 const char *credential_fixed_because(const struct config *config,
                                      const struct config_secret *secret);
+
+/* Whose secret it is, as a hash: two nodes with one account have the same. */
+struct ts_hash credential_account(const struct config *config,
+                                  const struct config_secret *secret);
 
 /* Errors   TS_OK: accepted. TS_E_REFUSED: said to be wrong. Any other: nobody
  *          knows. */

@@ -2,19 +2,20 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "node/base/failpoint.h"
 #include "node/base/log.h"
 #include "node/base/time.h"
 #include "node/daemon/credential.h"
+#include "node/vault/share.h"
 
 /* A directory that counts failed tries forgets them within this; a change
  * whose answer was lost has taken effect, or never will, after that. */
 static const struct rotation_terms terms = { .lockout_ms = 15 * 60 * 1000,
                                              .settle_ms = 10 * 1000,
                                              .pause_ms = 2000 };
+
+#define LOOK_MS 1000 /* between two looks at the lease */
 
 const struct config_secret *
 credential_find(const struct credential_world *world, const char *name)
@@ -29,6 +30,48 @@ credential_find(const struct credential_world *world, const char *name)
     return NULL;
 }
 
+/* ---- whose it is to do ----------------------------------------------------
+ */
+
+bool credential_drives(const struct credential_world *world,
+                       const struct config_secret *secret)
+{
+    return world->peer == NULL || secret->kind == CONFIG_SECRET_REGISTER ||
+           world->peer->holds(world->peer->context);
+}
+
+static enum ts_code must_drive(const struct credential_world *world,
+                               const struct config_secret *secret,
+                               struct ts_err *err)
+{
+    return credential_drives(world, secret)
+               ? TS_OK
+               : ts_fail(err, TS_E_REFUSED, 0,
+                         "cannot change \"%s\" here: this node does not hold "
+                         "the lease; run it on the one that does, which "
+                         "twinsync status names",
+                         secret->name);
+}
+
+/* Here and, as soon as it may be, there. */
+static enum ts_code put(const struct credential_world *world,
+                        const struct config_secret *secret,
+                        struct vault_kept *kept, struct ts_err *err)
+{
+    const struct credential_peer *peer = world->peer;
+    share_stamp(kept, peer == NULL ? 0 : peer->epoch(peer->context));
+    enum ts_code code = vault_put(keeper_vault(world->keeper), kept, err);
+    if (code == TS_OK && peer != NULL) {
+        struct ts_err why;
+        struct ts_hash account = credential_account(world->config, secret);
+        if (peer->give(peer->context, kept, &account, &why) != TS_OK) {
+            ts_log(TS_LOG_WARNING, "secret-not-given", "name=%s reason=\"%s\"",
+                   secret->name, why.text);
+        }
+    }
+    return code;
+}
+
 /* ---- what a rotation asks for -------------------------------------------- */
 
 struct changing {
@@ -36,22 +79,33 @@ struct changing {
     const struct config_secret *secret;
 };
 
-/* Alone: there is nobody to tell. A pair is refused before. */
+/* Alone, there is nobody to tell. */
 static enum ts_code share(void *context, const struct vault_kept *kept,
                           struct ts_err *err)
 {
-    (void) context;
-    (void) kept;
-    (void) err;
-    return TS_OK;
+    const struct changing *changing = context;
+    const struct credential_peer *peer = changing->world->peer;
+    if (peer == NULL) {
+        return TS_OK;
+    }
+    struct ts_hash account =
+        credential_account(changing->world->config, changing->secret);
+    enum ts_code code = peer->give(peer->context, kept, &account, err);
+    if (code == TS_OK) {
+        code = peer->wait(peer->context, kept->name, err);
+    }
+    TS_FAILPOINT(CREDENTIAL_SHARED);
+    return code;
 }
 
-static enum ts_code keep(void *context, const struct vault_kept *kept,
+static enum ts_code keep(void *context, struct vault_kept *kept,
                          struct ts_err *err)
 {
     const struct changing *changing = context;
-    enum ts_code code =
-        vault_put(keeper_vault(changing->world->keeper), kept, err);
+    enum ts_code code = must_drive(changing->world, changing->secret, err);
+    if (code == TS_OK) {
+        code = put(changing->world, changing->secret, kept, err);
+    }
     TS_FAILPOINT(CREDENTIAL_KEPT);
     return code;
 }
@@ -63,11 +117,15 @@ static enum rotation_answer answer_of(enum ts_code code)
                                   : ROTATION_UNKNOWN;
 }
 
+/* Whoever has lost the lease asks nobody: the next holder goes on. */
 static enum rotation_answer ask(void *context, const struct vault_kept *kept,
                                 struct ts_err *err)
 {
     const struct changing *changing = context;
     TS_FAILPOINT(CREDENTIAL_BEFORE_ASK);
+    if (must_drive(changing->world, changing->secret, err) != TS_OK) {
+        return ROTATION_UNKNOWN;
+    }
     enum ts_code code =
         credential_change(changing->world->config, changing->secret,
                           kept->current, kept->candidate, err);
@@ -79,14 +137,26 @@ static enum rotation_answer try_secret(void *context, const char *secret,
                                        struct ts_err *err)
 {
     const struct changing *changing = context;
+    if (must_drive(changing->world, changing->secret, err) != TS_OK) {
+        return ROTATION_UNKNOWN;
+    }
     return answer_of(
         credential_try(changing->world->config, changing->secret, secret, err));
 }
 
+/* As long as it is this node's to do. */
 static bool wait_for(void *context, int64_t ms)
 {
     const struct changing *changing = context;
-    return changing->world->wait(changing->world->context, ms);
+    const struct credential_world *world = changing->world;
+    bool goes_on = credential_drives(world, changing->secret);
+    while (goes_on && ms > 0) {
+        int64_t part = ms < LOOK_MS ? ms : LOOK_MS;
+        goes_on = world->wait(world->context, part) &&
+                  credential_drives(world, changing->secret);
+        ms -= part;
+    }
+    return goes_on;
 }
 
 static int64_t now(void *context)
@@ -95,12 +165,31 @@ static int64_t now(void *context)
     return ts_wall_seconds();
 }
 
+/* Of a pair: a request of the holder before may be under way until it has given
+ * it up. */
+static struct rotation_terms terms_for(const struct credential_world *world,
+                                       const struct config_secret *secret,
+                                       enum vault_phase phase)
+{
+    struct rotation_terms found = terms;
+    bool is_source = secret->kind == CONFIG_SECRET_SOURCE;
+    if (world->peer != NULL && phase == VAULT_ASKED && is_source) {
+        const struct config_source *source =
+            &world->config->sources[secret->source];
+        found.settle_ms += 1000LL * (source->connect_timeout_seconds +
+                                     source->operation_timeout_seconds);
+    }
+    return found;
+}
+
 static enum ts_code run(const struct credential_world *world,
                         const struct config_secret *secret,
                         struct vault_kept *kept, enum rotation_end *ret_end,
                         struct ts_err *err)
 {
     struct changing changing = { world, secret };
+    const struct rotation_terms in_force =
+        terms_for(world, secret, kept->phase);
     const struct rotation_ops ops = { .share = share,
                                       .keep = keep,
                                       .ask = ask,
@@ -108,7 +197,7 @@ static enum ts_code run(const struct credential_world *world,
                                       .wait = wait_for,
                                       .now = now,
                                       .context = &changing };
-    return rotation_run(kept, &terms, &ops, ret_end, err);
+    return rotation_run(kept, &in_force, &ops, ret_end, err);
 }
 
 /* ---- rotate -------------------------------------------------------------- */
@@ -151,17 +240,43 @@ const char *credential_end_text(enum rotation_end end)
     return words[end];
 }
 
+/* A candidate, durable here before anybody hears of it. */
+static enum ts_code draw(const struct credential_world *world,
+                         const struct config_secret *secret,
+                         const struct credential_actor *actor,
+                         struct vault_kept *kept, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    if (world->peer != NULL) {
+        code = world->peer->ready(world->peer->context, err);
+        if (code != TS_OK) {
+            ts_err_wrap(err, "could not change \"%s\"", secret->name);
+            return code;
+        }
+    }
+    kept->phase = VAULT_DRAWN;
+    (void) snprintf(kept->by, sizeof kept->by, "%s", actor->who);
+    (void) snprintf(kept->cause, sizeof kept->cause, "%s", actor->cause);
+    code = rotation_draw(kept->candidate, err);
+    if (code == TS_OK) {
+        struct changing changing = { world, secret };
+        code = keep(&changing, kept, err);
+    }
+    return code;
+}
+
 enum ts_code credential_rotate(const struct credential_world *world,
                                const struct config_secret *secret,
-                               const char *who, enum rotation_end *ret_end,
-                               struct ts_err *err)
+                               const struct credential_actor *actor,
+                               enum rotation_end *ret_end, struct ts_err *err)
 {
     TS_AUTOKEPT struct vault_kept kept = { .name = "" };
-    enum ts_code code = load(world, secret, &kept, err);
+    enum ts_code code = must_drive(world, secret, err);
+    if (code == TS_OK) {
+        code = load(world, secret, &kept, err);
+    }
     if (code == TS_OK && kept.phase == VAULT_SETTLED) {
-        kept.phase = VAULT_DRAWN;
-        (void) snprintf(kept.by, sizeof kept.by, "%s", who);
-        code = rotation_draw(kept.candidate, err);
+        code = draw(world, secret, actor, &kept, err);
     }
     return code == TS_OK ? run(world, secret, &kept, ret_end, err) : code;
 }
@@ -176,7 +291,7 @@ void credential_resume(const struct credential_world *world)
         struct ts_err err = { .text = "" };
         if (vault_get(keeper_vault(world->keeper), all[i].name, &kept, NULL) ==
                 TS_OK &&
-            kept.phase != VAULT_SETTLED) {
+            kept.phase != VAULT_SETTLED && credential_drives(world, &all[i])) {
             enum ts_code code = run(world, &all[i], &kept, &end, &err);
             ts_log(TS_LOG_WARNING, "credential-resumed",
                    "name=%s outcome=%s reason=\"%s\"", all[i].name,
@@ -186,81 +301,127 @@ void credential_resume(const struct credential_world *world)
     }
 }
 
+/* ---- reset ----------------------------------------------------------------
+ */
+
+#define EVIDENCE                                                          \
+    "the new one is accepted, the old one refused, each on a connection " \
+    "of its own"
+
+const char *credential_state_text(enum credential_state state)
+{
+    static const char *const words[] = {
+        [CREDENTIAL_PROVED] = "proved",
+        [CREDENTIAL_PENDING] = "pending",
+        [CREDENTIAL_FAILED] = "failed",
+        [CREDENTIAL_UNTOUCHED] = "untouched",
+    };
+    return words[state];
+}
+
+static void tell(struct credential_outcome *outcome,
+                 enum credential_state state, const char *text)
+{
+    outcome->state = state;
+    outcome->at = ts_wall_seconds();
+    (void) snprintf(outcome->text, sizeof outcome->text, "%s", text);
+}
+
+/* Was it changed for this cause, by this node or by the holder before it? */
+static bool tell_done(const struct credential_world *world,
+                      const struct config_secret *secret,
+                      const struct credential_actor *actor,
+                      struct credential_outcome *outcome)
+{
+    TS_AUTOKEPT struct vault_kept kept = { .name = "" };
+    bool done = actor->cause[0] != '\0' &&
+                vault_get(keeper_vault(world->keeper), secret->name, &kept,
+                          NULL) == TS_OK &&
+                kept.phase == VAULT_SETTLED &&
+                strcmp(kept.cause, actor->cause) == 0;
+    if (done && kept.proved > 0) {
+        tell(outcome, CREDENTIAL_PROVED, EVIDENCE);
+    } else if (done) {
+        tell(outcome, CREDENTIAL_PENDING,
+             "changed; that the old one is refused was not seen");
+    }
+    if (done) {
+        outcome->at = kept.changed;
+    }
+    return done;
+}
+
+void credential_reset_one(const struct credential_world *world,
+                          const struct config_secret *secret,
+                          const struct credential_actor *actor,
+                          struct credential_outcome *ret_outcome)
+{
+    struct ts_err err = { .text = "" };
+    enum rotation_end end = ROTATION_IN_DOUBT;
+    const char *why = credential_fixed_because(world->config, secret);
+    (void) snprintf(ret_outcome->name, sizeof ret_outcome->name, "%s",
+                    secret->name);
+    if (why != NULL) {
+        tell(ret_outcome, CREDENTIAL_UNTOUCHED, why);
+        return;
+    }
+    if (tell_done(world, secret, actor, ret_outcome)) {
+        return;
+    }
+    enum ts_code code = credential_rotate(world, secret, actor, &end, &err);
+    bool changed =
+        code == TS_OK && (end == ROTATION_PROVED || end == ROTATION_PENDING);
+    tell(ret_outcome,
+         !changed                 ? CREDENTIAL_FAILED
+         : end == ROTATION_PROVED ? CREDENTIAL_PROVED
+                                  : CREDENTIAL_PENDING,
+         changed && end == ROTATION_PROVED ? EVIDENCE : err.text);
+}
+
 /* ---- set ----------------------------------------------------------------- */
+
+/* How a record of before goes on: its order, and what its file was. */
+static void go_on_from(const struct credential_world *world,
+                       const struct config_secret *secret,
+                       struct vault_kept *kept)
+{
+    TS_AUTOKEPT struct vault_kept before = { .name = "" };
+    TS_AUTOSECRET struct ts_secret file = { 0 };
+    if (vault_get(keeper_vault(world->keeper), secret->name, &before, NULL) ==
+        TS_OK) {
+        kept->epoch = before.epoch;
+        kept->serial = before.serial;
+    }
+    if (ts_secret_read(secret->file, &file, NULL) == TS_OK) {
+        kept->has_file = true;
+        keeper_hash(&file, kept->file_hash);
+    }
+}
 
 enum ts_code credential_set(const struct credential_world *world,
                             const struct config_secret *secret,
-                            const char *text, const char *who,
-                            struct ts_err *err)
+                            const char *text,
+                            const struct credential_actor *actor,
+                            bool *ret_is_shared, struct ts_err *err)
 {
     TS_AUTOKEPT struct vault_kept kept = { .name = "" };
-    TS_AUTOSECRET struct ts_secret file = { 0 };
-    enum ts_code code = credential_try(world->config, secret, text, err);
+    enum ts_code code = must_drive(world, secret, err);
+    if (code == TS_OK) {
+        code = credential_try(world->config, secret, text, err);
+    }
     if (code != TS_OK) {
         ts_err_wrap(err, "the secret of \"%s\" was not changed", secret->name);
         return code;
     }
-    if (ts_secret_read(secret->file, &file, NULL) == TS_OK) {
-        kept.has_file = true;
-        keeper_hash(&file, kept.file_hash);
-    }
+    go_on_from(world, secret, &kept);
     (void) snprintf(kept.name, sizeof kept.name, "%s", secret->name);
-    (void) snprintf(kept.by, sizeof kept.by, "%s", who);
+    (void) snprintf(kept.by, sizeof kept.by, "%s", actor->who);
     (void) snprintf(kept.current, sizeof kept.current, "%s", text);
     kept.changed = ts_wall_seconds();
-    return vault_put(keeper_vault(world->keeper), &kept, err);
-}
-
-/* ---- list ---------------------------------------------------------------- */
-
-static json_t *time_of(int64_t seconds)
-{
-    char text[32];
-    time_t at = (time_t) seconds;
-    struct tm utc;
-    if (seconds == 0 || gmtime_r(&at, &utc) == NULL) {
-        return json_null();
-    }
-    (void) strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
-    return json_string(text);
-}
-
-static int64_t file_time(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 ? (int64_t) st.st_mtime : 0;
-}
-
-static json_t *row_of(const struct credential_world *world,
-                      const struct config_secret *secret)
-{
-    TS_AUTOKEPT struct vault_kept kept = { .name = "" };
-    struct ts_err err = { .text = "" };
-    const struct keeper *keeper = world->keeper;
-    enum ts_code code =
-        vault_get(keeper_vault(keeper), secret->name, &kept, &err);
-    bool in_vault = code != TS_E_NOT_FOUND;
-    const char *why = credential_fixed_because(world->config, secret);
-    const char *state = code != TS_OK && in_vault     ? "unreadable"
-                        : kept.phase != VAULT_SETTLED ? "in-doubt"
-                                                      : "settled";
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:s?, s:s?}",
-                     "name", secret->name, "from", in_vault ? "vault" : "file",
-                     "file", secret->file, "changed",
-                     time_of(in_vault ? kept.changed : file_time(secret->file)),
-                     "proved", time_of(kept.proved), "state", state,
-                     "file_changed", (int) keeper_file_changed(keeper, secret),
-                     "rotatable", (int) (why == NULL), "fixed_because", why,
-                     "error", code != TS_OK && in_vault ? err.text : NULL);
-}
-
-json_t *credential_list(const struct credential_world *world)
-{
-    json_t *rows = json_array();
-    size_t count = 0;
-    const struct config_secret *all = keeper_secrets(world->keeper, &count);
-    for (size_t i = 0; i < count; i++) {
-        (void) json_array_append_new(rows, row_of(world, &all[i]));
-    }
-    return json_pack("{s:o}", "credentials", rows);
+    code = put(world, secret, &kept, err);
+    *ret_is_shared =
+        code == TS_OK &&
+        (world->peer == NULL ||
+         world->peer->wait(world->peer->context, secret->name, err) == TS_OK);
+    return code;
 }

@@ -1,53 +1,16 @@
-#include "node/daemon/credentials.h"
+#include "node/daemon/credentials_private.h"
 
 #include <openssl/crypto.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "node/base/json.h"
 #include "node/base/time.h"
-#include "node/daemon/credential.h"
-#include "node/daemon/credential_work.h"
-#include "node/daemon/errands.h"
 
-#define ERRANDS_MAX 8
-#define REASON_SIZE 512
+#define ERRANDS_MAX 32
 
-struct credentials {
-    struct credentials_options options;
-    struct credential_world world;
-    struct post *post;
-    struct errands *errands;
-    pthread_mutex_t mutex; /* guards `stopping` */
-    pthread_cond_t stopped;
-    bool stopping;
-};
-
-enum task_kind {
-    TASK_LIST,
-    TASK_SET,
-    TASK_ROTATE,
-    TASK_RESUME /* what a crash cut off; nobody waits for it */
-};
-
-struct task {
-    struct errand errand; /* must be first */
-    struct credentials *self;
-    enum task_kind kind;
-    char name[CONFIG_SECRET_NAME_MAX]; /* SET, ROTATE */
-    char secret[VAULT_SECRET_SIZE];    /* SET */
-    char who[VAULT_BY_SIZE], reason[REASON_SIZE];
-    struct control_reply *reply; /* NULL: answered */
-    enum ts_code code;
-    json_t *result;
-    struct ts_err err;
-    const char *event; /* NULL: nothing for the history */
-};
-
-static void task_free(struct task *task)
+void credentials_task_free(struct credential_task *task)
 {
     if (task->reply != NULL) {
         control_reply_finish(task->reply, CONTROL_FAILED, NULL,
@@ -55,13 +18,14 @@ static void task_free(struct task *task)
                              "the daemon is stopping; start it and try again");
     }
     json_decref(task->result);
+    free(task->wide);
     OPENSSL_cleanse(task, sizeof *task);
     free(task);
 }
 
 static void drop(struct post_letter *letter)
 {
-    task_free((struct task *) letter);
+    credentials_task_free((struct credential_task *) letter);
 }
 
 /* False: the daemon is stopping. */
@@ -87,11 +51,13 @@ static bool wait_for(void *context, int64_t ms)
 /* ---- errands ------------------------------------------------------------- */
 
 /* TS_OK or not: what is answered. */
-static void rotate(struct task *task, const struct config_secret *secret)
+static void rotate(struct credential_task *task,
+                   const struct config_secret *secret)
 {
     enum rotation_end end = ROTATION_IN_DOUBT;
-    task->code = credential_rotate(&task->self->world, secret, task->who, &end,
-                                   &task->err);
+    const struct credential_actor actor = { task->who, task->cause };
+    task->code =
+        credential_rotate(&task->self->world, secret, &actor, &end, &task->err);
     if (task->code != TS_OK) {
         return;
     }
@@ -111,20 +77,52 @@ static void rotate(struct task *task, const struct config_secret *secret)
     }
 }
 
-static void set(struct task *task, const struct config_secret *secret)
+static void set(struct credential_task *task,
+                const struct config_secret *secret)
 {
+    const struct credential_actor actor = { task->who, "" };
+    struct ts_err why = { .text = "" };
+    bool is_shared = false;
     task->code = credential_set(&task->self->world, secret, task->secret,
-                                task->who, &task->err);
-    if (task->code == TS_OK) {
-        task->event = "credential-set";
-        task->result =
-            json_pack("{s:s, s:s}", "name", task->name, "outcome", "kept");
+                                &actor, &is_shared, &why);
+    if (task->code != TS_OK) {
+        task->err = why;
+        return;
     }
+    task->event = "credential-set";
+    task->result =
+        json_pack("{s:s, s:s, s:s?}", "name", task->name, "outcome", "kept",
+                  "other_later", is_shared ? NULL : why.text);
+}
+
+static void reset(struct credential_task *task)
+{
+    const struct credential_actor actor = { task->who, task->cause };
+    struct credential_wide *wide = task->wide;
+    for (size_t i = 0; i < wide->count; i++) {
+        const struct config_secret *secret =
+            credential_find(&task->self->world, wide->rows[i].name);
+        credential_reset_one(&task->self->world, secret, &actor,
+                             &wide->rows[i]);
+    }
+    task->event = "credentials-reset";
+}
+
+static void take(struct credential_task *task)
+{
+    const struct credential_wide *wide = task->wide;
+    const struct credential_given given = {
+        .name = task->name,
+        .account = wide->account,
+        .sealed = ts_slice(wide->sealed, wide->sealed_size),
+    };
+    task->code = credential_take(&task->self->world, &given,
+                                 &task->wide->is_ours, &task->err);
 }
 
 static void work(struct errand *errand)
 {
-    struct task *task = (struct task *) errand;
+    struct credential_task *task = (struct credential_task *) errand;
     const struct credential_world *world = &task->self->world;
     switch (task->kind) {
     case TASK_LIST:
@@ -136,35 +134,112 @@ static void work(struct errand *errand)
     case TASK_ROTATE:
         rotate(task, credential_find(world, task->name));
         break;
+    case TASK_RESET:
+        reset(task);
+        break;
+    case TASK_GIVEN:
+        take(task);
+        break;
+    case TASK_OFFER:
+        credential_offer(world);
+        break;
     case TASK_RESUME:
         credential_resume(world);
         break;
     }
 }
 
-static void deliver(struct post_letter *letter)
+/* ---- outcomes, on the reactor's thread ----------------------------------- */
+
+static json_t *rows_document(const struct credential_wide *wide)
 {
-    struct task *task = (struct task *) letter;
+    json_t *rows = json_array();
+    for (size_t i = 0; i < wide->count; i++) {
+        char at[TS_WALL_TEXT_SIZE];
+        const struct credential_outcome *row = &wide->rows[i];
+        ts_wall_text_of(row->at, at);
+        (void) json_array_append_new(
+            rows, json_pack("{s:s, s:s, s:s, s:s}", "name", row->name, "state",
+                            credential_state_text(row->state), "text",
+                            row->text, "at", at));
+    }
+    return json_pack("{s:o}", "credentials", rows);
+}
+
+/* A reset is answered with its rows, also when one of them failed. */
+static void tell_reset(struct credential_task *task)
+{
+    const struct credential_wide *wide = task->wide;
+    for (size_t i = 0; i < wide->count; i++) {
+        if (wide->rows[i].state == CREDENTIAL_FAILED && task->code == TS_OK) {
+            task->code =
+                ts_fail(&task->err, TS_E_IO, 0,
+                        "could not change every secret: %s: %s; run twinsync "
+                        "credentials rotate --all again",
+                        wide->rows[i].name, wide->rows[i].text);
+        }
+    }
+    task->result = rows_document(wide);
+    if (wide->done != NULL) {
+        wide->done(wide->context, wide->rows, wide->count);
+    }
+}
+
+static void tell_given(const struct credential_task *task)
+{
+    const struct credentials_options *options = &task->self->options;
+    const struct wire_secret_kept answer = {
+        .number = task->wide->number,
+        .name = task->name,
+        .outcome = task->code != TS_OK   ? WIRE_SECRET_REFUSED
+                   : task->wide->is_ours ? WIRE_SECRET_IS_KEPT
+                                         : WIRE_SECRET_OTHER,
+        .text = task->code == TS_OK ? "" : task->err.text,
+    };
+    options->kept(options->context, &answer);
+}
+
+static void settle(struct credential_task *task)
+{
     struct credentials *self = task->self;
     struct control_reply *reply = task->reply;
-    if (!task->errand.forgone && task->event != NULL) {
-        self->options.record(self->options.context, task->event, task->who,
-                             json_pack("{s:s, s:s}", "credential", task->name,
-                                       "reason", task->reason));
+    if (task->kind == TASK_RESET) {
+        tell_reset(task);
+    } else if (task->kind == TASK_GIVEN) {
+        tell_given(task);
     }
-    if (!task->errand.forgone && reply != NULL) {
+    if (task->event != NULL) {
+        self->options.record(self->options.context, task->event, task->who,
+                             json_pack("{s:s, s:s, s:O?}", "credential",
+                                       task->name, "reason", task->reason,
+                                       "result", task->result));
+    }
+    if (reply != NULL) {
         json_t *result = task->result;
         task->reply = NULL;
         task->result = NULL;
         control_reply_finish(reply, control_exit_of(task->code), result,
                              task->code == TS_OK ? NULL : task->err.text);
     }
-    task_free(task);
 }
 
-static struct task *task_new(struct credentials *self, enum task_kind kind)
+static void give_wanted(struct credentials *self);
+
+static void deliver(struct post_letter *letter)
 {
-    struct task *task = calloc(1, sizeof *task);
+    struct credential_task *task = (struct credential_task *) letter;
+    struct credentials *self = task->self;
+    if (!task->errand.forgone) {
+        settle(task);
+    }
+    credentials_task_free(task);
+    give_wanted(self);
+}
+
+struct credential_task *credentials_task(struct credentials *self,
+                                         enum credential_task_kind kind)
+{
+    struct credential_task *task = calloc(1, sizeof *task);
     if (task != NULL) {
         task->errand.letter.deliver = deliver;
         task->errand.letter.drop = drop;
@@ -175,121 +250,75 @@ static struct task *task_new(struct credentials *self, enum task_kind kind)
     return task;
 }
 
-/* ---- asked for ----------------------------------------------------------- */
-
-static enum ts_code read_secret(const json_t *args, struct task *task,
-                                struct ts_err *err)
+struct credential_task *credentials_task_wide(struct credentials *self,
+                                              enum credential_task_kind kind)
 {
-    const char *secret = ts_json_text(args, "secret");
-    if (secret == NULL || secret[0] == '\0' ||
-        strlen(secret) >= sizeof task->secret) {
-        return ts_fail(err, TS_E_CONFIG, 0,
-                       "cannot set \"%s\": give a secret of 1 to %zu bytes on "
-                       "standard input",
-                       task->name, sizeof task->secret - 1);
-    }
-    memcpy(task->secret, secret, strlen(secret) + 1);
-    return TS_OK;
-}
-
-/* The names there are, for who mistyped one. */
-static enum ts_code unknown_name(const struct credentials *self,
-                                 const char *name, struct ts_err *err)
-{
-    char names[512] = "";
-    size_t count = 0, at = 0;
-    const struct config_secret *all =
-        keeper_secrets(self->options.keeper, &count);
-    for (size_t i = 0; i < count && at < sizeof names; i++) {
-        int size = snprintf(names + at, sizeof names - at, "%s%s",
-                            i == 0 ? "" : ", ", all[i].name);
-        at += size > 0 ? (size_t) size : 0;
-    }
-    return ts_fail(err, TS_E_CONFIG, 0,
-                   "cannot change \"%.80s\": the configuration has no such "
-                   "secret; it has %s",
-                   name, count == 0 ? "none" : names);
-}
-
-static enum ts_code check_change(const struct credentials *self,
-                                 const struct task *task, struct ts_err *err)
-{
-    const struct config_secret *secret =
-        credential_find(&self->world, task->name);
-    if (secret == NULL) {
-        return unknown_name(self, task->name, err);
-    }
-    if (self->options.config->nodes_count > 1) {
-        return ts_fail(err, TS_E_REFUSED, 0,
-                       "cannot change \"%s\" of a pair: the other computer "
-                       "would keep the old one; change it at the server and "
-                       "in the file on both",
-                       task->name);
-    }
-    const char *why = credential_fixed_because(self->options.config, secret);
-    return task->kind == TASK_ROTATE && why != NULL
-               ? ts_fail(err, TS_E_REFUSED, 0, "cannot rotate \"%s\": %s",
-                         task->name, why)
-               : TS_OK;
-}
-
-static enum ts_code read_args(const json_t *args, struct task *task,
-                              struct ts_err *err)
-{
-    const char *who = ts_json_text(args, "who");
-    const char *reason = ts_json_text(args, "reason");
-    const char *name = ts_json_text(args, "name");
-    (void) snprintf(task->who, sizeof task->who, "%s",
-                    who == NULL ? "operator" : who);
-    (void) snprintf(task->reason, sizeof task->reason, "%s",
-                    reason == NULL ? "" : reason);
-    (void) snprintf(task->name, sizeof task->name, "%s",
-                    name == NULL ? "" : name);
-    if (task->kind == TASK_LIST) {
-        return TS_OK;
-    }
-    enum ts_code code = check_change(task->self, task, err);
-    return code == TS_OK && task->kind == TASK_SET
-               ? read_secret(args, task, err)
-               : code;
-}
-
-bool credentials_request(struct credentials *credentials, const char *command,
-                         const json_t *args, struct control_reply *reply)
-{
-    static const char *const commands[] = {
-        [TASK_LIST] = "credentials-list",
-        [TASK_SET] = "credentials-set",
-        [TASK_ROTATE] = "credentials-rotate",
-    };
-    size_t kind = 0;
-    while (kind < TASK_RESUME && strcmp(commands[kind], command) != 0) {
-        kind++;
-    }
-    if (kind == TASK_RESUME) {
-        return false;
-    }
-    struct ts_err err;
-    struct task *task = task_new(credentials, (enum task_kind) kind);
-    enum ts_code code =
-        task == NULL
-            ? ts_fail(&err, TS_E_NOMEM, 0, "could not ask for the credentials")
-            : read_args(args, task, &err);
-    if (code == TS_OK) {
-        task->reply = reply;
-        if (errands_give(credentials->errands, &task->errand) == TS_OK) {
-            return true;
-        }
-        task->reply = NULL;
-        (void) ts_fail(&err, TS_E_LIMIT, 0,
-                       "could not ask for the credentials: too many requests "
-                       "of that kind are under way; try again");
-    }
+    struct credential_task *task = credentials_task(self, kind);
     if (task != NULL) {
-        task_free(task);
+        task->wide = calloc(1, sizeof *task->wide);
     }
-    control_reply_fail(reply, &err);
-    return true;
+    if (task != NULL && task->wide == NULL) {
+        free(task);
+        task = NULL;
+    }
+    return task;
+}
+
+/* One of those that nobody waits for; false: no room. */
+static bool give_plain(struct credentials *self, enum credential_task_kind kind)
+{
+    struct credential_task *task = credentials_task(self, kind);
+    bool given =
+        task != NULL && errands_give(self->errands, &task->errand) == TS_OK;
+    if (!given) {
+        free(task);
+    }
+    return given;
+}
+
+static void give_wanted(struct credentials *self)
+{
+    if (self->wants_resume) {
+        self->wants_resume = !give_plain(self, TASK_RESUME);
+    }
+    if (self->wants_offer) {
+        self->wants_offer = !give_plain(self, TASK_OFFER);
+    }
+}
+
+void credentials_offer(struct credentials *credentials)
+{
+    credentials->wants_offer = true;
+    give_wanted(credentials);
+}
+
+void credentials_resume(struct credentials *credentials)
+{
+    credentials->wants_resume = true;
+    give_wanted(credentials);
+}
+
+/* What cannot be taken is not answered: it comes again. */
+void credentials_given(struct credentials *credentials,
+                       const struct wire_secret *secret)
+{
+    struct credential_task *task =
+        credentials_task_wide(credentials, TASK_GIVEN);
+    if (task == NULL || secret->sealed.size > sizeof task->wide->sealed ||
+        strlen(secret->name) >= sizeof task->name) {
+        if (task != NULL) {
+            credentials_task_free(task);
+        }
+        return;
+    }
+    (void) snprintf(task->name, sizeof task->name, "%s", secret->name);
+    task->wide->number = secret->number;
+    task->wide->account = secret->account;
+    task->wide->sealed_size = secret->sealed.size;
+    memcpy(task->wide->sealed, secret->sealed.data, secret->sealed.size);
+    if (errands_give(credentials->errands, &task->errand) != TS_OK) {
+        credentials_task_free(task);
+    }
 }
 
 /* ---- life ---------------------------------------------------------------- */
@@ -306,6 +335,7 @@ enum ts_code credentials_new(const struct credentials_options *options,
     self->options = *options;
     self->world = (struct credential_world){ .config = options->config,
                                              .keeper = options->keeper,
+                                             .peer = options->peer,
                                              .wait = wait_for,
                                              .context = self };
     (void) pthread_mutex_init(&self->mutex, NULL);
@@ -318,16 +348,15 @@ enum ts_code credentials_new(const struct credentials_options *options,
         code = errands_new("credentials", ERRANDS_MAX, self->post,
                            &self->errands, err);
     }
-    struct task *task = code == TS_OK ? task_new(self, TASK_RESUME) : NULL;
-    if (code == TS_OK &&
-        (task == NULL || errands_give(self->errands, &task->errand) != TS_OK)) {
-        free(task);
-        code = ts_fail(err, TS_E_NOMEM, 0, "could not prepare the credentials");
+    if (code == TS_OK) {
+        code = errands_new("secrets-list", ERRANDS_MAX, self->post,
+                           &self->readers, err);
     }
     if (code != TS_OK) {
         credentials_free(self);
         return code;
     }
+    credentials_resume(self);
     *ret_credentials = self;
     return TS_OK;
 }
@@ -358,9 +387,13 @@ void credentials_free(struct credentials *credentials)
     credentials->stopping = true;
     (void) pthread_cond_broadcast(&credentials->stopped);
     (void) pthread_mutex_unlock(&credentials->mutex);
-    if (credentials->errands != NULL) {
-        errands_stop(credentials->errands);
-        errands_free(credentials->errands);
+    struct errands *const threads[] = { credentials->errands,
+                                        credentials->readers };
+    for (size_t i = 0; i < sizeof threads / sizeof *threads; i++) {
+        if (threads[i] != NULL) {
+            errands_stop(threads[i]);
+            errands_free(threads[i]);
+        }
     }
     if (credentials->post != NULL) {
         post_close(credentials->post);

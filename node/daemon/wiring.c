@@ -35,14 +35,44 @@ static void record(void *context, const char *event, const char *actor,
                   (struct engine_done){ .call = drop_answer });
 }
 
+static void kept(void *context, const struct wire_secret_kept *answer)
+{
+    struct wiring *wiring = context;
+    cluster_kept(wiring->cluster, answer);
+}
+
+static void offer_secrets(void *context)
+{
+    struct wiring *wiring = context;
+    credentials_offer(wiring->credentials);
+}
+
+static void secret_given(void *context, const struct wire_secret *secret)
+{
+    struct wiring *wiring = context;
+    credentials_given(wiring->credentials, secret);
+}
+
+static void active(void *context)
+{
+    struct wiring *wiring = context;
+    credentials_resume(wiring->credentials);
+}
+
 static enum ts_code start_credentials(struct wiring *wiring,
                                       const struct config *config,
                                       struct ts_err *err)
 {
-    const struct credentials_options options = { .config = config,
-                                                 .keeper = wiring->keeper,
-                                                 .record = record,
-                                                 .context = wiring };
+    const struct credentials_options options = {
+        .config = config,
+        .keeper = wiring->keeper,
+        .peer = wiring->cluster == NULL
+                    ? NULL
+                    : cluster_credential_peer(wiring->cluster),
+        .kept = kept,
+        .record = record,
+        .context = wiring
+    };
     return credentials_new(&options, &wiring->credentials, err);
 }
 
@@ -54,6 +84,9 @@ static enum ts_code start_cluster(struct wiring *wiring,
                                              .board = options->board,
                                              .secrets =
                                                  keeper_port(wiring->keeper),
+                                             .offer_secrets = offer_secrets,
+                                             .secret_given = secret_given,
+                                             .active = active,
                                              .released = on_released,
                                              .context = wiring };
     return cluster_new(&cluster, &wiring->cluster, err);

@@ -121,6 +121,7 @@ static void tried_old(struct rotation *r, enum rotation_answer answer)
     if (r->is_proving && answer == ROTATION_NO) {
         act(r, ROTATION_TRY_NEW); /* the control */
     } else if (r->is_proving) {
+        r->is_old_accepted = answer == ROTATION_YES;
         keep(r, VAULT_SETTLED, true);
     } else if (answer == ROTATION_YES) {
         old_rules(r);
@@ -185,6 +186,8 @@ static enum ts_code make_durable(struct vault_kept *kept,
             next.changed = ops->now(ops->context);
             next.proved = r->is_controlled ? next.changed : 0;
             next.expires = 0;
+        } else {
+            next.cause[0] = '\0'; /* nothing was changed for it */
         }
         OPENSSL_cleanse(next.candidate, sizeof next.candidate);
     }
@@ -234,6 +237,11 @@ enum ts_code rotation_run(struct vault_kept *kept,
             answer = perform(kept, &r, ops, err);
         }
         rotation_told(&r, answer);
+    }
+    if (r.end == ROTATION_PENDING && r.is_old_accepted) {
+        (void) ts_fail(err, TS_E_REFUSED, 0,
+                       "the server accepts the old one still, as some do for "
+                       "a while");
     }
     *ret_end = r.end;
     return TS_OK;

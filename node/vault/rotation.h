@@ -78,6 +78,7 @@ struct rotation {
     enum rotation_end end;
     /* Since this run began. */
     bool is_proving, is_controlled, is_refused, is_unanswered, has_settled;
+    bool is_old_accepted; /* still, after the change */
     int rounds;
 };
 
@@ -94,7 +95,8 @@ struct rotation_ops {
     /* TS_OK: every other member has it on its disk. */
     enum ts_code (*share)(void *context, const struct vault_kept *kept,
                           struct ts_err *err);
-    enum ts_code (*keep)(void *context, const struct vault_kept *kept,
+    /* May stamp it with who writes it, and when. */
+    enum ts_code (*keep)(void *context, struct vault_kept *kept,
                          struct ts_err *err);
     /* Change `kept->current` to `kept->candidate`. */
     enum rotation_answer (*ask)(void *context, const struct vault_kept *kept,

@@ -15,7 +15,8 @@
  *   V1  a record is replaced as a whole and durable when the call returns:
  *       after a crash it is the old one or the new one.
  *   V2  a record opens only under its own name, and with this computer's key.
- *   V3  nothing here is replicated, journaled or exported.
+ *   V3  nothing here is journaled or exported; what the other member of a pair
+ *       has to know is given to it sealed (node/vault/share.h).
  *
  * Calls from several threads and processes are fine: a reader sees a whole
  * record. Two writers of one record are kept apart by their caller (the

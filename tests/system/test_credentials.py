@@ -13,7 +13,7 @@ from mishaps import hidden
 
 NAME = "source/corp"
 POINTS = ["credential-kept:1", "credential-kept:2", "credential-before-ask", "credential-asked", "credential-kept:3",
-          "credential-kept:4"]
+          "credential-kept:4", "credential-kept:5"]
 
 
 class Credentials(LabTestCase):

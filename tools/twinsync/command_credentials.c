@@ -12,7 +12,8 @@
 #include "tools/twinsync/output.h"
 
 enum {
-    OPTION_REASON
+    OPTION_REASON,
+    OPTION_ALL
 };
 
 /* --- list --------------------------------------------------------------- */
@@ -95,8 +96,13 @@ static void show_outcome(const json_t *result)
 {
     const char *outcome = text_at(result, "outcome");
     const char *name = text_at(result, "name");
+    const char *later = text_at(result, "other_later");
     if (strcmp(outcome, "kept") == 0) {
         (void) printf("%s: accepted, and kept in the vault\n", name);
+        if (later[0] != '\0') {
+            (void) printf("The other computer gets it as soon as it can: %s\n",
+                          later);
+        }
     } else if (strcmp(outcome, "proved") == 0) {
         (void) printf("%s: changed; the new one is accepted, the old one is "
                       "refused\n",
@@ -107,6 +113,51 @@ static void show_outcome(const json_t *result)
                       "for a while\n",
                       name);
     }
+}
+
+static void show_reset(const json_t *result)
+{
+    static const struct column columns[] = { { .title = "NAME" },
+                                             { .title = "STATE" },
+                                             { .title = "EVIDENCE, OR WHY",
+                                               .wraps = true },
+                                             { .title = NULL } };
+    struct screen screen = screen_of(stdout);
+    struct libscols_table *table = table_new(&screen, columns);
+    size_t index;
+    const json_t *row;
+    json_array_foreach(json_object_get(result, "credentials"), index, row)
+    {
+        const char *state = text_at(row, "state");
+        const char *const cells[] = { text_at(row, "name"), state,
+                                      text_at(row, "text") };
+        table_row(&screen, table,
+                  strcmp(state, "failed") == 0    ? TONE_BAD
+                  : strcmp(state, "pending") == 0 ? TONE_WARN
+                                                  : TONE_PLAIN,
+                  cells);
+    }
+    table_done(table);
+}
+
+static enum control_exit rotate_all(const struct cli_call *call)
+{
+    struct ts_err err;
+    json_t *args = json_pack("{s:b}", "all", 1);
+    if (operator_sign(args, call->options[OPTION_REASON], &err) != TS_OK) {
+        json_decref(args);
+        return cli_fail_err(call, &err);
+    }
+    const struct daemon_question question = { .command = "credentials-rotate",
+                                              .args = args,
+                                              .wait_ms = 0 };
+    json_t *result = NULL;
+    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    if (result != NULL) {
+        show_reset(result);
+    }
+    json_decref(result);
+    return exit_status;
 }
 
 static enum control_exit change(const struct cli_call *call,
@@ -155,6 +206,13 @@ static enum control_exit run(const struct cli_call *call)
 {
     const char *word = call->words[0];
     bool is_list = strcmp(word, "list") == 0;
+    if (call->options[OPTION_ALL] != NULL) {
+        return strcmp(word, "rotate") == 0 && call->word_count == 1
+                   ? rotate_all(call)
+                   : cli_fail(call, CONTROL_USAGE,
+                              "cannot use --all but as twinsync credentials "
+                              "rotate --all, without a NAME");
+    }
     if (is_list != (call->word_count == 1)) {
         return cli_fail(call, CONTROL_USAGE,
                         is_list ? "cannot list one credential alone: twinsync "
@@ -184,16 +242,27 @@ const struct cli_command command_credentials = {
         "rotate  makes a new one, has the directory accept it (RFC 3062, or\n"
         "        unicodePwd), and proves that the old one is refused. An "
         "answer that\n"
-        "        was lost locks nobody out: both are kept until it is known\n"
+        "        was lost locks nobody out: both are kept until it is known. "
+        "With\n"
+        "        --all each of them, and a line for each that says what came "
+        "of "
+        "it\n"
+        "Of a pair, what both use is changed where the lease is held, and is "
+        "on the\n"
+        "other computer's disk before the directory is asked; the register's "
+        "account is\n"
+        "each computer's own.\n"
         "Exit status 0 done, 1 not changed or in doubt, 3 refused, 4 not "
         "reachable.\n",
     .examples =
         "  twinsync credentials list\n"
         "  twinsync credentials rotate source/corp --reason \"yearly\"\n"
+        "  twinsync credentials rotate --all --reason \"an admin has left\"\n"
         "  twinsync credentials set target <new.secret\n",
     .words_min = 1,
     .words_max = 2,
     .words_are_fixed = true,
-    .options = { [OPTION_REASON] = OPERATOR_REASON_OPTION },
+    .options = { [OPTION_REASON] = OPERATOR_REASON_OPTION,
+                 [OPTION_ALL] = { "all", NULL, "rotate every secret" } },
     .run = run,
 };

@@ -113,6 +113,9 @@ static struct wire_message sample(enum wire_kind kind)
         [WIRE_TAIL_TAKEN] = { .tail_taken = { 1, true } },
         [WIRE_REFUSED] = { .refused = { WIRE_REFUSED_TRIMMED, WIRE_FOLLOW_FROM,
                                         "why" } },
+        [WIRE_SECRET] = { .secret = { 7, "source/corp", { { 5 } }, DATA } },
+        [WIRE_SECRET_KEPT] = { .secret_kept = { 7, "source/corp",
+                                                WIRE_SECRET_OTHER, "why" } },
         [WIRE_PREFLIGHT_ASK] = { .preflight_ask = { 3 } },
         [WIRE_PREFLIGHT] = { .preflight = { 3, 9000, "0.1.0", 1, gates } },
     };

@@ -77,7 +77,7 @@ static enum ts_code share(void *context, const struct vault_kept *kept,
                         : ts_fail(err, TS_E_UNREACHABLE, 0, "no answer");
 }
 
-static enum ts_code keep(void *context, const struct vault_kept *kept,
+static enum ts_code keep(void *context, struct vault_kept *kept,
                          struct ts_err *err)
 {
     (void) context;

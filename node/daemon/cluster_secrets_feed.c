@@ -1,0 +1,154 @@
+#include <string.h>
+
+#include "node/daemon/cluster_private.h"
+
+/* ---- who is to have them ------------------------------------------------- */
+
+/* A member that is to leave the pair is told nothing new, although the register
+ * lists it for a while yet. */
+static bool is_leaving(const struct register_value *value, const char *name)
+{
+    (void) value;
+    (void) name;
+    return false;
+}
+
+/* The member besides us; NULL: there is none. One that the link is not to is
+ * told first: as long as it is a member it has to know. */
+static const char *find_member(const struct cluster *c,
+                               const struct register_value *value)
+{
+    const char *found = NULL;
+    const char *names[REGISTER_VOTERS_MAX + 1] = { NULL };
+    size_t count = 0;
+    for (size_t i = 0; i < value->voter_count; i++) {
+        names[count++] = value->voters[i];
+    }
+    names[count++] = value->learner;
+    for (size_t i = 0; i < count; i++) {
+        bool is_one = names[i][0] != '\0' &&
+                      strcmp(names[i], c->config->this_node) != 0 &&
+                      !is_leaving(value, names[i]);
+        bool is_linked =
+            c->peer != NULL && strcmp(names[i], c->peer->name) == 0;
+        if (is_one && (found == NULL || !is_linked)) {
+            found = names[i];
+        }
+    }
+    return found;
+}
+
+void cluster_secrets_feed(struct cluster *c)
+{
+    struct member_view seen;
+    member_view(c->member, ts_clocks_now(), &seen);
+    struct secrets_view view = { .audience = SECRETS_UNKNOWN,
+                                 .link_up = c->link_up,
+                                 .is_active = seen.role == MEMBER_ACTIVE,
+                                 .epoch = (int64_t) seen.epoch };
+    if (seen.has_value) {
+        view.node = find_member(c, seen.value);
+        view.audience =
+            view.node == NULL ? SECRETS_NOBODY
+            : c->peer != NULL && strcmp(view.node, c->peer->name) == 0
+                ? SECRETS_PEER
+                : SECRETS_ABSENT;
+    }
+    cluster_secrets_publish(c->secrets, &view);
+}
+
+/* ---- what the other one gives -------------------------------------------- */
+
+void cluster_kept(struct cluster *c, const struct wire_secret_kept *answer)
+{
+    struct wire_message message = { .kind = WIRE_SECRET_KEPT,
+                                    .secret_kept = *answer };
+    if (!c->closed) {
+        cluster_peer_secret(c, &message);
+    }
+}
+
+static void refuse(struct cluster *c, const struct wire_secret *secret,
+                   const char *why)
+{
+    cluster_kept(c, &(struct wire_secret_kept){ .number = secret->number,
+                                                .name = secret->name,
+                                                .outcome = WIRE_SECRET_REFUSED,
+                                                .text = why });
+}
+
+static void hear_secret(struct cluster *c, const struct wire_message *message)
+{
+    struct member_view view;
+    member_view(c->member, ts_clocks_now(), &view);
+    bool is_stranger = !view.has_value || view.cluster == NULL ||
+                       memcmp(view.cluster, message->header.cluster.bytes,
+                              sizeof message->header.cluster.bytes) != 0;
+    if (is_stranger) {
+        refuse(c, &message->secret,
+               "it does not know yet which pair it belongs to");
+    } else if (message->header.epoch < (int64_t) view.epoch) {
+        refuse(c, &message->secret,
+               "it knows a later holder of the lease than the sender");
+    } else {
+        c->options.secret_given(c->options.context, &message->secret);
+    }
+}
+
+bool cluster_secrets_heard(struct cluster *c,
+                           const struct wire_message *message)
+{
+    if (message->kind == WIRE_SECRET) {
+        hear_secret(c, message);
+    } else if (message->kind == WIRE_SECRET_KEPT) {
+        cluster_secrets_answered(c->secrets, &message->secret_kept);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* ---- life ---------------------------------------------------------------- */
+
+static void on_send(void *context, const struct wire_message *message)
+{
+    struct wire_message filled = *message;
+    cluster_peer_secret(context, &filled);
+}
+
+static void on_offer(void *context)
+{
+    struct cluster *c = context;
+    c->options.offer_secrets(c->options.context);
+}
+
+static void on_active(void *context)
+{
+    struct cluster *c = context;
+    c->options.active(c->options.context);
+}
+
+static int64_t on_held_ms(void *context)
+{
+    struct cluster *c = context;
+    return cluster_gate_held_ms(c->gate);
+}
+
+enum ts_code cluster_secrets_start(struct cluster *c, struct ts_err *err)
+{
+    const struct cluster_secrets_options options = {
+        .state_directory = c->config->state_directory,
+        .post = c->post,
+        .send = on_send,
+        .offer = on_offer,
+        .active = on_active,
+        .held_ms = on_held_ms,
+        .context = c,
+    };
+    return cluster_secrets_new(&options, &c->secrets, err);
+}
+
+const struct credential_peer *cluster_credential_peer(struct cluster *c)
+{
+    return cluster_secrets_port(c->secrets);
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""Passwords of a pair: both computers know the new one before the directory does, and nobody is locked out."""
+
+import json
+import os
+import subprocess
+import sys
+import unittest
+
+import ldap
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+
+from lab import BUILD, wait_until  # noqa: E402
+from pair_case import PairTestCase  # noqa: E402
+
+NAME = "source/corp"
+
+
+class PairCredentials(PairTestCase):
+    OPTIONS = {"people": 10, "groups": 2}
+
+    def setUp(self):
+        super().setUp()
+        self.lab = self.pair.lab
+        self.first = self.lab.layout.read_secret("sync.password")
+
+    def accepts(self, password):
+        """Does the directory let the account in with it? Asked by python-ldap."""
+        connection = ldap.initialize(self.lab.env["ldaps_uri"])
+        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, self.lab.env["ca_file"])
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+        try:
+            connection.simple_bind_s(self.lab.env["sync_dn"], password)
+        except ldap.INVALID_CREDENTIALS:
+            return False
+        finally:
+            connection.unbind_s()
+        return True
+
+    def row(self, node, name=NAME):
+        [row] = [row for row in node.json("credentials", "list")["credentials"] if row["name"] == name]
+        return row
+
+    def wait_settled(self, *nodes):
+        for node in nodes:
+            wait_until(lambda node=node: (self.row(node)["from"], self.row(node)["state"]) == ("vault", "settled"),
+                       "it has the new one", 60)
+
+    def assertServes(self, node):
+        """It exports what is changed now, with the password that it knows."""
+        self.pair.wait_role(node, "active")
+        self.lab.change(seed=next(self.seeds), count=4)
+        self.pair.wait_in_step()
+
+    def test_a_rotation_reaches_both_and_the_standby_goes_on_with_the_new_one(self):
+        alpha, beta = self.pair.alpha, self.pair.beta
+        done = alpha.twinsync("credentials", "rotate", NAME, "--reason", "yearly")
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        self.assertIn("the old one is refused", done.stdout)
+        self.assertFalse(self.accepts(self.first))
+        self.wait_settled(alpha, beta)
+        self.assertServes(alpha)
+        alpha.kill()
+        self.assertServes(beta)
+        told = beta.log() + alpha.log() + beta.twinsync("events").stdout
+        self.assertNotIn(self.first, told)
+
+    def test_only_the_holder_changes_it_and_not_while_the_other_one_is_away(self):
+        alpha, beta = self.pair.alpha, self.pair.beta
+        done = beta.twinsync("credentials", "rotate", NAME)
+        self.assertEqual(3, done.returncode)
+        self.assertIn("does not hold the lease", done.stderr)
+        beta.kill()
+        wait_until(lambda: not alpha.status()["peer"]["connected"], "alpha misses beta")
+        done = alpha.twinsync("credentials", "rotate", NAME)
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn('"beta" is away', done.stderr)
+        self.assertTrue(self.accepts(self.first))
+        self.assertEqual("file", self.row(alpha)["from"])
+        done = subprocess.run([os.path.join(BUILD, "twinsync"), "-c", alpha.config_file, "credentials", "set", NAME],
+                              input=self.first + "\n", capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((0, ""), (done.returncode, done.stderr))
+        self.assertIn("as soon as it can", done.stdout)
+        beta.start()
+        self.wait_settled(beta)
+
+    def test_all_of_them_at_once_tell_each_ones_outcome(self):
+        done = self.pair.alpha.twinsync("--json", "credentials", "rotate", "--all", "--reason", "an admin has left")
+        self.assertEqual(0, done.returncode, done.stderr)
+        rows = {row["name"]: row for row in json.loads(done.stdout)["credentials"]}
+        self.assertEqual("proved", rows[NAME]["state"])
+        self.assertEqual("untouched", rows["target"]["state"])
+        self.assertEqual("untouched", rows["registration"]["state"])
+
+
+if __name__ == "__main__":
+    unittest.main()
