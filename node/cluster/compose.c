@@ -93,7 +93,7 @@ static void put_protection(const struct member *member,
     if (wants->generation) {
         value->data_generation = wants->generation_number;
         begins = true;
-    } else if (wants->unprotected) {
+    } else if (wants->unprotected && wants_may_unprotect(member)) {
         begins = true;
     } else if (value->is_unprotected && wants_protect(member)) {
         value->is_unprotected = false;

@@ -332,7 +332,7 @@ static void want(struct member *member, const struct member_event *event)
     if (event->kind == MEMBER_GENERATION) {
         wants->generation = true;
         wants->generation_number = event->generation;
-    } else if (member->unprotected != MEMBER_UNPROTECTED_STOP) {
+    } else if (wants_may_unprotect(member)) {
         wants->unprotected = true;
         member->equal = false; /* whoever asks waits for the follower */
     }

@@ -395,6 +395,8 @@ struct member_gate {
     uint64_t epoch;
     struct ts_clocks from; /* read before what renewed the lease was sent */
     int64_t allowed_ms;    /* T(1-e) - m */
+    bool may_unprotected; /* what no follower has acknowledged may be sent: less
+                             than what the register shows (wants.c) */
 };
 struct member_gate member_gate(const struct member *member);
 /* Of the lease, by fresh clocks of the calling thread; 0: do not send. */

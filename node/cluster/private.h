@@ -163,6 +163,7 @@ struct wants {
     uint8_t token_hash[REGISTER_HASH_SIZE];
     uint32_t token_lifetime_s;
     bool unprotected;
+    bool shown;      /* the engine was told that it may go on unprotected */
     bool protecting; /* the engine waits for acknowledgements again */
     struct ts_clocks protecting_from;
     bool generation;
@@ -338,6 +339,7 @@ bool wants_swap(const struct member *member);
 void wants_pump(struct member *member);
 bool wants_protect(const struct member *member);
 bool wants_swap_in(const struct member *member);
+bool wants_may_unprotect(const struct member *member);
 
 /* ---- promise.c ---------------------------------------------------------- */
 

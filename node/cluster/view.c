@@ -15,6 +15,7 @@ struct member_gate member_gate(const struct member *member)
         .epoch = lease->epoch,
         .from = lease->from,
         .allowed_ms = lease_allowed_ms(&member->terms),
+        .may_unprotected = lease->held && member->wants.shown,
     };
     gate.open =
         lease->held && !member_is_paused(member) &&

@@ -83,6 +83,14 @@ static bool follows_voter(const struct member *member)
     return other != NULL && strcmp(member->peer.name, other) == 0;
 }
 
+/* Under the policy `stop` no such period begins; one that there is, as before
+ * the second computer has joined, is used until it ends. */
+bool wants_may_unprotect(const struct member *member)
+{
+    return member->unprotected != MEMBER_UNPROTECTED_STOP ||
+           member->seen.value.is_unprotected;
+}
+
 /* Before the register says "protected" again, the engine has waited for
  * acknowledgements for a while, and the follower has everything: nothing that
  * was let through without one is younger than what it holds. */
@@ -98,6 +106,7 @@ bool wants_protect(const struct member *member)
 
 static void show_protection(struct member *member, bool is_unprotected)
 {
+    member->wants.shown = is_unprotected;
     struct member_effect *effect = member_emit(member, MEMBER_DO_PROTECTION);
     effect->protection.is_unprotected = is_unprotected;
     effect->protection.epoch = member->lease.epoch;
@@ -118,6 +127,9 @@ void wants_pump(struct member *member)
     const struct register_value *value = &member->seen.value;
     if (!leads(member)) {
         return;
+    }
+    if (wants->unprotected && !wants_may_unprotect(member)) {
+        wants->unprotected = false;
     }
     if (wants->unprotected) {
         wants->protecting = false;
@@ -255,6 +267,9 @@ void wants_drop(struct member *member, const char *why)
     }
     wants->token = wants->unprotected = wants->generation = false;
     wants->protecting = wants->release = false;
+    if (wants->shown) { /* it was of that epoch only */
+        show_protection(member, false);
+    }
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
         if (asked[i]->open) {
             command_answer(member, asked[i], 1,

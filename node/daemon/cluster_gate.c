@@ -19,8 +19,8 @@ struct cluster_gate {
     bool closed;
     struct cluster_lease lease;
     struct journal_position acked; /* generation 0: nothing yet */
-    bool unprotected, paused;
-    uint64_t generation;
+    struct cluster_protection protection;
+    bool paused;
     struct cluster_signs signs;
     /* One token at a time: the export thread waits for it. */
     uint64_t token_number, token_answer;
@@ -104,12 +104,11 @@ void cluster_gate_acked(struct cluster_gate *gate,
     unlock(gate);
 }
 
-void cluster_gate_protection(struct cluster_gate *gate, bool unprotected,
-                             uint64_t generation)
+void cluster_gate_protection(struct cluster_gate *gate,
+                             const struct cluster_protection *protection)
 {
     lock(gate);
-    gate->unprotected = unprotected;
-    gate->generation = generation;
+    gate->protection = *protection;
     unlock(gate);
 }
 
@@ -310,9 +309,10 @@ enum engine_ack cluster_gate_ack(struct cluster_gate *gate,
     lock(gate);
     const struct order_sending sending = {
         .has_lease = remaining_ms(gate) > 0,
-        .is_acked =
-            gate->acked.generation > 0 && reaches(&gate->acked, position),
-        .is_unprotected = gate->unprotected,
+        .is_acked = gate->protection.follower_counts &&
+                    gate->acked.generation > 0 &&
+                    reaches(&gate->acked, position),
+        .is_unprotected = gate->lease.may_unprotected,
     };
     enum engine_ack ack = order_ack(&sending);
     if (ack == ENGINE_ACK_WAIT && !gate->signs.unprotected_wanted) {
@@ -330,7 +330,7 @@ enum engine_ack cluster_gate_generation(struct cluster_gate *gate,
     enum engine_ack ack = ENGINE_ACK_WAIT;
     if (remaining_ms(gate) == 0) {
         ack = ENGINE_ACK_LOST;
-    } else if (gate->generation >= (uint64_t) generation) {
+    } else if (gate->protection.generation >= (uint64_t) generation) {
         ack = ENGINE_ACK_DURABLE;
     } else if (gate->signs.generation_wanted != (uint64_t) generation) {
         gate->signs.generation_wanted = (uint64_t) generation;
@@ -343,7 +343,7 @@ enum engine_ack cluster_gate_generation(struct cluster_gate *gate,
 bool cluster_gate_unprotected(struct cluster_gate *gate)
 {
     lock(gate);
-    bool unprotected = gate->unprotected;
+    bool unprotected = gate->protection.unprotected;
     unlock(gate);
     return unprotected;
 }

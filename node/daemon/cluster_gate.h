@@ -16,6 +16,10 @@
  *        itself, also when the reactor stands still.
  *   CG2  after _close, and after an epoch has ended, every answer is no; an
  *        answer given to a token of one epoch is never that of another.
+ *   CG3  an acknowledgement counts when it is of the other voter, or in a
+ *        period that the register shows as unprotected: a learner beside a lost
+ *        voter would not be the one that takes over. And while "protected" is
+ *        being written, or may be, nothing is sent without one.
  */
 #ifndef NODE_DAEMON_CLUSTER_GATE_H
 #define NODE_DAEMON_CLUSTER_GATE_H
@@ -36,6 +40,7 @@ struct cluster_lease {
     uint64_t epoch;
     struct ts_clocks from; /* read before the renewal was sent */
     int64_t allowed_ms;    /* T(1 - e) - m: from then on */
+    bool may_unprotected;  /* without the standby's acknowledgement */
 };
 
 /* A token was received: the reactor is to have it recorded. `number` comes back
@@ -63,9 +68,15 @@ void cluster_gate_publish(struct cluster_gate *gate,
 /* The standby has this on its disk; it is of the lease's epoch or below. */
 void cluster_gate_acked(struct cluster_gate *gate,
                         const struct journal_position *position);
-/* What the register shows: an unprotected period, and the data's generation. */
-void cluster_gate_protection(struct cluster_gate *gate, bool unprotected,
-                             uint64_t generation);
+/* What the register shows. */
+struct cluster_protection {
+    bool unprotected;     /* such a period */
+    bool follower_counts; /* whoever follows may take over, so that what it has
+                             acknowledged protects (CG3) */
+    uint64_t generation;  /* of the data */
+};
+void cluster_gate_protection(struct cluster_gate *gate,
+                             const struct cluster_protection *protection);
 /* What the register shows: nobody is to export until an operator says so. */
 void cluster_gate_pause(struct cluster_gate *gate, bool paused);
 void cluster_gate_token_answer(struct cluster_gate *gate, uint64_t number,

@@ -484,6 +484,19 @@ static void note_holder(struct cluster *c, const struct register_value *value)
     memcpy(c->holder.boot.bytes, value->boot, sizeof c->holder.boot.bytes);
 }
 
+static void publish_protection(struct cluster *c,
+                               const struct register_value *value)
+{
+    c->follower_counts =
+        value->is_unprotected ||
+        (c->peer != NULL && register_has_voter(value, c->peer->name));
+    cluster_gate_protection(c->gate, &(struct cluster_protection){
+                                         .unprotected = value->is_unprotected,
+                                         .follower_counts = c->follower_counts,
+                                         .generation = value->data_generation,
+                                     });
+}
+
 /* What other threads may know; before any effect (CL2). */
 static void publish(struct cluster *c)
 {
@@ -496,12 +509,12 @@ static void publish(struct cluster *c)
         .epoch = gate.epoch,
         .from = gate.from,
         .allowed_ms = gate.allowed_ms,
+        .may_unprotected = gate.may_unprotected,
     };
     cluster_gate_publish(c->gate, &lease);
     if (view.has_value) {
         note_holder(c, view.value);
-        cluster_gate_protection(c->gate, view.value->is_unprotected,
-                                view.value->data_generation);
+        publish_protection(c, view.value);
         cluster_gate_pause(c->gate, view.paused);
     }
     if (view.role != c->role) {

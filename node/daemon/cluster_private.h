@@ -121,7 +121,8 @@ struct cluster {
                            one that deactivates */
     int under_way;      /* apply and install, unanswered */
     bool link_up, equal;
-    bool batch_waits; /* for the standby, since its last acknowledgement */
+    bool follower_counts; /* as in the gate (CG3) */
+    bool batch_waits;     /* for the standby, since its last acknowledgement */
     struct db_schema schema;
     struct ship_options ship_options;
     struct journal_position acked;

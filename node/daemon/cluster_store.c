@@ -207,12 +207,14 @@ void cluster_moved(struct cluster *c, const struct journal_position *position)
 }
 
 /* A standby that is connected and keeps up answers in milliseconds; one that
- * does not must not keep the exports waiting for ever. */
+ * does not, or whose answer protects nothing (CG3), must not keep the exports
+ * waiting for ever. */
 static bool standby_is_silent(const struct cluster *c)
 {
     struct leader_figures figures;
     leader_figures(c->leader, ts_time_now(), &figures);
-    return !c->link_up || figures.behind_ms > c->config->lease.ttl_ms / 3;
+    return !c->link_up || !c->follower_counts ||
+           figures.behind_ms > c->config->lease.ttl_ms / 3;
 }
 
 void cluster_store_signs(struct cluster *c)

@@ -160,6 +160,25 @@ static void unprotected_waits_for_a_swap_that_may_still_land(void **state)
     world_free(world);
 }
 
+static void leave_to_send_unprotected_ends_with_the_lease(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    world->equal = false;
+    tell(world, 0, MEMBER_UNPROTECTED);
+    world_run(world, 4000);
+    assert_true(member_gate(world->nodes[0].member).may_unprotected);
+    world->equal = true;
+    world_command(world, 0, MEMBER_COMMAND_FAILOVER, NULL);
+    world_told(world, world_until(world, 1, MEMBER_ACTIVE, 30000));
+    world_run(world, 10000);
+    world_command(world, 0, MEMBER_COMMAND_FAILOVER, NULL);
+    world_told(world, world_until(world, 0, MEMBER_ACTIVE, 30000));
+    assert_false(member_gate(world->nodes[0].member).may_unprotected);
+    assert_false(world->nodes[0].shows_unprotected);
+    world_free(world);
+}
+
 static void a_strict_policy_never_records_unprotected(void **state)
 {
     (void) state;
@@ -169,6 +188,10 @@ static void a_strict_policy_never_records_unprotected(void **state)
     world_start(world, 0);
     world_command(world, 0, MEMBER_COMMAND_INIT, NULL);
     world_told(world, world_until(world, 0, MEMBER_ACTIVE, 2000));
+    tell(world, 0, MEMBER_UNPROTECTED); /* it is alone, and the register says so
+                                         */
+    world_run(world, 100);
+    assert_true(member_gate(world->nodes[0].member).may_unprotected);
     world_start(world, 1);
     world_command(world, 0, MEMBER_COMMAND_ADMIT, "beta");
     world_run(world, 10000);
@@ -179,6 +202,7 @@ static void a_strict_policy_never_records_unprotected(void **state)
     world_run(world, 10000);
     world_value(world, &value);
     assert_false(value.is_unprotected);
+    assert_false(member_gate(world->nodes[0].member).may_unprotected);
     world_free(world);
 }
 
@@ -363,6 +387,7 @@ int main(void)
         cmocka_unit_test(
             protected_comes_back_only_when_the_standby_has_everything),
         cmocka_unit_test(unprotected_waits_for_a_swap_that_may_still_land),
+        cmocka_unit_test(leave_to_send_unprotected_ends_with_the_lease),
         cmocka_unit_test(a_strict_policy_never_records_unprotected),
         cmocka_unit_test(a_new_generation_is_recorded_as_unprotected),
         cmocka_unit_test(a_pause_closes_the_gate_and_keeps_the_lease),

@@ -28,6 +28,15 @@ static void on_token(void *context, const struct cluster_token *token)
     bench->told_count++;
 }
 
+static void show(struct bench *bench, bool unprotected, bool follower_counts)
+{
+    const struct cluster_protection shown = { .unprotected = unprotected,
+                                              .follower_counts =
+                                                  follower_counts,
+                                              .generation = 1 };
+    cluster_gate_protection(bench->gate, &shown);
+}
+
 static int setup(void **state)
 {
     struct bench *bench = calloc(1, sizeof *bench);
@@ -37,6 +46,7 @@ static int setup(void **state)
     assert_int_equal(TS_OK, cluster_gate_new(bench->post, on_token, bench,
                                              &bench->gate, &err));
     *state = bench;
+    show(bench, false, true);
     return 0;
 }
 
@@ -49,18 +59,31 @@ static int teardown(void **state)
     return 0;
 }
 
-/* A lease of `epoch` that was confirmed `age_ms` ago and lasts `allowed_ms`. */
-static void hold(struct bench *bench, uint64_t epoch, int64_t age_ms,
-                 int64_t allowed_ms)
+static struct cluster_lease lease_of(uint64_t epoch, int64_t age_ms,
+                                     int64_t allowed_ms)
 {
     struct ts_clocks now = ts_clocks_now();
-    const struct cluster_lease lease = {
+    return (struct cluster_lease){
         .held = true,
         .open = true,
         .epoch = epoch,
         .from = { now.boot_ms - age_ms, now.raw_ms - age_ms },
         .allowed_ms = allowed_ms,
     };
+}
+
+/* A lease of `epoch` that was confirmed `age_ms` ago and lasts `allowed_ms`. */
+static void hold(struct bench *bench, uint64_t epoch, int64_t age_ms,
+                 int64_t allowed_ms)
+{
+    struct cluster_lease lease = lease_of(epoch, age_ms, allowed_ms);
+    cluster_gate_publish(bench->gate, &lease);
+}
+
+static void go_on_unprotected(struct bench *bench, bool may)
+{
+    struct cluster_lease lease = lease_of(7, 0, LONG_MS);
+    lease.may_unprotected = may;
     cluster_gate_publish(bench->gate, &lease);
 }
 
@@ -143,11 +166,38 @@ static void a_batch_waits_for_the_standby_or_for_the_register(void **state)
     struct journal_position acked = row(1, 7, 9);
     cluster_gate_acked(bench->gate, &acked);
     assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 7, 10));
-    cluster_gate_protection(bench->gate, true, 1);
+    go_on_unprotected(bench, true);
     assert_int_equal(ENGINE_ACK_UNPROTECTED, ack(bench, 1, 7, 10));
-    cluster_gate_protection(bench->gate, false, 1);
+    go_on_unprotected(bench, false);
     acked = row(1, 7, 10);
     cluster_gate_acked(bench->gate, &acked);
+    assert_int_equal(ENGINE_ACK_DURABLE, ack(bench, 1, 7, 10));
+}
+
+/* "protected" is being written, so that the standby may have to answer for what
+ * leaves now. */
+static void what_the_register_shows_is_no_leave_to_send(void **state)
+{
+    struct bench *bench = *state;
+    hold(bench, 7, 0, LONG_MS);
+    show(bench, true, true);
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 7, 10));
+    assert_true(cluster_gate_unprotected(bench->gate)); /* nothing is deleted */
+    go_on_unprotected(bench, true);
+    assert_int_equal(ENGINE_ACK_UNPROTECTED, ack(bench, 1, 7, 10));
+    hold(bench, 8, 0, LONG_MS); /* it was for that epoch */
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 8, 1));
+}
+
+static void a_learners_acknowledgement_counts_when_none_is_needed(void **state)
+{
+    struct bench *bench = *state;
+    struct journal_position acked = row(1, 7, 10);
+    hold(bench, 7, 0, LONG_MS);
+    cluster_gate_acked(bench->gate, &acked);
+    show(bench, false, false);
+    assert_int_equal(ENGINE_ACK_WAIT, ack(bench, 1, 7, 10));
+    show(bench, false, true); /* it has its vote */
     assert_int_equal(ENGINE_ACK_DURABLE, ack(bench, 1, 7, 10));
 }
 
@@ -166,7 +216,8 @@ static void a_generation_is_used_when_the_register_has_it(void **state)
 {
     struct bench *bench = *state;
     hold(bench, 7, 0, LONG_MS);
-    cluster_gate_protection(bench->gate, true, 3);
+    cluster_gate_protection(bench->gate,
+                            &(struct cluster_protection){ .generation = 3 });
     assert_int_equal(ENGINE_ACK_WAIT, cluster_gate_generation(bench->gate, 4));
     assert_int_equal(ENGINE_ACK_DURABLE,
                      cluster_gate_generation(bench->gate, 3));
@@ -271,6 +322,8 @@ int main(void)
         TEST(a_lease_that_nobody_renews_ends_by_itself),
         TEST(a_suspended_machine_does_not_keep_its_lease),
         TEST(a_batch_waits_for_the_standby_or_for_the_register),
+        TEST(what_the_register_shows_is_no_leave_to_send),
+        TEST(a_learners_acknowledgement_counts_when_none_is_needed),
         TEST(sequence_numbers_of_another_epoch_are_not_compared),
         TEST(a_generation_is_used_when_the_register_has_it),
         TEST(a_token_is_used_when_the_register_shows_it),
