@@ -34,8 +34,9 @@ DEADLINE_SECONDS = 60
 
 sys.path.insert(0, os.path.join(ROOT, "tools", "lab"))
 
-from labkit import changes, demo, directory, population, processes, services  # noqa: E402
-from labkit.layout import Layout  # noqa: E402
+from labkit import changes, commands, demo, directory, population, processes, services  # noqa: E402
+from labkit.layout import LabError, Layout  # noqa: E402
+from oracle import commands as oracle  # noqa: E402
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -115,11 +116,11 @@ class Lab:
     # ---- the servers ----
 
     def lab(self, command, *arguments):
-        done = subprocess.run([os.path.join(ROOT, "tools", "lab", "lab"), command, self.folder, *arguments],
-                              capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode != 0:
-            raise AssertionError(f"lab {command} failed: {done.stderr}")
-        return done.stdout
+        """What `tools/lab/lab COMMAND DIR …` does and would print."""
+        try:
+            return commands.run([command, self.folder, *arguments])
+        except (LabError, OSError) as error:
+            raise AssertionError(f"lab {command} failed: {error}") from None
 
     def stop(self, server):
         self.lab("stop", server)
@@ -257,11 +258,10 @@ class Lab:
 
     def compare(self, *options):
         """The independent comparer's report."""
-        done = subprocess.run([os.path.join(ROOT, "tests", "lib", "oracle", "compare"), self.folder, *options],
-                              capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode not in (0, 1):
-            raise AssertionError(f"the comparer failed: {done.stderr}")
-        return json.loads(done.stdout)
+        try:
+            return oracle.compare([self.folder, *options])
+        except oracle.Unable as error:
+            raise AssertionError(f"the comparer failed: {error}") from None
 
 
 class Node:

@@ -11,14 +11,14 @@ or two. The register is a twinsync-witness, or etcd (`register="etcd"`).
 """
 
 import contextlib
-import json
 import os
 import re
 import signal
 import subprocess
 
-from lab import DEADLINE_SECONDS, ROOT, Lab, Node, wait_until
+from lab import DEADLINE_SECONDS, Lab, Node, wait_until
 from labkit.layout import free_ports
+from oracle import commands as oracle
 from pair_register import REGISTER_PORTS, REGISTERS
 
 TTL_SECONDS = 2
@@ -267,11 +267,10 @@ class Pair:
 
     def judge(self, *options):
         """The independent judge's verdict on the provider's log."""
-        done = subprocess.run([os.path.join(ROOT, "tests", "lib", "oracle", "judge"), self.lab.folder, *options],
-                              capture_output=True, text=True, check=False, timeout=DEADLINE_SECONDS)
-        if done.returncode not in (0, 1):
-            raise AssertionError(f"the judge failed: {done.stderr}")
-        return json.loads(done.stdout)
+        try:
+            return oracle.judge([self.lab.folder, *options])
+        except oracle.Unable as error:
+            raise AssertionError(f"the judge failed: {error}") from None
 
     def epochs(self):
         """Epochs of the provider's log, in the order of their admission."""

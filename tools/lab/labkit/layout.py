@@ -4,6 +4,7 @@ A lab is one folder. `lab.json` holds what must not change while it lives
 (ports, seed, sizes); everything else follows from the folder's path.
 """
 
+import collections
 import fcntl
 import json
 import os
@@ -26,6 +27,7 @@ class LabError(Exception):
 
 
 _claims = []  # open until this process ends, and with it what it has locked
+_chosen = collections.deque(maxlen=1000)  # by this process, lately: its own locks do not keep itself away
 
 
 def _claim(port):
@@ -42,19 +44,18 @@ def _claim(port):
 def free_ports(names):
     """Ports that nobody listens on now, nor is about to, for `names`."""
     chosen = {}
-    taken = set()
     rng = random.SystemRandom()
     for name in names:
         for _ in range(1000):
             port = rng.randrange(*PORT_RANGE)
-            if port in taken or not _claim(port):
+            if port in _chosen or not _claim(port):
                 continue
             with socket.socket() as probe:
                 try:
                     probe.bind(("127.0.0.1", port))
                 except OSError:
                     continue
-            taken.add(port)
+            _chosen.append(port)
             chosen[name] = port
             break
         else:

@@ -68,16 +68,20 @@ def make_secrets(layout):
     for name in names:
         os.chmod(name, 0o600)
     certificates.new_key(layout.secret("sync-ec.key"))
+    write_private(layout.secret("keys.json"), json.dumps({
+        "issuer": rsa_jwk(layout.secret("issuer.key"), True), "sync-rsa": rsa_jwk(layout.secret("sync-rsa.key"), False),
+        "sync-ec": ec_jwk(layout.secret("sync-ec.key"))}))
 
 
 def oauth_settings(layout):
     read = layout.read_secret
+    keys = json.loads(read("keys.json"))
     jwt = "private_key_jwt"
     clients = [
         {"client_id": "sync", "method": "client_secret_basic", "secret": read("sync.secret")},
         {"client_id": "sync-post", "method": "client_secret_post", "secret": read("sync-post.secret")},
-        {"client_id": "sync-rsa", "method": jwt, "jwks": {"keys": [rsa_jwk(layout.secret("sync-rsa.key"), False)]}},
-        {"client_id": "sync-ec", "method": jwt, "jwks": {"keys": [ec_jwk(layout.secret("sync-ec.key"))]}},
+        {"client_id": "sync-rsa", "method": jwt, "jwks": {"keys": [keys["sync-rsa"]]}},
+        {"client_id": "sync-ec", "method": jwt, "jwks": {"keys": [keys["sync-ec"]]}},
     ]
     return {
         "issuer": f"https://127.0.0.1:{layout.port('oauth')}",
@@ -87,7 +91,7 @@ def oauth_settings(layout):
         "resource_server": {"client_id": "scim-provider", "secret": read("resource-server.secret")},
         "initial_access_token": read("registration.token"),
         "cookie_key": read("cookie.key"),
-        "jwks": {"keys": [rsa_jwk(layout.secret("issuer.key"), True)]},
+        "jwks": {"keys": [keys["issuer"]]},
     }
 
 
@@ -120,11 +124,12 @@ def start(layout, name):
     write_private(layout.path(name, "settings.json"), json.dumps(settings, indent=1))
 
     def serves():
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
+        """Asked often: a context is made only when somebody listens, and without the system's authorities."""
         try:
             with socket.create_connection(("127.0.0.1", layout.port(name)), 1) as raw:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
                 context.wrap_socket(raw).close()
             return True
         except OSError:

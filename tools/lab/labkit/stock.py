@@ -1,9 +1,9 @@
 """stock -- what takes long to make of a lab, made once for labs that are alike.
 
 TWINSYNC_LAB_STOCK names a folder. What depends on nothing but a lab's choices
-is kept there: keys, certificates, passwords, filled databases; `lab up` takes a
-copy. Such labs have their secrets in common: it is for tests, which make a
-hundred of them.
+is kept there: keys, certificates and passwords, which are the same for all, and
+filled databases; `lab up` takes a copy. Such labs have their secrets in common:
+it is for tests, which make hundreds of them.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from .layout import LabError, Layout
 CHOICES = ("seed", "people", "groups", "sessionlog", "certificates")
 
 
-def name_of(settings):
-    """Labs with the same choices, made by the same code, have the same name."""
-    told = hashlib.sha256(json.dumps([settings[choice] for choice in CHOICES]).encode())
+def name_of(what, choices):
+    """What is made by the same code with the same choices has the same name."""
+    told = hashlib.sha256(json.dumps([what, *choices]).encode())
     for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*.py"))):
         with open(path, "rb") as file:
             told.update(file.read())
@@ -36,13 +36,13 @@ def locked(path):
         yield
 
 
-def fill(layout, make):
-    """make(layout), or a copy of what it made for a lab with the same choices."""
+def fill(layout, make, choices=CHOICES):
+    """make(layout), or a copy of what it made for a lab with the same `choices`."""
     def make_in(folder):
         draft = Layout(folder)
         draft.settings = layout.settings
         make(draft)
-    copy(name_of(layout.settings), layout.folder, make_in)
+    copy(name_of(make.__name__, [layout.settings[choice] for choice in choices]), layout.folder, make_in)
 
 
 def copy(name, folder, make):
