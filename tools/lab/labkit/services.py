@@ -2,15 +2,17 @@
 
 import base64
 import concurrent.futures
+import glob
 import json
 import os
 import secrets
 import shutil
 import socket
 import ssl
+import subprocess
 import urllib.request
 
-from . import certificates, processes
+from . import certificates, processes, stock
 from .layout import REGISTER_NODES, LabError, write_private
 
 HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -109,6 +111,29 @@ def scim_settings(layout):
     }
 
 
+def sources():
+    """What the servers are made of: their own files, and the list of all packages with their versions."""
+    return [os.path.join(HERE, "package-lock.json"), *glob.glob(os.path.join(HERE, "*", "*.mjs"))]
+
+
+def bundle(name, folder):
+    """The server and all that it imports as one file, which is loaded in a third of the time."""
+    done = subprocess.run(
+        ["esbuild", os.path.join(HERE, name, "server.mjs"), "--bundle", "--platform=node", "--format=esm",
+         "--target=node18", "--log-level=error", f"--outfile={folder}/server.mjs",
+         # Packages that are no modules ask for Node's own parts by this.
+         "--banner:js=import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);"],
+        capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"could not bundle the {name} server: {done.stderr.strip()[-300:]}")
+
+
+def program(name):
+    """The server's file: with a stock, the bundled one."""
+    kept = stock.keep(stock.name_of("server", [name], sources()), lambda folder: bundle(name, folder))
+    return os.path.join(kept or os.path.join(HERE, name), "server.mjs")
+
+
 def pid_file(layout, name):
     return layout.path(name, "pid")
 
@@ -135,8 +160,7 @@ def start(layout, name):
         except OSError:
             return False
 
-    server = os.path.join(HERE, name, "server.mjs")
-    processes.start(f"the {name} server", [node(), server, layout.path(name, "settings.json")],
+    processes.start(f"the {name} server", [node(), program(name), layout.path(name, "settings.json")],
                     pid_file(layout, name), layout.path(name, "log"), serves)
 
 

@@ -2,8 +2,9 @@
 
 TWINSYNC_LAB_STOCK names a folder. What depends on nothing but a lab's choices
 is kept there: keys, certificates and passwords, which are the same for all, and
-filled databases; `lab up` takes a copy. Such labs have their secrets in common:
-it is for tests, which make hundreds of them.
+filled databases; `lab up` takes a copy. The servers of Node are kept there in one
+file each. Such labs have their secrets in common: it is for tests, which make
+hundreds of them.
 """
 
 import contextlib
@@ -20,10 +21,10 @@ from .layout import LabError, Layout
 CHOICES = ("seed", "people", "groups", "sessionlog", "certificates")
 
 
-def name_of(what, choices):
+def name_of(what, choices, files=None):
     """What is made by the same code with the same choices has the same name."""
     told = hashlib.sha256(json.dumps([what, *choices]).encode())
-    for path in sorted(glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*.py"))):
+    for path in sorted(files or glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "*.py"))):
         with open(path, "rb") as file:
             told.update(file.read())
     return told.hexdigest()[:16]
@@ -47,10 +48,22 @@ def fill(layout, make, choices=CHOICES):
 
 def copy(name, folder, make):
     """make(folder), or a copy of what make() did in a folder kept as `name`."""
-    stock = os.environ.get("TWINSYNC_LAB_STOCK")
-    if not stock:
+    kept = keep(name, make)
+    if not kept:
         make(folder)
         return
+    # The databases are mostly holes.
+    done = subprocess.run(["cp", "-a", "--sparse=always", kept + "/.", folder], capture_output=True, text=True,
+                          check=False)
+    if done.returncode != 0:
+        raise LabError(f"could not copy {kept}: {done.stderr.strip()[-200:]}")
+
+
+def keep(name, make):
+    """The folder `name` of the stock, in which make(folder) did its work; None when there is no stock."""
+    stock = os.environ.get("TWINSYNC_LAB_STOCK")
+    if not stock:
+        return None
     os.makedirs(stock, mode=0o700, exist_ok=True)
     kept = os.path.join(stock, name)
     with locked(kept + ".lock"):
@@ -59,8 +72,4 @@ def copy(name, folder, make):
             os.makedirs(kept + ".new", mode=0o700)
             make(kept + ".new")
             os.rename(kept + ".new", kept)
-    # The databases are mostly holes.
-    done = subprocess.run(["cp", "-a", "--sparse=always", kept + "/.", folder], capture_output=True, text=True,
-                          check=False)
-    if done.returncode != 0:
-        raise LabError(f"could not copy {kept}: {done.stderr.strip()[-200:]}")
+    return kept
