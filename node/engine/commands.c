@@ -144,6 +144,7 @@ static const struct command commands[] = {
     { "reject", commands_reject, NEEDS_IDLE | WRITES, hold_args },
     { "errors", query_errors, AT_ONCE, none },
     { "history", query_history, AT_ONCE, limit_args },
+    { "reconcile-report", query_reconcile, AT_ONCE, none },
     { "events", query_events, AT_ONCE, events_args },
     { "events-verify", query_events_verify, AT_ONCE, none },
     { "pause", run_pause, AT_ONCE, pause_args },

@@ -91,7 +91,8 @@ void commands_sync(struct engine *engine, struct request *request)
     } else {
         engine->to_begin = request;
     }
-    engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
+    engine->context.reconcile_reason = "operator";
+    engine_cycle(engine, full ? CYCLE_RECONCILE : CYCLE_DELTA, &outcome);
     engine->context.approve_first = engine->approve_first;
     engine->due = ts_time_after(
         ts_time_now(), (int64_t) engine->config->schedule.every_seconds * 1000);

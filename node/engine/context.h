@@ -56,7 +56,8 @@ enum staging {
     STAGING_MAINTENANCE /* an operator wants it so */
 };
 
-struct plan; /* plan.h */
+struct plan;            /* plan.h */
+struct reconcile_found; /* reconcile_found.h */
 
 /* Objects that are to take values to which others have a claim; unique.h. */
 struct engine_contested {
@@ -138,6 +139,10 @@ struct engine_context {
     int64_t noted[ENGINE_NOTED_MAX];
     json_t *reused; /* DNs that came to others in this cycle; see reuse.h */
     json_t *plan_report; /* of a plan that this cycle ended, or NULL */
+    struct reconcile_found *found; /* where a pass counts; NULL: none does */
+    /* Why the cycle at hand reconciles; NULL: as the one that was cut off. */
+    const char *reconcile_reason;
+    json_t *reconcile_report; /* of the cycle that ended last, or NULL */
     char run_date[16];
     atomic_bool stopping;
     atomic_bool draining; /* while stopping: what was sent may end */
@@ -146,6 +151,8 @@ struct engine_context {
                     uint64_t total);
     /* A first load is the state now. */
     enum ts_code (*selected)(void *owner, struct ts_err *err);
+    /* The report of the reconcile at hand has changed; NULL: nobody asks. */
+    void (*reconciled)(void *owner, const json_t *report);
     /* Waits that long, answering operators, or shorter when stopping. */
     void (*rest)(void *owner, int64_t ms);
     void *owner;

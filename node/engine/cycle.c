@@ -18,6 +18,7 @@
 #include "node/engine/pair.h"
 #include "node/engine/reanchor.h"
 #include "node/engine/reconcile.h"
+#include "node/engine/reconcile_run.h"
 #include "node/engine/staging.h"
 #include "node/engine/synchronize.h"
 #include "node/engine/unique.h"
@@ -39,7 +40,8 @@ const char *engine_phase_name(enum engine_phase phase)
 
 const char *cycle_kind_name(enum cycle_kind kind)
 {
-    static const char *const names[] = { "delta", "full", "preview" };
+    static const char *const names[] = { "delta", "full", "reconcile",
+                                         "preview" };
     return names[kind];
 }
 
@@ -53,7 +55,9 @@ const char *cycle_result_name(enum cycle_result result)
 struct cycle {
     struct engine_context *engine;
     enum cycle_kind kind;
-    bool full; /* read source and target whole */
+    bool full;  /* read source and target whole */
+    bool first; /* the target was never read before */
+    struct reconcile_run reconcile;
     struct cycle_outcome *outcome;
 };
 
@@ -86,6 +90,7 @@ static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
         (void) snprintf(c->outcome->source, sizeof c->outcome->source, "%s",
                         name);
         code = import_source(c->engine, i, c->full, &imported, err);
+        c->reconcile.found.source += imported.put;
         if (code == TS_OK && imported.missing_held) {
             c->outcome->result = CYCLE_HELD;
             c->outcome->hold = CYCLE_HOLD_MISSING;
@@ -214,7 +219,12 @@ static enum ts_code reconcile_phase(struct cycle *c, struct ts_err *err)
         return code;
     }
     code = inherit_rest(c->engine, ENGINE_RECONCILE, err);
-    return code == TS_OK ? reconcile_target(c->engine, &outcome, err) : code;
+    if (code == TS_OK) {
+        c->first = !known && c->kind != CYCLE_PREVIEW;
+        code = reconcile_target(c->engine, &outcome, err);
+        c->reconcile.found.target = outcome.objects;
+    }
+    return code;
 }
 
 static enum ts_code compare_phase(struct cycle *c, struct ts_err *err)
@@ -237,7 +247,14 @@ static enum ts_code orphan_phase(struct cycle *c, struct ts_err *err)
 static enum ts_code guard_phase(struct cycle *c, struct ts_err *err)
 {
     enum ts_code code = unique_clear(c->engine, err);
-    return code == TS_OK ? staging_decided(c->engine, err) : code;
+    if (code == TS_OK) {
+        code = staging_decided(c->engine, err);
+    }
+    if (code == TS_OK && c->first) {
+        c->first = false;
+        code = reconcile_run_rebuilt(&c->reconcile, err);
+    }
+    return code == TS_OK ? reconcile_run_decided(&c->reconcile, err) : code;
 }
 
 /* Everything else was done; what waits for a plan is for an operator. */
@@ -305,6 +322,9 @@ static enum ts_code export_phase(struct cycle *c, struct ts_err *err)
         (void) ts_fail(&c->outcome->err, TS_E_UNREACHABLE, 0,
                        "some exports are not confirmed yet; they are looked up "
                        "in the next cycle");
+    }
+    if (code == TS_OK) {
+        code = reconcile_run_sent(&c->reconcile, err);
     }
     if (code == TS_OK) {
         code = judge_guard(c, err);
@@ -438,12 +458,32 @@ static enum ts_code run_all(struct cycle *c, struct ts_err *err)
     return RUN_STEPS(c, carry_out, err);
 }
 
+/* All, again and again where it is a reconcile. */
+static enum ts_code run_passes(struct cycle *c, struct ts_err *err)
+{
+    bool again = true;
+    enum ts_code code = TS_OK;
+    while (code == TS_OK && again) {
+        *c->outcome = (struct cycle_outcome){ .result = CYCLE_SUCCESS };
+        code = reconcile_run_pass(&c->reconcile, err);
+        if (code == TS_OK) {
+            code = run_all(c, err);
+        }
+        if (code == TS_OK) {
+            code =
+                reconcile_run_conclude(&c->reconcile, c->outcome, &again, err);
+        }
+        c->full = c->full || again;
+    }
+    return code;
+}
+
 void cycle_run(struct engine_context *engine, enum cycle_kind kind,
                struct cycle_outcome *ret_outcome)
 {
     struct cycle c = { .engine = engine,
                        .kind = kind,
-                       .full = kind == CYCLE_FULL,
+                       .full = kind == CYCLE_RECONCILE,
                        .outcome = ret_outcome };
     struct ts_err err = { .code = TS_OK };
     time_t now = (time_t) ts_wall_seconds();
@@ -452,20 +492,22 @@ void cycle_run(struct engine_context *engine, enum cycle_kind kind,
     (void) strftime(engine->run_date, sizeof engine->run_date, "%Y-%m-%d",
                     &utc);
 
-    *ret_outcome = (struct cycle_outcome){ .result = CYCLE_SUCCESS };
     engine->counts = (struct cycle_counts){ .imported = 0 };
+    reconcile_run_init(&c.reconcile, engine, kind == CYCLE_RECONCILE);
     json_decref(engine->plan_report);
     engine->plan_report = NULL;
     exporter_resume(engine->exporter); /* an earlier failure cancelled */
     if (atomic_load(&engine->stopping)) {
         exporter_cancel(engine->exporter);
     }
-    enum ts_code code = run_all(&c, &err);
+    enum ts_code code = run_passes(&c, &err);
     if (code != TS_OK) {
         ret_outcome->result = CYCLE_FAILED;
         ret_outcome->err = err;
         state_discard(&engine->state);
+        reconcile_run_failed(&c.reconcile, &err);
     }
+    reconcile_run_done(&c.reconcile);
     engine->accept_missing = false;
     engine->breathe(engine->owner, ENGINE_IDLE, 0, 0);
     TS_FAILPOINT(CYCLE_END);

@@ -7,6 +7,8 @@
  *          selected at once before anything is exported
  *
  * A cycle that fails keeps what it committed; the next one goes on from there.
+ * One of kind RECONCILE reads both sides whole, and goes through all of this
+ * again until that finds nothing (passes.h).
  */
 #ifndef NODE_ENGINE_CYCLE_H
 #define NODE_ENGINE_CYCLE_H
@@ -15,7 +17,8 @@
 
 enum cycle_kind {
     CYCLE_DELTA,
-    CYCLE_FULL,
+    CYCLE_FULL, /* a first load: there was no state */
+    CYCLE_RECONCILE,
     CYCLE_PREVIEW
 };
 enum cycle_result {
@@ -41,6 +44,9 @@ struct cycle_outcome {
     enum cycle_hold hold;
     enum engine_phase failed_in;
     struct ts_err err; /* FAILED, PARTIAL, HELD: why */
+    bool reconciled;   /* it was a reconcile, also if it began as a first load;
+                          its report is the context's */
+    bool incomplete;   /* and gave up */
     char source[64];   /* of the source it is about, or "" */
 };
 

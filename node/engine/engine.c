@@ -222,7 +222,8 @@ static void scheduled_cycle(struct engine *engine)
     struct engine_inheritance *inherited = &engine->context.inherited;
     bool full = ts_wall_seconds() - engine->full_at >=
                 (int64_t) schedule->full_every_days * DAY_SECONDS;
-    engine_cycle(engine, full ? CYCLE_FULL : CYCLE_DELTA, &outcome);
+    engine->context.reconcile_reason = "schedule";
+    engine_cycle(engine, full ? CYCLE_RECONCILE : CYCLE_DELTA, &outcome);
     /* What an operator did not wait for comes next, once. */
     bool next = inherited->hold_deletions && !inherited->read_all;
     inherited->read_all = inherited->read_all || next;
@@ -482,6 +483,8 @@ static void close_parts(struct engine *engine)
     unique_done(&engine->context);
     plan_free(engine->context.plan);
     json_decref(engine->context.plan_report);
+    json_decref(engine->context.reconcile_report);
+    json_decref(engine->snapshot.reconcile);
     state_discard(&engine->context.state);
     state_close(&engine->context.state);
     local_close(engine->local);
@@ -512,6 +515,7 @@ enum ts_code engine_start(const struct engine_options *options,
     engine->context.breathe = breathe;
     engine->context.rest = rest;
     engine->context.selected = selected;
+    engine->context.reconciled = engine_reconciled;
     engine->context.owner = engine;
     engine->context.started_at = ts_wall_seconds();
     engine->context.pair = options->pair;

@@ -126,23 +126,23 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
 enum ts_code observe_again(struct engine_context *engine,
                            const struct target_row *row,
                            const struct target_object *object,
-                           struct ts_arena *arena, bool *ret_edited,
-                           struct ts_err *err)
+                           struct ts_arena *arena,
+                           struct observed *ret_observed, struct ts_err *err)
 {
+    bool *edited = &ret_observed->edited;
     struct target_row now = *row;
     struct ts_slice packed = TS_SLICE_NONE;
     enum ts_code code = entry_pack(&object->values, arena, &packed, err);
-    *ret_edited = false;
+    *ret_observed = (struct observed){ .edited = false };
     /* Not known how it looked after our write: this reading tells. */
     bool differs = row->seen.data != NULL && !ts_slice_equal(row->seen, packed);
     bool reported = row->seen.data != NULL && engine->reports_left;
     if (code == TS_OK && (differs || reported)) {
         code = foreign_judge(engine, row, &object->values, arena, &now.sent,
-                             ret_edited, err);
+                             edited, err);
     }
     if (code == TS_OK) {
-        code =
-            foreign_switched_on(engine, &now, &object->values, ret_edited, err);
+        code = foreign_switched_on(engine, &now, &object->values, edited, err);
     }
     if (code != TS_OK) {
         return code;
@@ -154,9 +154,14 @@ enum ts_code observe_again(struct engine_context *engine,
         now.anchor = object->anchor; /* else the target does not show it */
     }
     code = target_row_put(engine->state.mv, &now, err);
-    return code == TS_OK
-               ? members_observe(engine, row->metaverse_id, object, err)
-               : code;
+    if (code != TS_OK) {
+        return code;
+    }
+    sqlite3 *handle = engine->state.mv->db.handle;
+    int64_t before = sqlite3_total_changes64(handle);
+    code = members_observe(engine, row->metaverse_id, object, err);
+    ret_observed->links = sqlite3_total_changes64(handle) != before;
+    return code;
 }
 
 /* Would it be matched as before? */

@@ -20,12 +20,15 @@ TS_MUSTUSE enum ts_code observe_ours(struct engine_context *engine,
                                      struct ts_err *err);
 
 /* `object` is known and joined (`row`). What differs from the last reading is
- * a foreign edit (foreign.h). *ret_edited: it has to be compared again. */
-TS_MUSTUSE enum ts_code observe_again(struct engine_context *engine,
-                                      const struct target_row *row,
-                                      const struct target_object *object,
-                                      struct ts_arena *arena, bool *ret_edited,
-                                      struct ts_err *err);
+ * a foreign edit (foreign.h). */
+struct observed {
+    bool edited; /* it has to be compared again */
+    bool links;  /* its references are not those that were known */
+};
+TS_MUSTUSE enum ts_code
+observe_again(struct engine_context *engine, const struct target_row *row,
+              const struct target_object *object, struct ts_arena *arena,
+              struct observed *ret_observed, struct ts_err *err);
 
 /* Somebody else's object: remembered for matching. `before` is its row, NULL
  * when there was none. */

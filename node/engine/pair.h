@@ -206,6 +206,19 @@ void engine_persist(struct engine *engine, struct ts_slice facts, int64_t epoch,
  * Errors   TS_E_REFUSED (not active), TS_E_LIMIT. */
 void engine_hints(struct engine *engine, const struct engine_tail *tail,
                   struct engine_done done);
+/* As ACTIVE or alone: read both sides to their end and put right what differs,
+ * in passes until one finds nothing (passes.h). Begins when the cycle at hand
+ * has ended; answered when it is over, TS_OK also where the report is that it
+ * is incomplete. If this node ends in between, the next cycle, here or on the
+ * other node, begins it anew without being asked.
+ * Errors   TS_E_REFUSED (a standby), TS_E_CANCELLED (the lease is lost, or it
+ *          stops), of both sides. */
+void engine_reconcile(struct engine *engine, struct engine_done done);
+/* The last report, whoever made it, also on a standby and while one runs
+ * ("state":"running"): reconcile_report.h. From any thread.
+ * Owns     a new reference; NULL: there is none. */
+json_t *engine_reconcile_report(struct engine *engine);
+
 /* Is this node fit to export? Runs on a thread of its own; bounded. */
 void engine_probe(struct engine *engine, struct engine_done done);
 

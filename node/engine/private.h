@@ -77,6 +77,7 @@ struct engine {
     struct ts_time due; /* of the next cycle */
     struct ts_time last_breath;
     int64_t full_at; /* seconds since 1970: the last complete cycle */
+    bool recalled;   /* the snapshot has the state's report of a reconcile */
 
     pthread_mutex_t lock; /* of the rest */
     struct snapshot snapshot;
@@ -103,6 +104,10 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
                   struct cycle_outcome *ret_outcome);
 void engine_lock(struct engine *engine);
 void engine_unlock(struct engine *engine);
+/* The report of a reconcile has changed, for the snapshot; context.h. */
+void engine_reconciled(void *owner, const json_t *report);
+/* The same as read from the state, where that may not be known yet. */
+void engine_recall_report(struct engine *engine);
 /* Count the rows that `status` shows. */
 void engine_recount(struct engine *engine);
 /* Start the export thread, as `principal` (NULL: whom the configuration names)

@@ -1,36 +1,52 @@
 #include "node/engine/reconcile.h"
 
+#include "node/base/log.h"
 #include "node/engine/contest.h"
 #include "node/engine/foreign.h"
 #include "node/engine/observe.h"
 #include "node/engine/orphan.h"
+#include "node/engine/reconcile_found.h"
 #include "node/engine/touch.h"
 #include "node/metaverse/stranger.h"
+
+/* A service's pages are numbers in a list that others change meanwhile: that
+ * such a reading fails is no fault of the service. */
+#define READINGS_MAX 3
 
 struct reconciliation {
     struct engine_context *engine;
     struct ts_arena arena;
     size_t in_transaction;
     bool open;
+    struct seen shown; /* row ids of target_object */
+    uint64_t known;    /* how many rows that had before */
     struct reconcile_outcome outcome;
 };
 
-/* Which target ids were shown: a table in memory, of this connection only. It
- * has row ids, since SQLite tells of no writes to a table without, and those
- * would count as writes to replicated tables that were not captured. */
-static enum ts_code shown_reset(struct metaverse *mv, struct ts_err *err)
+static enum ts_code show(struct reconciliation *r, int64_t rowid,
+                         struct ts_err *err)
 {
-    return db_exec(&mv->db,
-                   "CREATE TEMP TABLE IF NOT EXISTS shown(target_id TEXT NOT "
-                   "NULL PRIMARY KEY); DELETE FROM temp.shown",
-                   err);
+    return seen_add(&r->shown, rowid)
+               ? TS_OK
+               : ts_fail(err, TS_E_NOMEM, 0,
+                         "could not remember what the target has shown");
 }
 
-static enum ts_code shown_add(struct metaverse *mv, struct ts_slice id,
-                              struct ts_err *err)
+/* The row that an object of the target got. */
+static enum ts_code show_new(struct reconciliation *r, struct ts_slice id,
+                             struct ts_err *err)
 {
-    static const char sql[] = "INSERT OR IGNORE INTO temp.shown VALUES(?1)";
-    return metaverse_run(mv, sql, DB_VALUES(DB_TEXT(id)), err);
+    static const char sql[] =
+        "SELECT rowid FROM target_object WHERE target_id = ?1";
+    sqlite3_stmt *row = NULL;
+    int64_t rowid = 0;
+    enum ts_code code = metaverse_row(r->engine->state.mv, sql,
+                                      DB_VALUES(DB_TEXT(id)), &row, err);
+    if (code == TS_OK && row != NULL) {
+        rowid = db_column_int(row, 0);
+        db_reset(row);
+    }
+    return code == TS_OK ? show(r, rowid, err) : code;
 }
 
 static enum ts_code turn_over(struct reconciliation *r, struct ts_err *err)
@@ -49,36 +65,55 @@ static enum ts_code turn_over(struct reconciliation *r, struct ts_err *err)
     return code;
 }
 
+/* Ours: what is not as it was left is compared again. */
+static enum ts_code believe_ours(struct reconciliation *r,
+                                 const struct target_row *row,
+                                 const struct target_object *object,
+                                 struct ts_err *err)
+{
+    struct engine_context *engine = r->engine;
+    struct observed observed;
+    int64_t strangers = 0;
+    enum ts_code code =
+        observe_again(engine, row, object, &r->arena, &observed, err);
+    if (code == TS_OK && observed.edited) {
+        r->outcome.edited++;
+        code = reconcile_found_note(engine, RECONCILE_NOTED_EDITED,
+                                    row->metaverse_id, err);
+    }
+    if (code == TS_OK) {
+        code = stranger_count_due(engine->state.mv, row->metaverse_id,
+                                  &strangers, err);
+    }
+    if (code == TS_OK && (observed.links || strangers > 0)) {
+        code = reconcile_found_note(engine, RECONCILE_NOTED_MEMBERS,
+                                    row->metaverse_id, err);
+    }
+    return code == TS_OK && (observed.edited || strangers > 0)
+               ? touch_one(engine, row->metaverse_id, err)
+               : code;
+}
+
 static enum ts_code believe(struct reconciliation *r,
                             const struct target_object *object,
                             struct ts_err *err)
 {
     struct engine_context *engine = r->engine;
-    struct target_row row;
+    struct target_row row = { .rowid = 0 };
     bool known = false;
-    bool edited = false;
     enum ts_code code = target_row_by_id(engine->state.mv, object->id,
                                          &r->arena, &row, &known, err);
+    if (code == TS_OK && known && row.metaverse_id > 0) {
+        code = believe_ours(r, &row, object, err);
+    } else if (code == TS_OK) {
+        r->outcome.found += !known;
+        code = observe_foreign(engine, object, known ? &row : NULL, &r->arena,
+                               err);
+    }
     if (code != TS_OK) {
         return code;
     }
-    if (!known || row.metaverse_id == 0) {
-        r->outcome.found += !known;
-        return observe_foreign(engine, object, known ? &row : NULL, &r->arena,
-                               err);
-    }
-    code = observe_again(engine, &row, object, &r->arena, &edited, err);
-    if (code == TS_OK && edited) {
-        r->outcome.edited++;
-    }
-    int64_t strangers = 0;
-    if (code == TS_OK) {
-        code = stranger_count_due(engine->state.mv, row.metaverse_id,
-                                  &strangers, err);
-    }
-    return code == TS_OK && (edited || strangers > 0)
-               ? touch_one(engine, row.metaverse_id, err)
-               : code;
+    return known ? show(r, row.rowid, err) : show_new(r, object->id, err);
 }
 
 static enum ts_code sink(void *context, const struct target_object *object,
@@ -88,16 +123,13 @@ static enum ts_code sink(void *context, const struct target_object *object,
     ts_arena_reset(&r->arena);
     enum ts_code code = turn_over(r, err);
     if (code == TS_OK) {
-        code = shown_add(r->engine->state.mv, object->id, err);
-    }
-    if (code == TS_OK) {
         code = believe(r, object, err);
     }
     r->in_transaction++;
     r->outcome.objects++;
     if (r->outcome.objects % 256 == 0) {
         r->engine->breathe(r->engine->owner, ENGINE_RECONCILE,
-                           r->outcome.objects, 0);
+                           r->outcome.objects, r->known);
         if (code == TS_OK && atomic_load(&r->engine->stopping)) {
             code = ts_fail(err, TS_E_CANCELLED, 0, "the cycle was stopped");
         }
@@ -117,6 +149,10 @@ static enum ts_code lose(struct reconciliation *r, struct ts_slice target_id,
         code = observe_gone(r->engine, target_id, found ? row.metaverse_id : 0,
                             err);
     }
+    if (code == TS_OK && found) {
+        code = reconcile_found_note(r->engine, RECONCILE_NOTED_MISSING,
+                                    row.metaverse_id, err);
+    }
     if (code != TS_OK || !found) {
         return code;
     }
@@ -124,32 +160,59 @@ static enum ts_code lose(struct reconciliation *r, struct ts_slice target_id,
                                 : contest_stir(r->engine, &row, err);
 }
 
-/* The next row after `*last` that was not shown; *ret_more: there was one. */
-static enum ts_code drop_unshown(struct reconciliation *r,
-                                 struct ts_slice *last, bool *ret_more,
-                                 struct ts_err *err)
+/* Of the rows after *last, which is moved on, one that was not shown; its
+ * target id is empty when there is none. */
+static enum ts_code next_unshown(struct reconciliation *r, int64_t *last,
+                                 struct ts_slice *ret_id, struct ts_err *err)
 {
-    static const char sql[] =
-        "SELECT target_id FROM target_object WHERE target_id > ?1 AND "
-        "target_id NOT IN (SELECT target_id FROM temp.shown) "
-        "ORDER BY target_id LIMIT 1";
+    static const char sql[] = "SELECT rowid, target_id FROM target_object "
+                              "WHERE rowid > ?1 ORDER BY rowid";
     struct metaverse *mv = r->engine->state.mv;
-    sqlite3_stmt *row = NULL;
+    sqlite3_stmt *stmt = NULL;
+    bool row = true;
     enum ts_code code =
-        metaverse_row(mv, sql, DB_VALUES(DB_TEXT(*last)), &row, err);
-    *ret_more = code == TS_OK && row != NULL;
-    if (!*ret_more) {
-        return code;
+        metaverse_query(mv, sql, DB_VALUES(DB_INT(*last)), &stmt, err);
+    *ret_id = TS_SLICE_NONE;
+    while (code == TS_OK && row && ret_id->size == 0) {
+        code = db_step(&mv->db, stmt, &row, err);
+        if (code != TS_OK || !row) {
+            break;
+        }
+        *last = db_column_int(stmt, 0);
+        if (!seen_has(&r->shown, *last)) {
+            *ret_id = ts_arena_copy(&r->arena, db_column(stmt, 1));
+            if (ret_id->data == NULL) {
+                code = ts_fail(err, TS_E_LIMIT, 0,
+                               "could not work through what the target has "
+                               "lost: out of memory");
+            }
+        }
     }
-    *last = ts_arena_copy(&r->arena, db_column(row, 0));
-    db_reset(row);
-    if (last->data == NULL) {
-        return ts_fail(err, TS_E_LIMIT, 0,
-                       "could not work through what the target has lost: out "
-                       "of memory");
+    if (stmt != NULL) {
+        db_reset(stmt);
     }
-    r->outcome.gone++;
-    return lose(r, *last, err);
+    return code;
+}
+
+/* What was not shown is gone. */
+static enum ts_code drop_unshown(struct reconciliation *r, struct ts_err *err)
+{
+    struct ts_slice id = TS_SLICE_NONE;
+    int64_t last = 0;
+    enum ts_code code = TS_OK;
+    do {
+        ts_arena_reset(&r->arena);
+        code = turn_over(r, err);
+        if (code == TS_OK) {
+            code = next_unshown(r, &last, &id, err);
+        }
+        if (code == TS_OK && id.size > 0) {
+            r->outcome.gone++;
+            r->in_transaction++;
+            code = lose(r, id, err);
+        }
+    } while (code == TS_OK && id.size > 0);
+    return code;
 }
 
 enum ts_code reconcile_believe(struct engine_context *engine,
@@ -173,22 +236,58 @@ enum ts_code reconcile_lose(struct engine_context *engine,
     return code;
 }
 
+static enum ts_code count_known(const struct engine_context *engine,
+                                uint64_t *ret_known, struct ts_err *err)
+{
+    int64_t count = 0;
+    enum ts_code code =
+        db_query_int(&engine->state.mv->db,
+                     "SELECT count(*) FROM target_object", &count, err);
+    *ret_known = (uint64_t) count;
+    return code;
+}
+
 static enum ts_code conclude(struct reconciliation *r, struct ts_err *err)
 {
     static const uint8_t yes[1] = { 1 };
-    bool more = true;
-    struct ts_slice last = TS_SLICE_NONE;
-    ts_arena_reset(&r->arena);
+    uint64_t there = 0;
     r->in_transaction = ENGINE_CHUNK;
     enum ts_code code = turn_over(r, err);
-    while (code == TS_OK && more) {
-        code = drop_unshown(r, &last, &more, err);
+    if (code == TS_OK) {
+        code = count_known(r->engine, &there, err);
+    }
+    if (code == TS_OK && there != r->shown.count) {
+        code = drop_unshown(r, err);
     }
     if (code == TS_OK) {
         code = metaverse_set_setting(r->engine->state.mv, "target-known",
                                      ts_slice(yes, sizeof yes), err);
     }
     return code == TS_OK ? orphan_due(r->engine, err) : code;
+}
+
+/* Once through all that the target has. */
+static enum ts_code read_once(struct reconciliation *r, struct ts_err *err)
+{
+    enum ts_code code = TS_OK;
+    seen_done(&r->shown);
+    r->outcome.objects = 0;
+    for (int kind = 0; code == TS_OK && kind < CONFIG_KINDS; kind++) {
+        code = exporter_enumerate(r->engine->exporter, (enum config_kind) kind,
+                                  sink, r, err);
+    }
+    if (code == TS_OK) {
+        code = conclude(r, err);
+    }
+    if (code == TS_OK && r->open) {
+        r->open = false;
+        code = state_commit(&r->engine->state, err);
+    }
+    if (code != TS_OK) {
+        r->open = false;
+        state_rollback(&r->engine->state);
+    }
+    return code;
 }
 
 enum ts_code reconcile_target(struct engine_context *engine,
@@ -198,29 +297,25 @@ enum ts_code reconcile_target(struct engine_context *engine,
     struct reconciliation r = { .engine = engine };
     int64_t problems = 0;
     ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
-    enum ts_code code = shown_reset(engine->state.mv, err);
-    if (code == TS_OK) {
-        code = foreign_begin(engine, err);
-    }
+    enum ts_code code = foreign_begin(engine, err);
     if (code == TS_OK) {
         code = db_query_int(&engine->state.mv->db,
                             "SELECT EXISTS(SELECT 1 FROM object_error)",
                             &problems, err);
         engine->problems_known = problems != 0;
     }
-    for (int kind = 0; code == TS_OK && kind < CONFIG_KINDS; kind++) {
-        code = exporter_enumerate(engine->exporter, (enum config_kind) kind,
-                                  sink, &r, err);
-    }
     if (code == TS_OK) {
-        code = conclude(&r, err);
+        code = count_known(engine, &r.known, err);
     }
-    if (code == TS_OK && r.open) {
-        code = state_commit(&engine->state, err);
+    for (int i = 1; code == TS_OK && i <= READINGS_MAX; i++) {
+        code = read_once(&r, err);
+        if (code != TS_E_PROTOCOL || i == READINGS_MAX) {
+            break;
+        }
+        ts_log(TS_LOG_WARNING, "target-read-again", "why=%s", err->text);
+        code = TS_OK;
     }
-    if (code != TS_OK) {
-        state_rollback(&engine->state);
-    }
+    seen_done(&r.shown);
     ts_arena_done(&r.arena);
     *ret_outcome = r.outcome;
     return code;

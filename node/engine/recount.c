@@ -51,6 +51,7 @@ void engine_recount(struct engine *engine)
     };
     engine->snapshot.dangling = dangling;
     engine_unlock(engine);
+    engine_recall_report(engine);
     engine_note_position(engine);
     engine->context.problems_known = n[5] > 0;
 }

@@ -6,6 +6,7 @@
 #include "node/engine/foreign.h"
 #include "node/engine/hints.h"
 #include "node/engine/plan.h"
+#include "node/engine/reconcile_report.h"
 #include "node/engine/reuse.h"
 #include "node/engine/staging_events.h"
 
@@ -19,6 +20,7 @@ static enum ts_code note_begin(struct engine *engine, enum cycle_kind kind,
     engine->snapshot.cycle.running = true;
     engine->snapshot.cycle.id = id;
     engine->snapshot.cycle.kind = kind;
+    engine->snapshot.cycle.pass = 0;
     engine->snapshot.cycle.begun = ts_time_now();
     ts_wall_text(engine->snapshot.cycle.started);
     engine_unlock(engine);
@@ -32,6 +34,9 @@ static enum ts_code note_end(struct engine *engine,
     engine_lock(engine);
     struct snapshot *s = &engine->snapshot;
     s->cycle.running = false;
+    if (outcome->reconciled) {
+        s->cycle.kind = CYCLE_RECONCILE; /* also if it began as a first load */
+    }
     s->cycle.duration_ms = ts_time_now().ms - s->cycle.begun.ms;
     s->cycle.result = outcome->result;
     s->cycle.did = engine->context.counts;
@@ -40,14 +45,20 @@ static enum ts_code note_end(struct engine *engine,
     json_t *cycle = snapshot_cycle(s);
     struct local_run_end end = {
         .id = s->cycle.id,
+        .kind = cycle_kind_name(s->cycle.kind),
         .result = cycle_result_name(outcome->result),
         .duration_ms = s->cycle.duration_ms,
         .counts = counts,
     };
     engine_unlock(engine);
 
+    json_t *reconcile =
+        reconcile_report_summary(engine->context.reconcile_report);
     (void) json_object_set(counts, "phases_ms",
                            json_object_get(cycle, "phases_ms"));
+    if (reconcile != NULL) {
+        (void) json_object_set(counts, "reconcile", reconcile);
+    }
     enum ts_code code = local_run_end(engine->local, &end, err);
     if (code == TS_OK) {
         code = foreign_tell(&engine->context, local_events(engine->local), err);
@@ -63,10 +74,15 @@ static enum ts_code note_end(struct engine *engine,
         (void) json_object_set_new(fields, "why",
                                    json_string(outcome->err.text));
     }
+    if (code == TS_OK && reconcile != NULL) {
+        code = events_append(local_events(engine->local), "reconcile-finished",
+                             "daemon", reconcile, err);
+    }
     if (code == TS_OK) {
         code = events_append(local_events(engine->local), "cycle-finished",
                              "daemon", fields, err);
     }
+    json_decref(reconcile);
     json_decref(fields);
     json_decref(counts);
     json_decref(cycle);
@@ -92,11 +108,18 @@ static bool disk_failed(const struct cycle_outcome *outcome)
            (outcome->err.code == TS_E_IO || outcome->err.code == TS_E_CORRUPT);
 }
 
+/* Of the reconcile that was run; new. */
+static json_t *report_of(const struct engine *engine)
+{
+    const json_t *report = engine->context.reconcile_report;
+    return report == NULL ? json_null() : json_deep_copy(report);
+}
+
 static void answer_waiting(struct engine *engine,
                            const struct cycle_outcome *outcome)
 {
     int exit_status = outcome->result == CYCLE_SUCCESS   ? 0
-                      : outcome->result == CYCLE_PARTIAL ? 0
+                      : outcome->result == CYCLE_PARTIAL ? outcome->incomplete
                       : outcome->result == CYCLE_HELD
                           ? 3
                           : request_exit_of(outcome->err.code);
@@ -114,9 +137,11 @@ static void answer_waiting(struct engine *engine,
         engine_unlock(engine);
         (void) json_object_set_new(result, "plan",
                                    plan_report(&engine->context));
+        (void) json_object_set_new(result, "reconcile", report_of(engine));
         request_finish(engine->in_cycle[i], exit_status, result,
                        outcome->result == CYCLE_FAILED ||
-                               outcome->result == CYCLE_HELD
+                               outcome->result == CYCLE_HELD ||
+                               outcome->incomplete
                            ? why
                            : NULL);
     }
@@ -137,18 +162,45 @@ static void answer_begun(struct engine *engine)
     request_finish(request, 0, json_pack("{s:o}", "cycle", cycle), NULL);
 }
 
+/* What is due becomes what has to be: nothing to go on from, something that
+ * was cut off, or a predecessor that left more than it wrote down. */
+static enum ts_code settle_kind(struct engine *engine, enum cycle_kind *kind,
+                                struct ts_err *err)
+{
+    struct engine_context *context = &engine->context;
+    const struct engine_inheritance *inherited = &context->inherited;
+    bool open = false;
+    if (*kind != CYCLE_DELTA && *kind != CYCLE_RECONCILE) {
+        return TS_OK;
+    }
+    if (context->state.mv == NULL) {
+        *kind = CYCLE_FULL;
+        return TS_OK;
+    }
+    if (*kind == CYCLE_RECONCILE) {
+        return TS_OK;
+    }
+    enum ts_code code = reconcile_report_open(context->state.mv, &open, err);
+    if (inherited->reconcile_first ||
+        (inherited->read_all && !hints_listed(context))) {
+        *kind = CYCLE_RECONCILE;
+        context->reconcile_reason = "takeover";
+    } else if (open) {
+        *kind = CYCLE_RECONCILE;
+        context->reconcile_reason = NULL;
+    }
+    return code;
+}
+
 void engine_cycle(struct engine *engine, enum cycle_kind kind,
                   struct cycle_outcome *ret_outcome)
 {
     struct ts_err err = { .code = TS_OK };
-    const struct engine_inheritance *inherited = &engine->context.inherited;
-    if (kind == CYCLE_DELTA &&
-        (inherited->reconcile_first ||
-         (inherited->read_all && !hints_listed(&engine->context)))) {
-        kind = CYCLE_FULL;
-    }
     struct staging_moment before = staging_moment(&engine->context);
-    enum ts_code code = note_begin(engine, kind, &err);
+    enum ts_code code = settle_kind(engine, &kind, &err);
+    if (code == TS_OK) {
+        code = note_begin(engine, kind, &err);
+    }
     answer_begun(engine);
     engine->in_a_cycle = true;
     if (code == TS_OK) {
@@ -173,7 +225,7 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
     if ((ret_outcome->result == CYCLE_SUCCESS ||
          ret_outcome->hold == CYCLE_HOLD_STAGED ||
          ret_outcome->hold == CYCLE_HOLD_GUARD) &&
-        kind == CYCLE_FULL) {
+        (kind == CYCLE_FULL || kind == CYCLE_RECONCILE)) {
         engine->full_at = ts_wall_seconds();
     }
     engine_recount(engine);

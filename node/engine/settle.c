@@ -425,7 +425,7 @@ static enum ts_code stale(struct settlement *s, struct ts_err *err)
     const struct intent *intent = &s->op->intent;
     struct target_row row;
     bool known = false;
-    bool edited = false;
+    struct observed ignored;
     enum ts_code code = target_row_by_metaverse(s->mv, intent->metaverse_id,
                                                 &s->arena, &row, &known, err);
     if (code != TS_OK) {
@@ -435,7 +435,7 @@ static enum ts_code stale(struct settlement *s, struct ts_err *err)
         return take(s, &s->op->objects[0], LEDGER_ADOPTED, err);
     }
     code = observe_again(s->engine, &row, &s->op->objects[0], &s->arena,
-                         &edited, err);
+                         &ignored, err);
     return code == TS_OK ? decide_anew(s, err) : code;
 }
 

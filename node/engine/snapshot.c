@@ -1,6 +1,9 @@
 #include "node/engine/snapshot.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "node/engine/reconcile_report.h"
 
 /* ---- problems
  * ------------------------------------------------------------------ */
@@ -61,10 +64,10 @@ void snapshot_set_outcome(struct snapshot *snapshot,
 {
     struct snapshot_problem *problem = &snapshot->problems[0];
     snapshot->problem_count = 0;
-    if (outcome->result == CYCLE_SUCCESS ||
+    if (outcome->result == CYCLE_SUCCESS || outcome->incomplete ||
         outcome->hold == CYCLE_HOLD_STAGED ||
         outcome->hold == CYCLE_HOLD_GUARD) {
-        return; /* staging and holds are problems of their own */
+        return; /* these are problems of their own */
     }
     const char *name = "cycle-failed";
     const char *fix = "see the text; the next cycle tries again by itself";
@@ -139,6 +142,18 @@ static void add_holds(json_t *list, const struct guard_view *guard)
     }
 }
 
+/* Until the next reconcile comes to a better end. */
+static void warn_incomplete(json_t *list, const json_t *report)
+{
+    const char *state = json_string_value(json_object_get(report, "state"));
+    const char *why = json_string_value(json_object_get(report, "why"));
+    if (state != NULL && strcmp(state, "incomplete") == 0) {
+        warn(list, "reconcile-incomplete", why == NULL ? state : why,
+             "twinsync history --reconcile names them; mend or report the "
+             "target, then twinsync sync --full --wait");
+    }
+}
+
 static json_t *problems_document(const struct snapshot *s)
 {
     json_t *list = json_array();
@@ -157,6 +172,7 @@ static json_t *problems_document(const struct snapshot *s)
     warn_of(list, "dangling-references", s->dangling,
             "references lead to entries that the directory does not have",
             "twinsync show GROUP names those of a group or a person");
+    warn_incomplete(list, s->reconcile);
     if (s->paused) {
         warn(list, "paused", "synchronization is paused by an operator",
              "twinsync resume");
@@ -219,6 +235,10 @@ json_t *snapshot_cycle(const struct snapshot *s)
         (json_int_t) s->cycle.did.foreign_edits);
     (void) json_object_set_new(document, "phases_ms",
                                phases_document(&s->cycle.did));
+    (void) json_object_set_new(document, "pass",
+                               running && s->cycle.pass > 0
+                                   ? json_integer(s->cycle.pass)
+                                   : json_null());
     return document;
 }
 
@@ -259,6 +279,9 @@ json_t *snapshot_status(const struct snapshot *s, const struct config *config)
     (void) json_object_set_new(document, "replication",
                                replication_document(s));
     (void) json_object_set_new(document, "cycle", snapshot_cycle(s));
+    json_t *reconcile = reconcile_report_summary(s->reconcile);
+    (void) json_object_set_new(document, "reconcile",
+                               reconcile != NULL ? reconcile : json_null());
     (void) json_object_set_new(document, "counts", counts_document(s));
     (void) json_object_set_new(document, "exports",
                                snapshot_exports(&s->cycle.did));

@@ -41,8 +41,10 @@ struct snapshot {
         enum cycle_result result;
         enum engine_phase phase;
         uint64_t done, total;
+        unsigned pass; /* of a reconcile, from 1 on; else 0 */
         struct cycle_counts did;
     } cycle;
+    json_t *reconcile; /* the last report, reconcile_report.h; NULL: none */
     struct snapshot_counts counts;
     int64_t dangling; /* references, as counted in the last full cycle */
     struct staging_view staging;

@@ -363,14 +363,16 @@ enum ts_code local_run_end(struct local *local, const struct local_run_end *end,
                        "over %d bytes",
                        (long long) end->id, LOCAL_COUNTS_SIZE_MAX);
     }
-    enum ts_code code = run(
-        local,
-        "UPDATE run SET finished=?2,duration_ms=?3,result=?4,counts=?5 "
-        "WHERE id=?1",
-        DB_VALUES(DB_INT(end->id), DB_TEXT(ts_slice_str(now)),
-                  DB_INT(end->duration_ms), DB_TEXT(ts_slice_str(end->result)),
-                  DB_TEXT(ts_slice_str(counts))),
-        err);
+    enum ts_code code =
+        run(local,
+            "UPDATE run SET finished=?2,duration_ms=?3,result=?4,counts=?5,"
+            "kind=ifnull(?6,kind) WHERE id=?1",
+            DB_VALUES(
+                DB_INT(end->id), DB_TEXT(ts_slice_str(now)),
+                DB_INT(end->duration_ms), DB_TEXT(ts_slice_str(end->result)),
+                DB_TEXT(ts_slice_str(counts)),
+                end->kind == NULL ? DB_NULL : DB_TEXT(ts_slice_str(end->kind))),
+            err);
     free(counts);
     return code;
 }

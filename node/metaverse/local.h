@@ -79,6 +79,7 @@ TS_MUSTUSE enum ts_code local_run_begin(struct local *local, const char *kind,
 /* It has ended. `counts` is an object, borrowed. */
 struct local_run_end {
     int64_t id;
+    const char *kind;   /* as it turned out: a first load may be more */
     const char *result; /* "success", "partial", "held", "failed" */
     int64_t duration_ms;
     const json_t *counts;

@@ -31,6 +31,7 @@ static enum ts_code read_row(sqlite3_stmt *stmt, struct ts_arena *arena,
         .created = ts_arena_copy(arena, db_column(stmt, 9)),
         .shielded = db_column_int(stmt, 10) != 0,
         .disowned = db_column_int(stmt, 11) != 0,
+        .rowid = db_column_int(stmt, 12),
     };
     bool fits = row.target_id.data != NULL && row.anchor.data != NULL &&
                 row.etag.data != NULL && row.sent.data != NULL &&
@@ -57,7 +58,7 @@ enum ts_code target_row_by_metaverse(struct metaverse *mv, int64_t metaverse_id,
                                      bool *ret_found, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT " COLUMNS " FROM target_object WHERE metaverse_id = ?1";
+        "SELECT " COLUMNS ", rowid FROM target_object WHERE metaverse_id = ?1";
     sqlite3_stmt *stmt = NULL;
     enum ts_code code =
         metaverse_row(mv, sql, DB_VALUES(DB_INT(metaverse_id)), &stmt, err);
@@ -71,7 +72,7 @@ enum ts_code target_row_by_id(struct metaverse *mv, struct ts_slice target_id,
                               struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT " COLUMNS " FROM target_object WHERE target_id = ?1";
+        "SELECT " COLUMNS ", rowid FROM target_object WHERE target_id = ?1";
     sqlite3_stmt *stmt = NULL;
     enum ts_code code =
         metaverse_row(mv, sql, DB_VALUES(DB_TEXT(target_id)), &stmt, err);

@@ -29,6 +29,7 @@
 #include "node/metaverse/metaverse.h"
 
 struct target_row {
+    int64_t rowid; /* of a row that was read; target_row_put ignores it */
     struct ts_slice target_id;
     int kind;
     struct ts_slice anchor, match_value, etag;

@@ -4,9 +4,11 @@
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/daemon.h"
 #include "tools/twinsync/output.h"
+#include "tools/twinsync/reconcile_view.h"
 
 enum {
-    OPTION_LIMIT
+    OPTION_LIMIT,
+    OPTION_RECONCILE
 };
 
 static enum tone tone_of(const char *result)
@@ -102,8 +104,31 @@ static void put_cycles(const struct screen *screen, const json_t *cycles)
     table_done(table);
 }
 
+static enum control_exit show_reconcile(const struct cli_call *call)
+{
+    const struct daemon_question question = {
+        .command = "reconcile-report",
+        .args = json_object(),
+        .wait_ms = CONTROL_CLIENT_WAIT_MS,
+    };
+    json_t *result = NULL;
+    enum control_exit exit_status = daemon_ask(call, &question, &result);
+    if (result != NULL) {
+        const json_t *report = json_object_get(result, "reconcile");
+        if (json_is_null(report)) {
+            (void) puts("no reconcile was run yet");
+        }
+        reconcile_print(report);
+        json_decref(result);
+    }
+    return exit_status;
+}
+
 static enum control_exit run(const struct cli_call *call)
 {
+    if (call->options[OPTION_RECONCILE] != NULL) {
+        return show_reconcile(call);
+    }
     int64_t limit = 20;
     struct ts_err err;
     if (call->options[OPTION_LIMIT] != NULL &&
@@ -134,9 +159,14 @@ const struct cli_command command_history = {
     .details =
         "An epoch is the time in which one node of a pair exported: since\n"
         "when, by whose decision, why, and how the old credential was proved\n"
-        "to be gone. A node alone has none.\n",
+        "to be gone. A node alone has none.\n"
+        "--reconcile shows what the last one found and left, on both nodes.\n",
     .examples = "  twinsync history              the last 20\n"
-                "  twinsync history --limit 500  of the last days\n",
-    .options = { [OPTION_LIMIT] = { "limit", "N", "how many (default 20)" } },
+                "  twinsync history --limit 500  of the last days\n"
+                "  twinsync history --reconcile  what differed, and what is "
+                "left\n",
+    .options = { [OPTION_LIMIT] = { "limit", "N", "how many (default 20)" },
+                 [OPTION_RECONCILE] = { "reconcile", NULL,
+                                        "the last reconcile, pass by pass" } },
     .run = run,
 };

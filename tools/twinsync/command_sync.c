@@ -5,6 +5,7 @@
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
+#include "tools/twinsync/reconcile_view.h"
 
 enum {
     OPTION_FULL,
@@ -132,6 +133,7 @@ static enum control_exit run(const struct cli_call *call)
     if (result != NULL) {
         print_cycle(result, wait);
         print_plan(json_object_get(result, "plan"));
+        reconcile_print(json_object_get(result, "reconcile"));
         json_decref(result);
     }
     return exit_status;
@@ -149,6 +151,11 @@ const struct cli_command command_sync = {
         "is\n"
         "deleted; --accept-missing says, for this cycle, that it is true.\n"
         "\n"
+        "--full reads source and target to their end, compares both with the\n"
+        "ledger and puts right what differs, in passes until one finds "
+        "nothing;\n"
+        "after five it gives up, names what differs still, and exits with 1.\n"
+        "\n"
         "A store that never exported, or whose rules or scope changed, writes "
         "only\n"
         "what twinsync preview showed: --plan names it, waits, and writes "
@@ -158,10 +165,10 @@ const struct cli_command command_sync = {
         "  twinsync sync                  start one, do not wait for it\n"
         "  twinsync sync --wait           and show how far it is, until its "
         "end\n"
-        "  twinsync sync --full --wait    read everything, not only changes\n"
+        "  twinsync sync --full --wait    reconcile: read everything\n"
         "  twinsync sync --plan HASH      write what that preview showed\n",
     .options = { [OPTION_FULL] = { "full", NULL,
-                                   "read everything, not only what changed" },
+                                   "reconcile: read everything on both sides" },
                  [OPTION_WAIT] = { "wait", NULL,
                                    "show progress and wait for the end" },
                  [OPTION_ACCEPT_MISSING] = { "accept-missing", NULL,

@@ -137,6 +137,18 @@ void query_history(struct engine *engine, struct request *request)
                    NULL);
 }
 
+/* ---- the last reconcile
+ * ----------------------------------------------------- */
+
+void query_reconcile(struct engine *engine, struct request *request)
+{
+    json_t *report = engine_reconcile_report(engine);
+    request_finish(
+        request, 0,
+        json_pack("{s:o}", "reconcile", report != NULL ? report : json_null()),
+        NULL);
+}
+
 /* ---- events
  * ----------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@ void query_show(struct engine *engine, struct request *request);
 void query_hold_list(struct engine *engine, struct request *request);
 void query_errors(struct engine *engine, struct request *request);
 void query_history(struct engine *engine, struct request *request);
+void query_reconcile(struct engine *engine, struct request *request);
 void query_events(struct engine *engine, struct request *request);
 void query_events_verify(struct engine *engine, struct request *request);
 

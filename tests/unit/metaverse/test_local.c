@@ -148,7 +148,9 @@ static int64_t begin(void)
 static void end(int64_t id)
 {
     json_t *counts = json_pack("{s:i}", "create", 3);
-    const struct local_run_end ended = { id, "success", 812, counts };
+    const struct local_run_end ended = {
+        .id = id, .result = "success", .duration_ms = 812, .counts = counts
+    };
     assert_int_equal(local_run_end(local, &ended, &err), TS_OK);
     json_decref(counts);
 }
