@@ -136,6 +136,40 @@ principal_of(struct packing *p, const struct register_principal *from)
     return to;
 }
 
+static Twinsync__V1__RegisterRetired *
+retired_of(struct packing *p, const struct register_retired *from)
+{
+    Twinsync__V1__RegisterRetired *to = take(p, 1, sizeof *to);
+    if (to != NULL) {
+        twinsync__v1__register_retired__init(to);
+        to->node = text_of(p, from->node, sizeof from->node);
+        to->membership = number_of(p, from->membership);
+        to->at_s = number_of(p, from->at_s);
+        to->actor = text_of(p, from->actor, sizeof from->actor);
+        to->reason = text_of(p, from->reason, sizeof from->reason);
+        to->wipe = from->wipe;
+        to->key = hash_of(p, from->key);
+    }
+    return to;
+}
+
+static void fill_retired(struct packing *p, Twinsync__V1__RegisterValue *to,
+                         const struct register_value *from)
+{
+    if (from->retired_count > REGISTER_RETIRED_MAX) {
+        fail(p, TS_E_LIMIT, "a list is longer than its limit");
+        return;
+    }
+    to->n_retired = from->retired_count;
+    to->retired = take(p, REGISTER_RETIRED_MAX, sizeof(void *));
+    for (size_t i = 0; p->code == TS_OK && i < from->retired_count; i++) {
+        if (register_has_member(from, from->retired[i].node)) {
+            fail(p, TS_E_PROTOCOL, "a retired node is a member too");
+        }
+        to->retired[i] = retired_of(p, &from->retired[i]);
+    }
+}
+
 static void fill_lists(struct packing *p, Twinsync__V1__RegisterValue *to,
                        const struct register_value *from)
 {
@@ -194,6 +228,7 @@ static void fill(struct packing *p, Twinsync__V1__RegisterValue *to,
     to->server =
         bytes_of(p, from->server, from->server_size, sizeof from->server);
     fill_lists(p, to, from);
+    fill_retired(p, to, from);
 }
 
 enum ts_code register_pack(const struct register_value *value,
@@ -300,6 +335,38 @@ static bool get_principal(const Twinsync__V1__RegisterPrincipal *from,
            get_exact(from->token_hash, to->token_hash, sizeof to->token_hash);
 }
 
+static bool get_retired(const Twinsync__V1__RegisterRetired *from,
+                        struct register_retired *to)
+{
+    to->membership = from->membership;
+    to->at_s = from->at_s;
+    to->wipe = from->wipe;
+    return is_number(from->membership) && is_number(from->at_s) &&
+           get_text(from->node, to->node, sizeof to->node) &&
+           get_text(from->actor, to->actor, sizeof to->actor) &&
+           get_text(from->reason, to->reason, sizeof to->reason) &&
+           get_exact(from->key, to->key, sizeof to->key);
+}
+
+static const char *get_all_retired(const Twinsync__V1__RegisterValue *from,
+                                   struct register_value *to)
+{
+    if (from->n_retired > REGISTER_RETIRED_MAX) {
+        return "too many retired nodes";
+    }
+    to->retired_count = from->n_retired;
+    for (size_t i = 0; i < to->retired_count; i++) {
+        if (!get_retired(from->retired[i], &to->retired[i]) ||
+            to->retired[i].node[0] == '\0') {
+            return "a retired node that is not well-formed";
+        }
+        if (register_has_member(to, to->retired[i].node)) {
+            return "a retired node that is a member too";
+        }
+    }
+    return NULL;
+}
+
 static const char *get_lists(const Twinsync__V1__RegisterValue *from,
                              struct register_value *to)
 {
@@ -379,7 +446,8 @@ static const char *convert(const Twinsync__V1__RegisterValue *from,
                    &to->server_size)) {
         return "a field longer than its limit";
     }
-    return get_lists(from, to);
+    const char *wrong = get_lists(from, to);
+    return wrong != NULL ? wrong : get_all_retired(from, to);
 }
 
 enum ts_code register_unpack(struct ts_slice bytes, struct ts_arena *arena,
@@ -448,4 +516,20 @@ bool register_has_voter(const struct register_value *value, const char *node)
         }
     }
     return false;
+}
+
+bool register_has_member(const struct register_value *value, const char *node)
+{
+    return register_has_voter(value, node) || strcmp(value->learner, node) == 0;
+}
+
+const struct register_retired *
+register_retired_of(const struct register_value *value, const char *node)
+{
+    for (size_t i = 0; i < value->retired_count; i++) {
+        if (strcmp(value->retired[i].node, node) == 0) {
+            return &value->retired[i];
+        }
+    }
+    return NULL;
 }

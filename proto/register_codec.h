@@ -9,7 +9,9 @@
  *   V2  epoch, membership and serial never decrease while the id stays.
  *   V3  every principal that may still be admitted is listed. The holder's own
  *       is the one of value.epoch, if that epoch has one.
- *   V4  no time stamp: what a value says about time are ages at its write.
+ *   V4  no time stamp that anything rests on: what a value says about time are
+ *       ages at its write. (When a node was retired is told to people.)
+ *   V5  who is retired is neither voter nor learner.
  *
  * V1 and V2 are kept by node/cluster; checked here are sizes, counts and texts.
  */
@@ -34,6 +36,9 @@
 #define REGISTER_TAKEOVERS_MAX  3
 #define REGISTER_HANDOVER_MAX   8192
 #define REGISTER_SERVER_MAX     512
+#define REGISTER_RETIRED_MAX    4   /* the youngest; older ones are forgotten */
+#define REGISTER_REASON_SIZE    256 /* with its NUL */
+#define REGISTER_KEY_SIZE       32
 /* Epochs, generations and seqs stay within SQLite's integers. */
 #define REGISTER_NUMBER_MAX ((uint64_t) INT64_MAX)
 
@@ -61,6 +66,16 @@ struct register_principal {
     /* All zero: it never received a token. */
     uint8_t token_hash[REGISTER_HASH_SIZE];
     uint32_t token_lifetime_s;
+};
+
+/* A node that was a member once, and is no more. */
+struct register_retired {
+    char node[REGISTER_NAME_SIZE];
+    uint64_t membership; /* the first member list without it */
+    uint64_t at_s;       /* since 1970, for people; 0: not known */
+    char actor[REGISTER_NAME_SIZE], reason[REGISTER_REASON_SIZE];
+    bool wipe;                      /* it is to destroy what it knows */
+    uint8_t key[REGISTER_KEY_SIZE]; /* of its link; zero: not known */
 };
 
 struct register_value {
@@ -94,6 +109,9 @@ struct register_value {
     size_t takeover_count;
     uint64_t takeover_ages_ms[REGISTER_TAKEOVERS_MAX];
 
+    size_t retired_count;
+    struct register_retired retired[REGISTER_RETIRED_MAX]; /* youngest first */
+
     size_t handover_size;
     uint8_t handover[REGISTER_HANDOVER_MAX];
     size_t server_size; /* pinned identity of an LDAP server */
@@ -123,5 +141,10 @@ register_principal_of(const struct register_value *value, uint64_t epoch);
 
 /* Whether `node` is listed as a voter. */
 bool register_has_voter(const struct register_value *value, const char *node);
+/* Voter or learner. */
+bool register_has_member(const struct register_value *value, const char *node);
+/* NULL: it was never retired, joined anew, or that is long ago. */
+const struct register_retired *
+register_retired_of(const struct register_value *value, const char *node);
 
 #endif

@@ -163,6 +163,7 @@ static bool put_heartbeat(struct frame *f, const struct wire_heartbeat *m)
     to->paused = m->paused;
     to->maintenance = m->maintenance;
     to->wants_lease = m->wants_lease;
+    to->wiped = m->wiped;
     return true;
 }
 

@@ -121,7 +121,7 @@ struct wire_heartbeat {
     struct wire_position position;
     uint32_t level, level_max;
     struct ts_hash config_hash;
-    bool fit, equal, paused, maintenance, wants_lease;
+    bool fit, equal, paused, maintenance, wants_lease, wiped;
     uint64_t gates; /* a bit for each gate that is closed */
     uint64_t register_serial;
     int64_t register_age_ms; /* since the sender saw the value change */

@@ -100,6 +100,7 @@ static void get_heartbeat(struct reader *r, const PB(Heartbeat) * from,
     to->paused = from->paused;
     to->maintenance = from->maintenance;
     to->wants_lease = from->wants_lease;
+    to->wiped = from->wiped;
 }
 
 static void get_heartbeat_reply(struct reader *r,

@@ -340,6 +340,16 @@ enum ts_code link_meet(struct link *link, const char *peer_key,
     return code;
 }
 
+void link_forget(struct link *link)
+{
+    hang_up(link);
+    link->redial = TS_NEVER;
+    link->peer_key[0] = '\0';
+    link->stats.is_met = false;
+    link->inbox = (struct inbox){ .is_begun = false };
+    set_up(link, false);
+}
+
 enum ts_code link_turn(struct link *link, const char *name,
                        const char *endpoint, const char *key,
                        struct ts_err *err)

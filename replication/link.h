@@ -101,6 +101,9 @@ void link_close(struct link *link); /* NULL is fine; forgets what is queued */
 TS_MUSTUSE enum ts_code link_meet(struct link *link, const char *peer_key,
                                   struct ts_err *err);
 
+/* There is no peer any more, until link_meet(). */
+void link_forget(struct link *link);
+
 /* Another node is the peer from now on; it takes the place of the one before,
  * which is a stranger then. `name` is one of a node.
  * Errors   as link_meet(). */

@@ -73,6 +73,14 @@
     X(CREDENTIAL_ASKED, "credential-asked")           \
     X(CREDENTIAL_KEPT, "credential-kept")
 
+/* In the order in which a retirement passes them: where it was asked for, then
+ * on the computer that is out. */
+#define TS_FAILPOINT_RETIRE_LIST(X)       \
+    X(RETIRE_EXCLUDED, "retire-excluded") \
+    X(RETIRE_KEY_GONE, "retire-key-gone") \
+    X(RETIRED_MARKED, "retired-marked")   \
+    X(RETIRED_WIPING, "retired-wiping")
+
 enum ts_failpoint {
 #define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
     TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
@@ -80,8 +88,9 @@ enum ts_failpoint {
         TS_FAILPOINT_PAIR_LIST(TS_FAILPOINT_ENUM)
             TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_ENUM)
                 TS_FAILPOINT_CREDENTIAL_LIST(TS_FAILPOINT_ENUM)
+                    TS_FAILPOINT_RETIRE_LIST(TS_FAILPOINT_ENUM)
 #undef TS_FAILPOINT_ENUM
-                    TS_FAILPOINTS_COUNT
+                        TS_FAILPOINTS_COUNT
 };
 
 #ifdef TS_FAILPOINTS

@@ -225,8 +225,16 @@ static void admit(struct member *member, const struct member_request *request)
     } else if (take_as_holder(member, request, &member->op.admit, "admit")) {
         member_copy_text(member->op.admit_node, sizeof member->op.admit_node,
                          node);
+        member->op.admit_at_s = request->at_s;
         member_record(member, "admitted", request->actor, "%s: %s", node,
                       request->reason);
+    }
+}
+
+static void retire(struct member *member, const struct member_request *request)
+{
+    if (take_as_holder(member, request, &member->op.retire, "retire a node")) {
+        retire_take(member, request);
     }
 }
 
@@ -536,6 +544,7 @@ void command_take(struct member *member, const struct member_request *request)
         [MEMBER_COMMAND_MAINTENANCE_ON] = maintenance,
         [MEMBER_COMMAND_MAINTENANCE_OFF] = maintenance,
         [MEMBER_COMMAND_ADMIT] = admit,
+        [MEMBER_COMMAND_RETIRE] = retire,
         [MEMBER_COMMAND_LEVEL] = set_level,
         [MEMBER_COMMAND_INIT] = init,
         [MEMBER_COMMAND_REPAIR] = repair,

@@ -1,4 +1,5 @@
 /* The next value of the register: everything that is wanted, in one swap. */
+#include <stdio.h>
 #include <string.h>
 
 #include "node/cluster/private.h"
@@ -105,7 +106,7 @@ static void put_protection(const struct member *member,
     }
 }
 
-static void drop_voter(struct register_value *value, const char *name)
+void compose_drop_voter(struct register_value *value, const char *name)
 {
     size_t kept = 0;
     for (size_t i = 0; i < value->voter_count; i++) {
@@ -119,19 +120,54 @@ static void drop_voter(struct register_value *value, const char *name)
            (REGISTER_VOTERS_MAX - kept) * sizeof value->voters[0]);
 }
 
+/* Whose place another one has taken is told so if it comes back. */
+static void note_replaced(const struct member *member,
+                          struct register_value *value, const char *node,
+                          const char *by)
+{
+    struct register_retired record = { .membership = value->membership,
+                                       .at_s = member->op.admit_at_s };
+    if (node[0] != '\0' && strcmp(node, by) != 0) {
+        member_copy_text(record.node, sizeof record.node, node);
+        (void) snprintf(record.reason, sizeof record.reason,
+                        "%s has taken its place", by);
+        retire_note(value, &record);
+    }
+}
+
 /* From here on it is the learner that acknowledges, and the other voter may
  * come back without what it acknowledged. */
 static void put_learner(const struct member *member,
                         struct register_value *value)
 {
-    drop_voter(value, member->op.admit_node);
-    member_copy_text(value->learner, sizeof value->learner,
-                     member->op.admit_node);
+    const char *node = member->op.admit_node;
+    char before[REGISTER_NAME_SIZE];
+    memcpy(before, value->learner, sizeof before);
+    compose_drop_voter(value, node);
+    retire_forget(value, node);
+    member_copy_text(value->learner, sizeof value->learner, node);
     value->membership++;
+    note_replaced(member, value, before, node);
     if (value->voter_count > 1 && !value->is_unprotected &&
         member->unprotected != MEMBER_UNPROTECTED_STOP) {
         value->is_unprotected = true;
         value->unprotected_since = member->position;
+    }
+}
+
+static void swap_in(const struct member *member, struct register_value *value)
+{
+    const char *other = member_other_voter(member);
+    char learner[REGISTER_NAME_SIZE];
+    memcpy(learner, value->learner, sizeof learner);
+    memset(value->voters, 0, sizeof value->voters);
+    memset(value->learner, 0, sizeof value->learner);
+    memcpy(value->voters[0], member->name, sizeof value->voters[0]);
+    memcpy(value->voters[1], learner, sizeof value->voters[1]);
+    value->voter_count = 2;
+    value->membership++;
+    if (other != NULL) {
+        note_replaced(member, value, other, learner);
     }
 }
 
@@ -140,17 +176,12 @@ static void put_members(const struct member *member,
                         struct register_value *value)
 {
     const struct operating *op = &member->op;
-    if (op->admit.open && strcmp(value->learner, op->admit_node) != 0) {
+    if (retire_wants(member)) {
+        retire_put(member, value);
+    } else if (op->admit.open && strcmp(value->learner, op->admit_node) != 0) {
         put_learner(member, value);
     } else if (wants_swap_in(member)) {
-        char learner[REGISTER_NAME_SIZE];
-        memcpy(learner, value->learner, sizeof learner);
-        memset(value->voters, 0, sizeof value->voters);
-        memset(value->learner, 0, sizeof value->learner);
-        memcpy(value->voters[0], member->name, sizeof value->voters[0]);
-        memcpy(value->voters[1], learner, sizeof value->voters[1]);
-        value->voter_count = 2;
-        value->membership++;
+        swap_in(member, value);
     }
 }
 

@@ -256,6 +256,7 @@ enum ts_code member_new(const struct member_options *options,
     member->level_max = options->level_max;
     member->position = options->position;
     member->has_state = options->has_state;
+    member->is_joining = options->is_joining;
     member->started = member->now = options->now;
     member->is_id_durable = member->facts.known;
     member->sentence = "starting: the register was not read yet";

@@ -10,7 +10,8 @@
  *      |  \         ^           |           |                       |
  *      |   LEARNER -+           +-----------+--> STANDBY            +-->
  * STOPPED
- *      +--> RETIRED (from any role: the register no longer lists this node)
+ *      +--> RETIRED (from any role: the register no longer lists this node;
+ *           not while it waits to be listed, having joined anew)
  *
  * The table in role.c has a row, and a sentence, for every arrow.
  *
@@ -81,6 +82,7 @@ struct member_options {
     uint64_t epoch;
     struct register_position position; /* of the state that is selected */
     bool has_state;                    /* a complete state is selected */
+    bool is_joining; /* it has joined (anew) and was not listed since */
     struct ts_clocks now;
 };
 
@@ -215,6 +217,7 @@ enum member_command {
     MEMBER_COMMAND_MAINTENANCE_ON, /* no candidate; a holder hands over first */
     MEMBER_COMMAND_MAINTENANCE_OFF,
     MEMBER_COMMAND_ADMIT,  /* `node` becomes the learner; by the holder */
+    MEMBER_COMMAND_RETIRE, /* `node` is no member any more; by the holder */
     MEMBER_COMMAND_LEVEL,  /* `level` becomes the schema level; by the holder */
     MEMBER_COMMAND_INIT,   /* write the first value; needs `random` */
     MEMBER_COMMAND_REPAIR, /* a lost or restored register; needs `random` */
@@ -230,15 +233,18 @@ enum member_command {
 struct member_request {
     uint64_t id; /* echoed by MEMBER_DO_ANSWER */
     enum member_command command;
-    const char *actor, *reason; /* for the history; not NULL */
-    bool accept_data_loss;      /* FAILOVER */
-    int64_t for_ms;             /* PAUSE; 0: until resumed */
-    const char *node;           /* ADMIT */
-    uint32_t level;             /* LEVEL */
-    struct ts_slice server;     /* REPIN, INIT, REPAIR; empty: none */
-    struct ts_slice handover;   /* HANDOVER: empty clears it. FAILOVER, by the
-                                   holder: written in the swap that releases;
-                                   empty: it stays */
+    const char *actor, *reason;     /* for the history; not NULL */
+    bool accept_data_loss;          /* FAILOVER */
+    int64_t for_ms;                 /* PAUSE; 0: until resumed */
+    const char *node;               /* ADMIT, RETIRE */
+    uint64_t at_s;                  /* the same: wall clock, to be told only */
+    bool wipe;                      /* RETIRE: it is to destroy what it knows */
+    uint8_t key[REGISTER_KEY_SIZE]; /* RETIRE: its link's; zero: not known */
+    uint32_t level;                 /* LEVEL */
+    struct ts_slice server;         /* REPIN, INIT, REPAIR; empty: none */
+    struct ts_slice handover; /* HANDOVER: empty clears it. FAILOVER, by the
+                                 holder: written in the swap that releases;
+                                 empty: it stays */
     uint8_t random[REGISTER_ID_SIZE];
 };
 

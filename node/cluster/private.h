@@ -12,6 +12,7 @@
  *   claims.c      the one outstanding call of the register
  *   wants.c       tokens, protection, generation, members: asked and confirmed
  *   promise.c     promises asked for, given, counted
+ *   retire.c      a member is taken out for good
  *   takeover.c    the steps from candidate to activation
  *   gates.c       conditions, with value, threshold and fix
  *   role.c        the table
@@ -194,7 +195,10 @@ struct operating {
     size_t handover_size;
     uint8_t handover_field[REGISTER_HANDOVER_MAX];
     struct pending admit, level, init, repin, pause, maintenance, stop;
+    struct pending retire;
     char admit_node[REGISTER_NAME_SIZE];
+    uint64_t admit_at_s;
+    struct register_retired retire_record;
     uint32_t level_wanted;
     bool pause_wanted; /* of `pause`: on or off */
     int64_t pause_ms;
@@ -253,7 +257,8 @@ struct member {
 
     struct register_position position;
     bool has_state;
-    bool equal; /* the follower has all of ours */
+    bool is_joining; /* not listed yet: that is no retirement */
+    bool equal;      /* the follower has all of ours */
 
     enum engine_state engine;
     bool travels; /* what it sent may arrive for a while: nothing is fenced */
@@ -320,8 +325,25 @@ void compose_next(const struct member *member, struct register_value *value);
 void compose_claim(const struct member *member, struct register_value *value);
 /* May one more principal be listed? */
 bool compose_has_room(const struct register_value *value);
+void compose_drop_voter(struct register_value *value, const char *name);
 /* Unplanned takeovers of the last 15 minutes, as of now. */
 size_t compose_takeovers(const struct member *member);
+
+/* ---- retire.c ----------------------------------------------------------- */
+
+/* The command is taken: `op.retire` is open. */
+void retire_take(struct member *member, const struct member_request *request);
+/* Is there a node to be taken out in the next swap? */
+bool retire_wants(const struct member *member);
+void retire_put(const struct member *member, struct register_value *value);
+void retire_settle(struct member *member);
+/* It has joined anew, or another one has its place: the youngest of the list.
+ */
+void retire_forget(struct register_value *value, const char *node);
+void retire_note(struct register_value *value,
+                 const struct register_retired *record);
+/* By the register's value: this node is no member any more. */
+bool retire_is_out(const struct member *member);
 
 /* ---- claims.c ----------------------------------------------------------- */
 

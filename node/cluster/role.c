@@ -33,15 +33,14 @@ static bool is_voter(const struct member *member)
 
 static bool is_unlisted(const struct member *member)
 {
-    return has_valid_value(member) && member->facts.membership > 0 &&
-           !member_is_voter(member) && !is_listed_as_learner(member) &&
+    return has_valid_value(member) && retire_is_out(member) &&
            TS_RULE(MEMBER_ONLY);
 }
 
 static bool was_retired(const struct member *member)
 {
-    return is_unlisted(member) ||
-           (member->facts.retired && !is_learner(member));
+    return is_unlisted(member) || (member->facts.retired &&
+                                   !member->is_joining && !is_learner(member));
 }
 
 static bool register_is_silent(const struct member *member)
@@ -210,6 +209,7 @@ static void retire(struct member *member)
 static void learn(struct member *member)
 {
     takeover_abandon(member);
+    member->is_joining = false;
     if (member->facts.retired) {
         member->facts.retired = false;
         member->facts_changed = true;

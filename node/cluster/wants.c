@@ -154,9 +154,9 @@ bool wants_swap(const struct member *member)
     return wants->token || wants->generation || wants->release ||
            (wants->unprotected && !value->is_unprotected) ||
            (value->is_unprotected && wants_protect(member)) ||
-           wants_swap_in(member) || op->admit.open || op->level.open ||
-           op->pause.open || op->repin.open || op->handover.open ||
-           member->takeover.step == TAKEOVER_CONFIRMING;
+           wants_swap_in(member) || retire_wants(member) || op->admit.open ||
+           op->level.open || op->pause.open || op->repin.open ||
+           op->handover.open || member->takeover.step == TAKEOVER_CONFIRMING;
 }
 
 /* ---- confirmed ---------------------------------------------------------- */
@@ -211,6 +211,7 @@ static void settle_commands(struct member *member)
                        "everything",
                        op->admit_node);
     }
+    retire_settle(member);
     if (op->level.open && value->level == op->level_wanted) {
         command_answer(member, &op->level, 0,
                        "the schema level of the cluster is %" PRIu32,
@@ -260,8 +261,8 @@ void wants_drop(struct member *member, const char *why)
 {
     struct wants *wants = &member->wants;
     struct operating *op = &member->op;
-    struct pending *const asked[] = { &op->admit, &op->level, &op->pause,
-                                      &op->repin, &op->handover };
+    struct pending *const asked[] = { &op->admit, &op->level,    &op->pause,
+                                      &op->repin, &op->handover, &op->retire };
     if (wants->token) {
         answer_token(member, wants->token_hash, why);
     }

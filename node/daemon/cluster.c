@@ -100,6 +100,7 @@ static enum ts_code start_member(struct cluster *c,
         .epoch = (uint64_t) facts->epoch,
         .position = cluster_register_position(&facts->position),
         .has_state = facts->position.generation > 0,
+        .is_joining = c->retired.is_joining,
         .now = ts_clocks_now(),
     };
     memcpy(options.boot, c->boot, sizeof options.boot);
@@ -202,6 +203,13 @@ enum ts_code cluster_start(struct cluster *c, struct engine *engine,
         code = cluster_follow_start(c, facts.state_path, err);
     }
     if (code == TS_OK) {
+        code = retirement_is_joining(c->config->state_directory,
+                                     &c->retired.is_joining, err);
+    }
+    if (code == TS_OK) {
+        code = cluster_retire_new(c, &c->retire, err);
+    }
+    if (code == TS_OK) {
         code = start_member(c, &facts, err);
     }
     return code == TS_OK ? cluster_peer_start(c, err) : code;
@@ -262,6 +270,20 @@ static struct ts_time secrets_deadline_of(void *context)
     return c->closed ? TS_NEVER : cluster_secrets_deadline(c->secrets);
 }
 
+static void on_retire(void *context, struct ts_time now)
+{
+    struct cluster *c = context;
+    if (!c->closed) {
+        cluster_retire_step(c, now);
+    }
+}
+
+static struct ts_time retire_deadline_of(void *context)
+{
+    const struct cluster *c = context;
+    return c->closed ? TS_NEVER : cluster_retire_deadline(c);
+}
+
 static void on_follow(void *context, struct ts_time now)
 {
     struct cluster *c = context;
@@ -286,6 +308,7 @@ enum ts_code cluster_attach(struct cluster *c, struct reactor *reactor,
         { "member", -1, on_member, member_deadline_of, c },
         { "replication", -1, on_follow, follow_deadline_of, c },
         { "secrets", -1, on_secrets, secrets_deadline_of, c },
+        { "retire", -1, on_retire, retire_deadline_of, c },
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         enum ts_code code = reactor_add(reactor, &parts[i], err);
@@ -307,12 +330,14 @@ void cluster_close(struct cluster *c)
     cluster_gate_close(c->gate);
     cluster_secrets_close(c->secrets);
     cluster_forget_commands(c);
+    cluster_retire_free(c->retire);
     cluster_register_free(c->reg);
     cluster_fence_free(c->fence);
     cluster_ship_free(c->ship);
     cluster_recount_free(c->recount.counter);
     cluster_peer_close(c);
     register_configured_done(&c->register_options);
+    c->retire = NULL;
     c->reg = NULL;
     c->fence = NULL;
     c->ship = NULL;

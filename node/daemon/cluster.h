@@ -37,6 +37,7 @@
 #include "node/engine/engine.h"
 #include "node/engine/pair.h"
 #include "proto/wire_codec.h"
+#include "replication/retirement.h"
 
 /* How long a release may take before the process ends without it: the other
  * node then waits for the lease to run out. */
@@ -89,6 +90,9 @@ bool cluster_request(struct cluster *cluster, const char *command,
 
 /* Give the lease back; `released` is called once, later or at once. */
 void cluster_release(struct cluster *cluster);
+/* This node is no member any more: `released` was called for that.
+ * False: it is one, or may become one. */
+bool cluster_retired(const struct cluster *cluster, struct retirement *ret);
 /* Every gate is closed and every thread ends; no callback comes any more.
  * Blocks   until the calls under way have been cancelled. */
 void cluster_close(struct cluster *cluster);

@@ -91,6 +91,9 @@ void cluster_answer(struct cluster *c, uint64_t id, int status,
         c->options.released(c->options.context);
         return;
     }
+    if (cluster_retire_answered(c, id, status, text)) {
+        return;
+    }
     for (size_t i = 0; i < CLUSTER_COMMANDS_MAX; i++) {
         struct cluster_pending *pending = &c->pending[i];
         if (pending->id == id && id != 0) {
@@ -317,6 +320,10 @@ static const struct command commands[] = {
       true,
       { SIGNED, { "accept_data_loss", JSON_TRUE } } },
     { "fence-accept", run_fence_accept, true, { SIGNED } },
+    { "retire",
+      cluster_retire_command,
+      false,
+      { SIGNED, { "node", JSON_STRING } } },
     { "register-status", run_register_status, false, { { NULL, JSON_NULL } } },
     { "register-init", run_init, true, { SIGNED } },
     { "register-repair", run_repair, true, { SIGNED } },

@@ -551,6 +551,7 @@ void cluster_feed(struct cluster *c, const struct member_event *event)
     }
     cluster_follow_settle(c);
     cluster_secrets_feed(c);
+    cluster_retired_settle(c);
 }
 
 void cluster_tick(struct cluster *c)

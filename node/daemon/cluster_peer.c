@@ -243,17 +243,19 @@ static void admit(struct cluster *c)
     if (view.role != MEMBER_ACTIVE || !view.has_value ||
         register_has_voter(view.value, name) ||
         strcmp(view.value->learner, name) == 0 ||
+        cluster_retire_is_old_key(c, name, c->peer_key) ||
         !ts_time_reached(now, c->admit_from)) {
         return;
     }
     c->admit_from = ts_time_after(now, ADMIT_AGAIN_MS);
-    cluster_feed(
-        c, &(struct member_event){ .kind = MEMBER_COMMAND,
-                                   .command = { .id = ++c->last_id,
-                                                .command = MEMBER_COMMAND_ADMIT,
-                                                .actor = "daemon",
-                                                .reason = "it has joined",
-                                                .node = name } });
+    cluster_feed(c, &(struct member_event){
+                        .kind = MEMBER_COMMAND,
+                        .command = { .id = ++c->last_id,
+                                     .command = MEMBER_COMMAND_ADMIT,
+                                     .actor = "daemon",
+                                     .reason = "it has joined",
+                                     .at_s = (uint64_t) ts_wall_seconds(),
+                                     .node = name } });
 }
 
 static void hear_heartbeat(struct cluster *c, const struct wire_heartbeat *beat)
@@ -276,6 +278,7 @@ static void on_heard(void *context, const struct wire_message *message)
                                         (uint64_t) message->header.membership };
     if (message->kind == WIRE_HEARTBEAT) {
         hear_heartbeat(c, &message->heartbeat);
+        cluster_retire_heard(c, message->header.sender, &message->heartbeat);
     }
     if (cluster_secrets_heard(c, message)) {
         return;
@@ -395,6 +398,7 @@ static enum ts_code on_joined(void *context, const struct certificate *peer,
                        "of that name",
                        peer->name);
     }
+    memcpy(c->peer_key, peer->public_key, sizeof c->peer_key);
     if (node == c->peer) {
         return link_meet(c->link->link, peer->public_key, err);
     }
@@ -485,6 +489,7 @@ static enum ts_code open_link(struct cluster *c, struct ts_err *err)
                     .context = c },
     };
     memcpy(options.boot.bytes, c->boot, sizeof options.boot.bytes);
+    memcpy(c->peer_key, peer.public_key, sizeof c->peer_key);
     code = code == TS_OK ? link_open(&options, &c->link->link, err) : code;
     certificate_done(&own);
     certificate_done(&peer);
@@ -549,6 +554,15 @@ void cluster_peer_view(const struct cluster *c,
             .round_trip_us = stats.round_trip_us > 0 ? stats.round_trip_us : 0,
             .strangers = stats.strangers,
         };
+    }
+}
+
+void cluster_peer_forget(struct cluster *c)
+{
+    if (c->link != NULL) {
+        c->peer_key[0] = '\0';
+        c->peer_heard = c->peer_leads = false;
+        link_forget(c->link->link);
     }
 }
 

@@ -9,6 +9,8 @@
  *   cluster_follow.c   the leader, the follower and their work
  *   cluster_peer.c     messages of the link
  *   cluster_secrets_feed.c  changed passwords: who is to have them
+ *   cluster_retire.c   another node is taken out for good
+ *   cluster_retired.c  this one was
  *   cluster_view.c     what is shown of all that
  *   cluster_command.c  what operators ask
  */
@@ -21,12 +23,15 @@
 #include "node/daemon/cluster_gate.h"
 #include "node/daemon/cluster_recount.h"
 #include "node/daemon/cluster_register.h"
+#include "node/daemon/cluster_retire.h"
 #include "node/daemon/cluster_secrets.h"
 #include "node/daemon/cluster_ship.h"
 #include "node/register/configured.h"
+#include "replication/certificate.h"
 #include "replication/follower.h"
 #include "replication/generation.h"
 #include "replication/leader.h"
+#include "replication/retirement.h"
 
 #define CLUSTER_COMMANDS_MAX 8 /* of operators, unanswered */
 
@@ -83,6 +88,8 @@ struct cluster {
     struct cluster_ship *ship;
     struct cluster_link *link;
     struct cluster_secrets *secrets;
+    char peer_key[CERTIFICATE_TEXT_SIZE]; /* of the link's peer; "": none */
+    struct cluster_retire *retire;
     bool closed;
 
     /* The member. */
@@ -142,6 +149,13 @@ struct cluster {
     bool peer_heard, peer_leads;
     struct ts_hash peer_config_hash;
     struct ts_time admit_from; /* not before */
+
+    /* This node, as a member. */
+    struct {
+        bool is_joining; /* it was not listed since it joined */
+        bool is_out;
+        struct retirement what; /* is_out */
+    } retired;
 
     /* Operators. */
     struct cluster_pending pending[CLUSTER_COMMANDS_MAX];
@@ -243,6 +257,8 @@ void cluster_peer_secret(struct cluster *c, struct wire_message *message);
 /* The command token-create; false: this node has no peer. */
 bool cluster_peer_token(struct cluster *c, const json_t *args,
                         struct control_reply *reply);
+/* The peer is a stranger from now on. */
+void cluster_peer_forget(struct cluster *c);
 void cluster_peer_close(struct cluster *c);
 
 struct cluster_peer_view {
@@ -270,6 +286,11 @@ bool cluster_secrets_heard(struct cluster *c,
 void cluster_publish_status(struct cluster *c);
 json_t *cluster_explain(struct cluster *c);
 json_t *cluster_register_document(struct cluster *c);
+
+/* --- cluster_retired.c ---------------------------------------------------- */
+
+/* After a change of role: out for good, or listed at last? */
+void cluster_retired_settle(struct cluster *c);
 
 /* --- cluster_command.c --------------------------------------------------- */
 

@@ -178,7 +178,17 @@ int wiring_event_fd(const struct wiring *wiring)
 
 bool wiring_ended(struct wiring *wiring, struct ts_err *ret_err)
 {
-    return engine_ended(wiring->engine, ret_err);
+    struct retirement found;
+    bool ended = engine_ended(wiring->engine, ret_err);
+    if (ended && ret_err->code == TS_OK && wiring_retired(wiring, &found)) {
+        (void) retirement_refuse(&found, ret_err);
+    }
+    return ended;
+}
+
+bool wiring_retired(const struct wiring *wiring, struct retirement *ret)
+{
+    return wiring->cluster != NULL && cluster_retired(wiring->cluster, ret);
 }
 
 void wiring_stop(struct wiring *wiring)

@@ -27,6 +27,7 @@
 #include "node/control/control.h"
 #include "node/daemon/board.h"
 #include "node/daemon/reactor.h"
+#include "replication/retirement.h"
 
 struct wiring;
 
@@ -54,8 +55,12 @@ TS_MUSTUSE enum ts_code wiring_attach(struct wiring *wiring,
 
 /* Readable when _ended may have become true. Not read from by the caller. */
 int wiring_event_fd(const struct wiring *wiring);
-/* Has it ended? TS_OK in ret_err->code when that was asked for. */
+/* Has it ended? TS_OK in ret_err->code when that was asked for; TS_E_REFUSED
+ * when this computer is retired, see wiring_retired(). */
 bool wiring_ended(struct wiring *wiring, struct ts_err *ret_err);
+
+/* Is this computer no member any more? */
+bool wiring_retired(const struct wiring *wiring, struct retirement *ret);
 
 /* Ask it to end: finish what cannot be interrupted, keep what is durable. */
 void wiring_stop(struct wiring *wiring);

@@ -11,6 +11,7 @@
 #include "node/control/server.h"
 #include "node/daemon/lock.h"
 #include "node/daemon/reactor.h"
+#include "node/daemon/retired.h"
 #include "node/daemon/supervisor.h"
 #include "node/daemon/wiring.h"
 
@@ -120,6 +121,9 @@ static enum ts_code start(struct worker *self,
     const char *directory = self->config->state_directory;
     code = daemon_lock(directory, getppid(), &self->lock_fd, err);
     if (code == TS_OK) {
+        code = retired_check(self->config, err);
+    }
+    if (code == TS_OK) {
         code = open_signals(self, err);
     }
     if (code == TS_OK) {
@@ -151,9 +155,16 @@ static enum ts_code start(struct worker *self,
 static void finish(struct worker *self)
 {
     // In this order: an ended wiring has finished every request, and the
-    // server says so before it closes.
+    // server says so before it closes. What is retired is destroyed when
+    // nothing of it is open any more.
+    struct retirement retirement;
+    bool is_out =
+        self->wiring != NULL && wiring_retired(self->wiring, &retirement);
     control_server_close(self->server);
     wiring_free(self->wiring);
+    if (is_out) {
+        retired_end(self->config, &retirement);
+    }
     reactor_free(self->reactor);
     config_free(self->config);
     ts_cleanup_fd(&self->signal_fd);

@@ -502,6 +502,7 @@ void world_start(struct world *world, int node)
         .epoch = n->epoch,
         .position = n->position,
         .has_state = n->has_state,
+        .is_joining = n->is_joining,
         .now = world_clocks(world, node),
     };
     struct ts_err err = { 0 };

@@ -43,6 +43,7 @@ struct world_node {
     bool shows_unprotected;
     struct register_position position;
     bool has_state;
+    bool is_joining; /* at its next start */
     uint8_t facts[65536];
     size_t facts_size;
     uint64_t epoch;

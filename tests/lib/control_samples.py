@@ -100,6 +100,8 @@ EXPLAIN = {
          "fix": "nothing to do while alpha is well"},
         {"name": "target", "ok": True, "value": "it answers", "threshold": None, "fix": None}]}
 FAILOVER = {"role": "active", "epoch": 8, "text": "this node exports in epoch 8"}
+RETIREMENT = {"steps": [{"step": "membership", "state": "done", "text": "beta is no member any more (member list 4)",
+                        "at": "2026-11-23T00:00:00Z"}]}
 ACCEPTED = {"role": "fencing", "epoch": 8, "text": "the fence is accepted without proof"}
 REGISTERED = {"role": "standby", "epoch": 1, "text": "the register is written"}
 REGISTER = {"type": "peer", "ok": True, "text": None, "value": {

@@ -25,6 +25,7 @@ DAEMON_COMMANDS = {
     "maintenance": ["maintenance", "on", "--staging"],
     "token create": ["token", "create", "--for", "15m"], "explain": ["explain"],
     "failover": ["failover", "--reason", "a drill"],
+    "retire": ["retire", "beta", "--now", "--reason", "moved"],
     "fence accept": ["fence", "accept", "--reason", "it is unplugged"], "upgrade finalize": ["upgrade", "finalize"],
     "register status": ["register", "status"], "register init": ["register", "init", "--reason", "the first"],
 }
@@ -45,7 +46,7 @@ class Words(Case):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
                     "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join", "explain",
-                    "failover", "fence", "upgrade", "register", "credentials"}
+                    "failover", "fence", "upgrade", "register", "credentials", "retire"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):
@@ -66,7 +67,7 @@ class Words(Case):
                       ["members", "adopt"], ["members", "adopt", "x", "--all"], ["reanchor"],
                       ["token"], ["token", "burn"], ["token", "create", "--for", "soon"], ["join"],
                       ["join", "--token", "x", "--wait", "0"],
-                      ["maintenance", "off", "--staging"], ["failover"], ["fence"], ["fence", "accept"], ["upgrade"], ["upgrade", "undo"], ["explain", "it"],
+                      ["maintenance", "off", "--staging"], ["failover"], ["retire"], ["retire", "beta", "--now"], ["fence"], ["fence", "accept"], ["upgrade"], ["upgrade", "undo"], ["explain", "it"],
                       ["register"], ["register", "burn"], ["register", "init"], ["register", "repair"],
                       ["register", "status", "--reason", "curious"],
                       ["hold", "list", "--csv", "--json"], ["approve", samples.HASH, "--only"]):
@@ -156,6 +157,7 @@ class WithDaemon(Case):
                     "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE,
                     "token create": samples.TOKEN,
                     "explain": samples.EXPLAIN, "failover": samples.FAILOVER,
+                    "retire": samples.RETIREMENT,
                     "fence accept": samples.ACCEPTED, "upgrade finalize": samples.UPGRADED,
                     "register status": samples.REGISTER, "register init": samples.REGISTERED}
         for name, words in DAEMON_COMMANDS.items():
@@ -182,6 +184,7 @@ class WithDaemon(Case):
             ("maintenance", {"on": True, "staging": True, "who": WHO}),
             ("token-create", {"node": None, "for_seconds": 900, "who": WHO}), ("explain", {}),
             ("failover", {"accept_data_loss": False, "who": WHO, "reason": "a drill"}),
+            ("retire", {"node": "beta", "who": WHO, "reason": "moved"}),
             ("fence-accept", {"who": WHO, "reason": "it is unplugged"}),
             ("upgrade-finalize", {"who": WHO}), ("register-status", {}),
             ("register-init", {"who": WHO, "reason": "the first"}),
@@ -211,7 +214,7 @@ class WithDaemon(Case):
             "maintenance": ["nothing is written but by twinsync sync --plan"],
             "token create": [samples.TOKEN["token"] + "\n"],
             "explain": ["beta is standby: another node holds the lease", "wanted: 17.5 s", "while alpha is well"],
-            "failover": ["exports in epoch 8"],
+            "failover": ["exports in epoch 8"], "retire": ["beta is retired", "membership: done; beta is no member"],
             "fence accept": ["accepted without proof"], "upgrade finalize": ["schema level 2"],
             "register status": ["peer", "7, held by alpha", "alpha and beta", "client-7", "earlier epoch is gone"],
             "register init": ["the register is written"],

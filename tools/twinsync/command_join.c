@@ -8,6 +8,7 @@
 
 #include "node/config/loader.h"
 #include "replication/pairing.h"
+#include "replication/retirement.h"
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/output.h"
 
@@ -154,6 +155,9 @@ static enum ts_code join(const struct cli_call *call,
     }
     if (code == TS_OK) {
         code = pairing_join(&pairing, token, seconds * 1000, &joined, err);
+    }
+    if (code == TS_OK) {
+        code = retirement_leave(config->state_directory, err);
     }
     OPENSSL_cleanse(token, sizeof token);
     if (code == TS_OK) {

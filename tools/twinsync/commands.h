@@ -25,6 +25,7 @@ extern const struct cli_command command_reanchor;
 extern const struct cli_command command_register;
 extern const struct cli_command command_reject;
 extern const struct cli_command command_resume;
+extern const struct cli_command command_retire;
 extern const struct cli_command command_retry;
 extern const struct cli_command command_rules;
 extern const struct cli_command command_show;

@@ -59,6 +59,17 @@ static void fill(struct register_value *value)
     value->data_generation = 1;
     value->takeover_count = REGISTER_TAKEOVERS_MAX;
     value->takeover_ages_ms[2] = REGISTER_NUMBER_MAX;
+    value->retired_count = REGISTER_RETIRED_MAX;
+    for (size_t i = 0; i < REGISTER_RETIRED_MAX; i++) {
+        struct register_retired *retired = &value->retired[i];
+        (void) snprintf(retired->node, sizeof retired->node, "omega%zu", i);
+        retired->membership = 3 - (i < 3 ? i : 3);
+        retired->at_s = REGISTER_NUMBER_MAX;
+        memset(retired->actor, 'a', sizeof retired->actor - 1);
+        memset(retired->reason, 'r', sizeof retired->reason - 1);
+        memset(retired->key, 0x55, sizeof retired->key);
+        retired->wipe = i == 0;
+    }
     value->handover_size = REGISTER_HANDOVER_MAX;
     value->server_size = 5;
     memcpy(value->server, "slapd", 5);
@@ -83,6 +94,26 @@ static void the_fullest_value_survives_the_trip(void **state)
     assert_int_equal(register_unpack(bytes, &arena, &again, &err), TS_OK);
     assert_memory_equal(&again, &value, sizeof value);
     assert_true(ts_slice_equal(pack(&again), bytes));
+}
+
+static void nobody_is_retired_and_a_member(void **state)
+{
+    (void) state;
+    static const char *const members[] = { "alpha", "gamma" };
+    for (size_t i = 0; i < 2; i++) {
+        struct register_value value;
+        struct ts_slice bytes = TS_SLICE_NONE;
+        struct ts_err err = { 0 };
+        fill(&value);
+        (void) snprintf(value.retired[3].node, sizeof value.retired[3].node,
+                        "%s", members[i]);
+        assert_int_equal(register_pack(&value, &arena, &bytes, &err),
+                         TS_E_PROTOCOL);
+        memset(&value.retired[3], 0, sizeof value.retired[3]);
+        bytes = pack(&value); /* without a name it is packed, and not read */
+        assert_int_equal(register_unpack(bytes, &arena, &value, &err),
+                         TS_E_CORRUPT);
+    }
 }
 
 static void every_renewal_changes_the_bytes(void **state)
@@ -217,6 +248,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_fullest_value_survives_the_trip),
+        cmocka_unit_test(nobody_is_retired_and_a_member),
         cmocka_unit_test(every_renewal_changes_the_bytes),
         cmocka_unit_test(a_newer_format_is_refused_with_a_sentence),
         cmocka_unit_test(what_no_member_writes_is_refused),
