@@ -16,7 +16,9 @@ static const uint8_t magic[8] = { 'T', 'S', 'C', 'E', 'L', 'L', '1', '\n' };
 
 struct register_cell {
     char path[REGISTER_CELL_PATH_MAX + 1], next[REGISTER_CELL_PATH_MAX + 8];
-    char folder[REGISTER_CELL_PATH_MAX + 1];
+    /* Held, so that a name that is given can be made durable even when
+     * strangers have used up all other descriptors. */
+    int folder_fd;
     bool doubtful; /* C2 */
     size_t size;   /* 0: absent */
     uint8_t value[REGISTER_VALUE_MAX];
@@ -132,14 +134,13 @@ static enum ts_code write_next(const struct register_cell *cell,
     return TS_OK;
 }
 
-static enum ts_code sync_folder(const char *folder, struct ts_err *err)
+static enum ts_code sync_folder(int folder_fd, const char *path,
+                                struct ts_err *err)
 {
-    TS_AUTOCLOSE int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 && fsync(fd) == 0 ? TS_OK
-                                     : ts_fail(err, TS_E_IO, errno,
-                                               "could not sync the folder "
-                                               "\"%s\"",
-                                               folder);
+    return fsync(folder_fd) == 0
+               ? TS_OK
+               : ts_fail(err, TS_E_IO, errno,
+                         "could not sync the folder of \"%s\"", path);
 }
 
 /* *ret_touched: PATH may be the new file already. */
@@ -158,7 +159,7 @@ static enum ts_code replace(const struct register_cell *cell,
                        cell->next);
     }
     TS_FAILPOINT(CELL_RENAMED);
-    code = sync_folder(cell->folder, err);
+    code = sync_folder(cell->folder_fd, cell->path, err);
     if (code == TS_OK) {
         TS_FAILPOINT(CELL_DURABLE);
     }
@@ -168,8 +169,10 @@ static enum ts_code replace(const struct register_cell *cell,
 /* -- public -----------------------------------------------------------------
  */
 
-static void folder_of(const char *path, char folder[REGISTER_CELL_PATH_MAX + 1])
+static enum ts_code open_folder(const char *path, int *ret_fd,
+                                struct ts_err *err)
 {
+    char folder[REGISTER_CELL_PATH_MAX + 1];
     const char *slash = strrchr(path, '/');
     if (slash == NULL) {
         path = ".";
@@ -177,6 +180,10 @@ static void folder_of(const char *path, char folder[REGISTER_CELL_PATH_MAX + 1])
     size_t size = slash == NULL || slash == path ? 1 : (size_t) (slash - path);
     memcpy(folder, path, size);
     folder[size] = 0;
+    *ret_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return *ret_fd >= 0 ? TS_OK
+                        : ts_fail(err, TS_E_IO, errno,
+                                  "could not open the folder \"%s\"", folder);
 }
 
 enum ts_code register_cell_open(const char *path,
@@ -195,8 +202,10 @@ enum ts_code register_cell_open(const char *path,
     }
     (void) snprintf(cell->path, sizeof cell->path, "%s", path);
     (void) snprintf(cell->next, sizeof cell->next, "%s.new", path);
-    folder_of(path, cell->folder);
-    enum ts_code code = load(path, cell->value, &cell->size, err);
+    enum ts_code code = open_folder(path, &cell->folder_fd, err);
+    if (code == TS_OK) {
+        code = load(path, cell->value, &cell->size, err);
+    }
     if (code == TS_OK && cell->size > 0) {
         bool touched;
         code = replace(cell, ts_slice(cell->value, cell->size), &touched, err);
@@ -211,6 +220,9 @@ enum ts_code register_cell_open(const char *path,
 
 void register_cell_close(struct register_cell *cell)
 {
+    if (cell != NULL && cell->folder_fd >= 0) {
+        (void) close(cell->folder_fd);
+    }
     free(cell);
 }
 
@@ -284,12 +296,15 @@ enum ts_code register_cell_repair(const char *path,
         }
         return code;
     }
-    char folder[REGISTER_CELL_PATH_MAX + 1];
-    folder_of(path, folder);
+    TS_AUTOCLOSE int folder_fd = -1;
+    code = open_folder(path, &folder_fd, err);
+    if (code != TS_OK) {
+        return code;
+    }
     (void) snprintf(aside, REGISTER_CELL_PATH_MAX + 32, "%s.damaged-%lld", path,
                     (long long) ts_wall_seconds());
     if (rename(path, aside) != 0) {
         return ts_fail(err, TS_E_IO, errno, "could not put \"%s\" aside", path);
     }
-    return sync_folder(folder, err);
+    return sync_folder(folder_fd, path, err);
 }

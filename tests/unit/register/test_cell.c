@@ -1,13 +1,23 @@
 /* cell, and the manual register on it: one value in a file. */
 #include "tests/lib/test.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/base/time.h"
 #include "node/register/cell.h"
 #include "tests/lib/folder.h"
+
+#define THIEF_MAX   64
+#define THIEF_EACH  30 /* swaps that are done, and that fail */
+#define DEADLINE_MS 30000
 
 static char folder[FOLDER_SIZE];
 static char path[FOLDER_SIZE + 32];
@@ -126,6 +136,62 @@ doubtful_swap_is_unknown_and_nothing_is_served_after_it(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
+/* Takes each descriptor that comes free, and gives one back now and then, as
+ * strangers do who connect and say nothing. */
+static void *take_descriptors(void *context)
+{
+    int held[THIEF_MAX];
+    size_t count = 0;
+    while (!atomic_load((atomic_bool *) context)) {
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        if (fd >= 0) {
+            held[count++] = fd;
+        } else if (count > 0) {
+            (void) close(held[--count]);
+            (void) poll(NULL, 0, 1);
+        }
+    }
+    while (count > 0) {
+        (void) close(held[--count]);
+    }
+    return NULL;
+}
+
+static void no_swap_is_doubtful_because_descriptors_have_run_out(void **state)
+{
+    (void) state;
+    struct rlimit before, few = { THIEF_MAX, THIEF_MAX };
+    atomic_bool over = false;
+    pthread_t thief;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    struct register_cell *cell = open_cell();
+    (void) swap(cell, "", "value");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(pthread_create(&thief, NULL, take_descriptors, &over), 0);
+    int done = 0, failed = 0, other = 0;
+    struct ts_time deadline = ts_time_after(ts_time_now(), DEADLINE_MS);
+    while ((done < THIEF_EACH || failed < THIEF_EACH) && other == 0 &&
+           ts_time_left(deadline) > 0) {
+        enum register_outcome outcome = REGISTER_SWAP_LOST;
+        struct ts_err err;
+        enum ts_code code = register_cell_swap(
+            cell, ts_slice_str("value"), ts_slice_str("value"), &outcome, &err);
+        bool is_done = code == TS_OK && outcome == REGISTER_SWAP_DONE;
+        bool is_failed = code == TS_E_IO; /* certain to have changed nothing */
+        done += is_done;
+        failed += is_failed;
+        other += !is_done && !is_failed;
+    }
+    atomic_store(&over, true);
+    assert_int_equal(pthread_join(thief, NULL), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(other, 0);
+    assert_true(done >= THIEF_EACH && failed >= THIEF_EACH);
+    register_cell_close(cell);
+    assert_holds("value");
+}
+
 static void damage(long offset, int byte)
 {
     FILE *file = fopen(path, "r+");
@@ -214,6 +280,7 @@ int main(void)
         TEST(unfinished_swap_leaves_the_old_value),
         TEST(swap_that_cannot_be_written_is_certain_to_have_changed_nothing),
         TEST(doubtful_swap_is_unknown_and_nothing_is_served_after_it),
+        TEST(no_swap_is_doubtful_because_descriptors_have_run_out),
         TEST(damaged_value_is_refused_until_it_is_put_aside),
         TEST(too_large_and_empty_values_are_refused),
         TEST(manual_register_takes_nobody_over_by_itself),
