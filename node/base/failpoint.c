@@ -16,6 +16,7 @@ static const char *const names[TS_FAILPOINTS_COUNT] = {
                 TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_NAME)
                     TS_FAILPOINT_CREDENTIAL_LIST(TS_FAILPOINT_NAME)
                         TS_FAILPOINT_RETIRE_LIST(TS_FAILPOINT_NAME)
+                            TS_FAILPOINT_HANDOVER_LIST(TS_FAILPOINT_NAME)
 #undef TS_FAILPOINT_NAME
 };
 

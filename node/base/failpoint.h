@@ -81,6 +81,13 @@
     X(RETIRED_MARKED, "retired-marked")   \
     X(RETIRED_WIPING, "retired-wiping")
 
+/* In the order in which a handover passes them, on whoever drives it. */
+#define TS_FAILPOINT_HANDOVER_LIST(X)              \
+    X(HANDOVER_EVIDENCE, "handover-evidence-kept") \
+    X(HANDOVER_MARK, "handover-mark")              \
+    X(HANDOVER_RELEASE, "handover-release")        \
+    X(HANDOVER_END, "handover-end")
+
 enum ts_failpoint {
 #define TS_FAILPOINT_ENUM(id, name) TS_FAILPOINT_##id,
     TS_FAILPOINT_LIST(TS_FAILPOINT_ENUM)
@@ -89,8 +96,10 @@ enum ts_failpoint {
             TS_FAILPOINT_JOIN_LIST(TS_FAILPOINT_ENUM)
                 TS_FAILPOINT_CREDENTIAL_LIST(TS_FAILPOINT_ENUM)
                     TS_FAILPOINT_RETIRE_LIST(TS_FAILPOINT_ENUM)
+
+                        TS_FAILPOINT_HANDOVER_LIST(TS_FAILPOINT_ENUM)
 #undef TS_FAILPOINT_ENUM
-                        TS_FAILPOINTS_COUNT
+                            TS_FAILPOINTS_COUNT
 };
 
 #ifdef TS_FAILPOINTS

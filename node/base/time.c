@@ -59,6 +59,14 @@ int64_t ts_wall_seconds(void)
     return (int64_t) time(NULL) + test_offset();
 }
 
+int64_t ts_wall_ms(void)
+{
+    struct timespec now;
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    return ((int64_t) now.tv_sec + test_offset()) * 1000 +
+           now.tv_nsec / 1000000;
+}
+
 void ts_wall_text(char text[static TS_WALL_TEXT_SIZE])
 {
     struct timespec now;

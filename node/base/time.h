@@ -41,6 +41,7 @@ int64_t ts_time_left(struct ts_time deadline);
  * with TS_FAILPOINTS adds TWINSYNC_TEST_CLOCK_OFFSET (seconds, read once) here
  * and in ts_wall_text(). The release build does not know that name. */
 int64_t ts_wall_seconds(void);
+int64_t ts_wall_ms(void); /* the same in milliseconds */
 
 #define TS_WALL_TEXT_SIZE 32
 /* RFC 3339 in UTC with milliseconds, of the present moment. */

@@ -5,6 +5,7 @@
 
 #include "node/base/log.h"
 #include "node/config/print.h"
+#include "node/daemon/cluster_handover.h"
 #include "node/daemon/cluster_private.h"
 #include "node/vault/seal.h"
 #include "replication/certificate.h"
@@ -212,6 +213,9 @@ enum ts_code cluster_start(struct cluster *c, struct engine *engine,
     if (code == TS_OK) {
         code = start_member(c, &facts, err);
     }
+    if (code == TS_OK) {
+        code = cluster_handover_new(c, &c->handover, err);
+    }
     return code == TS_OK ? cluster_peer_start(c, err) : code;
 }
 
@@ -298,6 +302,20 @@ static struct ts_time follow_deadline_of(void *context)
     return c->closed ? TS_NEVER : cluster_follow_deadline(c);
 }
 
+static void on_handover(void *context, struct ts_time now)
+{
+    struct cluster *c = context;
+    if (!c->closed) {
+        cluster_handover_tick(c->handover, now);
+    }
+}
+
+static struct ts_time handover_deadline_of(void *context)
+{
+    const struct cluster *c = context;
+    return c->closed ? TS_NEVER : cluster_handover_deadline(c->handover);
+}
+
 enum ts_code cluster_attach(struct cluster *c, struct reactor *reactor,
                             struct ts_err *err)
 {
@@ -309,6 +327,7 @@ enum ts_code cluster_attach(struct cluster *c, struct reactor *reactor,
         { "replication", -1, on_follow, follow_deadline_of, c },
         { "secrets", -1, on_secrets, secrets_deadline_of, c },
         { "retire", -1, on_retire, retire_deadline_of, c },
+        { "handover", -1, on_handover, handover_deadline_of, c },
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         enum ts_code code = reactor_add(reactor, &parts[i], err);
@@ -331,6 +350,7 @@ void cluster_close(struct cluster *c)
     cluster_secrets_close(c->secrets);
     cluster_forget_commands(c);
     cluster_retire_free(c->retire);
+    cluster_handover_close(c->handover);
     cluster_register_free(c->reg);
     cluster_fence_free(c->fence);
     cluster_ship_free(c->ship);
@@ -353,6 +373,7 @@ void cluster_free(struct cluster *c)
     if (c->post != NULL && c->gate != NULL) {
         cluster_close(c);
     }
+    cluster_handover_free(c->handover);
     leader_free(c->leader);
     follower_free(c->follower);
     member_free(c->member);

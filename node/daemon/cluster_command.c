@@ -1,6 +1,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "node/daemon/cluster_handover.h"
 #include "node/daemon/cluster_private.h"
 
 #define REASON_SIZE_MAX   500 /* bytes, as the tool's --reason */
@@ -91,7 +92,8 @@ void cluster_answer(struct cluster *c, uint64_t id, int status,
         c->options.released(c->options.context);
         return;
     }
-    if (cluster_retire_answered(c, id, status, text)) {
+    if (cluster_retire_answered(c, id, status, text) ||
+        cluster_handover_answered(c->handover, id, status, text)) {
         return;
     }
     for (size_t i = 0; i < CLUSTER_COMMANDS_MAX; i++) {
@@ -292,9 +294,22 @@ static void run_resume(struct cluster *c, const json_t *args,
     ask_plain(c, MEMBER_COMMAND_RESUME, args, reply);
 }
 
+static void run_handover(struct cluster *c, const json_t *args,
+                         struct control_reply *reply)
+{
+    cluster_handover_command(c->handover, args, reply);
+}
+
+static void run_handover_status(struct cluster *c, const json_t *args,
+                                struct control_reply *reply)
+{
+    (void) args;
+    cluster_handover_status(c->handover, reply);
+}
+
 /* --- the table ------------------------------------------------------------ */
 
-#define ARGS_MAX 4
+#define ARGS_MAX 6
 
 struct command {
     const char *name;
@@ -319,6 +334,15 @@ static const struct command commands[] = {
       run_failover,
       true,
       { SIGNED, { "accept_data_loss", JSON_TRUE } } },
+    { "handover",
+      run_handover,
+      false,
+      { SIGNED,
+        { "order", JSON_STRING },
+        { "to", JSON_STRING },
+        { "retire", JSON_TRUE },
+        { "from_dead", JSON_TRUE } } },
+    { "handover-status", run_handover_status, false, { { NULL, JSON_NULL } } },
     { "fence-accept", run_fence_accept, true, { SIGNED } },
     { "retire",
       cluster_retire_command,

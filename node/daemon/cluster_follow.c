@@ -47,6 +47,7 @@ static void give_hints(struct cluster *c, const struct frame_tail *tail)
         hints[i] = (struct engine_hint){ .kind = (int) tail->hints[i].kind,
                                          .anchor = tail->hints[i].anchor };
     }
+    c->tail_hints += count;
     c->refused.hints = !cluster_store_call(c, hinted, 0, &done);
     if (!c->refused.hints) {
         const struct engine_tail given = { hints, count, tail->cut };

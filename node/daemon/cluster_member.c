@@ -276,6 +276,7 @@ static void activated(struct cluster *c,
     bool done = answer->code == TS_OK;
     c->engine_active = done;
     c->position = answer->position;
+    c->tail_hints = 0;
     if (done) {
         tell_epoch(c, (int64_t) epoch, c->config->this_node);
         c->leads = true;

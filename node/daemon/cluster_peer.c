@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/base/log.h"
+#include "node/daemon/cluster_handover.h"
 #include "node/daemon/cluster_pairing.h"
 #include "node/daemon/cluster_private.h"
 #include "replication/frame_wire.h"
@@ -46,6 +47,15 @@ static void send(struct cluster *c, const struct wire_message *message)
     if (code != TS_OK && code != TS_E_UNREACHABLE && code != TS_E_TIMEOUT) {
         ts_log(TS_LOG_WARNING, "peer-not-told", "kind=%s reason=\"%s\"",
                wire_kind_text(message->kind), err.text);
+    }
+}
+
+void cluster_peer_tell(struct cluster *c, struct wire_message *message)
+{
+    if (c->link != NULL) {
+        message->header.sender = c->config->this_node;
+        fill_header(c, &message->header);
+        send(c, message);
     }
 }
 
@@ -281,6 +291,14 @@ static void on_heard(void *context, const struct wire_message *message)
         cluster_retire_heard(c, message->header.sender, &message->heartbeat);
     }
     if (cluster_secrets_heard(c, message)) {
+        return;
+    }
+    if (message->kind == WIRE_PREFLIGHT_ASK) {
+        cluster_handover_asked(c->handover, message->preflight_ask.number);
+        return;
+    }
+    if (message->kind == WIRE_PREFLIGHT) {
+        cluster_handover_told(c->handover, &message->preflight);
         return;
     }
     if (!member_message_of(message, &heard)) {

@@ -27,6 +27,7 @@
 #include "node/daemon/cluster_secrets.h"
 #include "node/daemon/cluster_ship.h"
 #include "node/register/configured.h"
+#include "proto/wire_codec.h"
 #include "replication/certificate.h"
 #include "replication/follower.h"
 #include "replication/generation.h"
@@ -69,6 +70,8 @@ struct cluster_probe {
     bool ok[MEMBER_PROBES];
     char texts[MEMBER_PROBES][MEMBER_TEXT_SIZE];
 };
+
+struct cluster_handover;
 
 struct cluster {
     struct cluster_options options;
@@ -157,6 +160,9 @@ struct cluster {
         struct retirement what; /* is_out */
     } retired;
 
+    struct cluster_handover *handover;
+    size_t tail_hints; /* of the other node's tail, in this epoch */
+
     /* Operators. */
     struct cluster_pending pending[CLUSTER_COMMANDS_MAX];
     uint64_t last_id, release_id;
@@ -212,6 +218,10 @@ struct cluster_store_answer {
     bool has_gates;
     struct engine_gate_result gates[ENGINE_GATES];
     char state_path[GENERATION_PATH_SIZE]; /* "": there is none */
+    uint8_t *kept; /* engine_handover_kept: its bytes; lives as the answer */
+    size_t kept_size;
+    struct ts_hash head_hash;
+    int64_t head_seq;
 };
 typedef void cluster_store_fn(struct cluster *c,
                               const struct cluster_store_answer *answer,
@@ -251,6 +261,8 @@ TS_MUSTUSE enum ts_code cluster_peer_start(struct cluster *c,
 TS_MUSTUSE enum ts_code cluster_peer_attach(struct cluster *c,
                                             struct ts_err *err);
 void cluster_peer_send(struct cluster *c, const struct member_message *message);
+/* One of the pair's own that no machine sends; the header is filled here. */
+void cluster_peer_tell(struct cluster *c, struct wire_message *message);
 void cluster_peer_frame(struct cluster *c, const struct frame *frame);
 /* What is not sent is not sent later. */
 void cluster_peer_secret(struct cluster *c, struct wire_message *message);

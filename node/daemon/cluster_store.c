@@ -24,12 +24,31 @@ static void deliver(struct post_letter *letter)
     if (!told->c->closed) {
         told->answered(told->c, &told->answer, told->number);
     }
+    free(told->answer.kept);
     free(told);
 }
 
 static void drop(struct post_letter *letter)
 {
+    free(((struct store_letter *) letter)->answer.kept);
     free(letter);
+}
+
+static void copy_kept(struct cluster_store_answer *answer,
+                      const struct engine_result *result)
+{
+    answer->head_hash = result->head_hash;
+    answer->head_seq = result->head_seq;
+    if (result->kept.size > 0) {
+        answer->kept = malloc(result->kept.size);
+        if (answer->kept == NULL) {
+            answer->code = ts_fail(&answer->err, TS_E_NOMEM, 0,
+                                   "could not read the evidence");
+            return;
+        }
+        memcpy(answer->kept, result->kept.data, result->kept.size);
+        answer->kept_size = result->kept.size;
+    }
 }
 
 /* On a thread of the engine. */
@@ -46,6 +65,7 @@ static void on_result(void *context, const struct engine_result *result)
         (void) snprintf(answer->state_path, sizeof answer->state_path, "%s",
                         result->state_path);
     }
+    copy_kept(answer, result);
     answer->has_gates = result->gates != NULL;
     if (answer->has_gates) {
         memcpy(answer->gates, result->gates, sizeof answer->gates);
@@ -140,6 +160,11 @@ static void deliver_selected(struct post_letter *letter)
     free(told);
 }
 
+static void drop_selected(struct post_letter *letter)
+{
+    free(letter);
+}
+
 static void selected(void *context, const char *path)
 {
     struct cluster *c = context;
@@ -149,8 +174,8 @@ static void selected(void *context, const char *path)
                "reason=\"out of memory\"");
         return;
     }
-    told->letter =
-        (struct post_letter){ .deliver = deliver_selected, .drop = drop };
+    told->letter = (struct post_letter){ .deliver = deliver_selected,
+                                         .drop = drop_selected };
     told->c = c;
     (void) snprintf(told->path, sizeof told->path, "%s", path);
     post_send(c->post, &told->letter);

@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "node/daemon/cluster_handover.h"
 #include "node/daemon/cluster_private.h"
 #include "node/register/document.h"
 
@@ -269,6 +270,18 @@ static void add_recount(const struct cluster *c, json_t *list)
     }
 }
 
+static void add_handover(const struct cluster *c, json_t *list)
+{
+    const char *why = cluster_handover_interrupted(c->handover);
+    if (why != NULL) {
+        add(list, &(struct problem){ .code = "handover-interrupted",
+                                     .severity = "warning",
+                                     .text = why,
+                                     .fix = "twinsync handover --resume, or "
+                                            "--abort, on the active node" });
+    }
+}
+
 static json_t *problems_document(const struct cluster *c,
                                  const struct member_view *view)
 {
@@ -278,6 +291,7 @@ static json_t *problems_document(const struct cluster *c,
     add_pair(c, view, list);
     add_replication(c, list);
     add_recount(c, list);
+    add_handover(c, list);
     return list;
 }
 
@@ -298,6 +312,8 @@ void cluster_publish_status(struct cluster *c)
     json_t *replication = replication_document(c, &view);
     (void) json_object_set_new(replication, "recounted", recount_document(c));
     (void) json_object_set_new(fields, "replication", replication);
+    (void) json_object_set_new(fields, "handover",
+                               cluster_handover_summary(c->handover));
     (void) json_object_set_new(fields, "problems", problems_document(c, &view));
     engine_publish(c->engine, member_role_name(view.role),
                    view.has_value && !view.value->released ? view.value->holder

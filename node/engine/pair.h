@@ -114,7 +114,8 @@ enum engine_gate {
 };
 struct engine_gate_result {
     bool ok;
-    char text[400]; /* what was found, or why not and what to do */
+    char text[400];     /* what was found, or why not and what to do */
+    int64_t free_bytes; /* ENGINE_GATE_DISK: for us, where the state is */
 };
 
 /* The answer to a call; lives during the callback. */

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "node/base/cleanup.h"
@@ -199,6 +200,10 @@ static void probe_disk(struct engine *engine)
                     PROBE_FILE);
     int failed = write_a_byte(path);
     (void) unlink(path);
+    struct statvfs disk = { .f_frsize = 0 };
+    bool known = statvfs(engine->config->state_directory, &disk) == 0;
+    engine->prober->gates[ENGINE_GATE_DISK].free_bytes =
+        known ? (int64_t) disk.f_bavail * (int64_t) disk.f_frsize : 0;
     (void) snprintf(what, sizeof what, "state-directory \"%.120s\"",
                     engine->config->state_directory);
     if (failed == 0) {

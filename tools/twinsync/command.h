@@ -22,7 +22,7 @@
 #include "node/config/config.h"
 #include "node/control/control.h"
 
-#define CLI_OPTIONS_MAX 6
+#define CLI_OPTIONS_MAX 8
 #define CLI_WORDS_MAX   2
 #define CLI_LIST_MAX    1000 /* values of a repeated option */
 

@@ -21,8 +21,9 @@ static const struct cli_command *const deciding[] = {
     &command_members, &command_reanchor, &command_maintenance, NULL,
 };
 static const struct cli_command *const pairing[] = {
-    &command_token, &command_join,   &command_register, &command_failover,
-    &command_fence, &command_retire, &command_upgrade,  NULL,
+    &command_token,    &command_join,     &command_register,
+    &command_handover, &command_failover, &command_fence,
+    &command_retire,   &command_upgrade,  NULL,
 };
 static const struct cli_command *const setting_up[] = {
     &command_check,      &command_config,  &command_rules, &command_credentials,

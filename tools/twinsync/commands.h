@@ -14,6 +14,7 @@ extern const struct cli_command command_explain;
 extern const struct cli_command command_failover;
 extern const struct cli_command command_credentials;
 extern const struct cli_command command_fence;
+extern const struct cli_command command_handover;
 extern const struct cli_command command_history;
 extern const struct cli_command command_hold;
 extern const struct cli_command command_join;
