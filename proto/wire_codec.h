@@ -28,6 +28,9 @@
 
 #define WIRE_VERSION     1 /* what this build speaks */
 #define WIRE_VERSION_MIN 1 /* the oldest that it still understands */
+/* WIRE_VERSION; in a build with fail-points TWINSYNC_TEST_WIRE plays another
+ * one, so that a test has two versions that talk. */
+uint32_t wire_version(void);
 
 #define WIRE_FRAME_MAX     ((size_t) 4 * 1024 * 1024)
 #define WIRE_ID_SIZE       16

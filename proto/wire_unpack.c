@@ -410,7 +410,7 @@ enum ts_code wire_unpack(struct ts_slice bytes, struct ts_arena *arena,
          */
         r.code = wire_check(&message, TS_E_CORRUPT, err);
     }
-    if (r.code == TS_OK && wire_versions_fit(&message.header, WIRE_VERSION,
+    if (r.code == TS_OK && wire_versions_fit(&message.header, wire_version(),
                                              WIRE_VERSION_MIN, err) != TS_OK) {
         return TS_E_VERSION;
     }

@@ -446,7 +446,7 @@ struct ts_time link_deadline(const struct link *link)
 
 static void stamp(struct link *link, struct wire_message *message)
 {
-    message->header.version = WIRE_VERSION;
+    message->header.version = wire_version();
     message->header.version_min = WIRE_VERSION_MIN;
     message->header.sender = link->own.name;
     message->header.boot = link->boot;

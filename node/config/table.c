@@ -434,8 +434,8 @@ static const struct config_option options[] = {
       .fallback = "/var/lib/twinsync",
       .help = "Folder of everything that is remembered." },
     { LIST_AT("nodes", CONFIG_SECTIONS, config, nodes),
-      .section = &config_table_node, .max = 3,
-      .help = "The computers of the pair, and one that is to replace one of "
+      .section = &config_table_node, .max = 4,
+      .help = "The computers of the pair, and up to two that are to replace "
               "them. Without it this computer is alone." },
     { AT("lease", CONFIG_SECTION, config, lease),
       .section = &config_table_lease,

@@ -41,7 +41,7 @@ class HostPair(Pair):
             here = [port for link in ("source", "target", "token") for port in self.links[link]]
             network = Network({**{name: [port] for name, port in own.items()}, "register": [register]}, here)
             self.network = network.__enter__()
-            for name, node in self.nodes.items():
+            for name, node in {**self.nodes, **self.more}.items():
                 node.launcher = network.command(name)
             self.register.launcher = network.command("register")
             self.begin()

@@ -24,7 +24,7 @@ import subprocess
 PREFIX = "tw"
 WAYS = ("both", "in", "out")
 # Numbers of networks, and links of each: as many as there are addresses in 10.64.0.0/10.
-NETWORKS, LINKS = 4096, 4
+NETWORKS, LINKS = 2048, 8
 
 
 def run(*argv, given=None):
@@ -100,7 +100,7 @@ class Network:
 
     def addresses(self, host):
         """Ours and the host's, of a link that only the two are on."""
-        subnet = f"10.{64 + self.number // 64}.{self.number % 64 * LINKS + self.link(host)}"
+        subnet = f"10.{64 + self.number // 32}.{self.number % 32 * LINKS + self.link(host)}"
         return f"{subnet}.1", f"{subnet}.2"
 
     def ports(self):

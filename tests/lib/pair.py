@@ -11,6 +11,7 @@ or two. The register is a twinsync-witness, or etcd (`register="etcd"`).
 """
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -71,13 +72,13 @@ class PairNode(Node):
 
 class Pair:
     """A lab and a pair in it; keyword arguments are those of Lab. `spare`: the name of a third node, self.spare, that
-    every configuration lists and that nobody has started."""
+    every configuration lists and that nobody has started; `more`: the names of others, self.more."""
 
     def __init__(self, edit=None, environment=None, start=True, fence="registration", register="witness", spare=None,
-                 **options):
+                 more=(), **options):
         self.lab = Lab(**options)
         self.edit, self.fence = edit, fence
-        self.names = (*NAMES, spare) if spare else NAMES
+        self.names = (*NAMES, *((spare,) if spare else ()), *more)
         try:
             ports = free_ports([*self.names, *REGISTER_PORTS])
             self.endpoints = {name: f"tcp://127.0.0.1:{ports[name]}" for name in self.names}
@@ -85,6 +86,7 @@ class Pair:
             self.nodes = {name: self._node(name, environment) for name in NAMES}
             self.alpha, self.beta = self.nodes["alpha"], self.nodes["beta"]
             self.spare = self._node(spare, environment) if spare else None
+            self.more = {name: self._node(name, environment) for name in more}
             if start:
                 self.begin()
         except BaseException:
@@ -98,7 +100,8 @@ class Pair:
         self.close()
 
     def close(self):
-        for node in [*getattr(self, "nodes", {}).values(), getattr(self, "spare", None)]:
+        for node in [*getattr(self, "nodes", {}).values(), *getattr(self, "more", {}).values(),
+                     getattr(self, "spare", None)]:
             if node:
                 node.kill()
         if hasattr(self, "register"):
@@ -156,12 +159,12 @@ class Pair:
     def join(self):
         self.bring_in(self.beta, self.alpha)
 
-    def bring_in(self, node, through, *options):
+    def bring_in(self, node, through, *options, **environment):
         """`node` joins by a token of `through`, until it is standby."""
         token = self.must(through, "token", "create", *options).strip().splitlines()[-1].split()[-1]
         self.must(node, "join", "--token", token)
         self.register.admit(self.certificate(node))
-        node.start()
+        node.start(**environment)
         self.wait_role(node, "standby")
 
     def add_spare(self, name, names):
@@ -181,6 +184,23 @@ class Pair:
         self.bring_in(node, left, "--node", name)
         self.wait_equal()
         return node
+
+    def retire(self, node, *options):
+        """It leaves for good, asked of the other one, which is left alone; what each step came to."""
+        left, name = self.other(node), os.path.basename(node.folder)
+        self.wait_role(left, "active")
+        self.until(lambda: left.json("register", "status")["value"]["holder"] == os.path.basename(left.folder),
+                   "the register says so")
+        rows = json.loads(self.must(left, "--json", "retire", name, *options))["steps"]
+        self.nodes = {os.path.basename(left.folder): left}
+        return {row["step"]: row for row in rows}
+
+    def enlist(self, name, through, **environment):
+        """One of `more` joins through the one that is left."""
+        self.nodes[name] = self.more[name]
+        self.bring_in(self.more[name], through, "--node", name, **environment)
+        self.wait_equal()
+        return self.more[name]
 
     def must(self, node, *words):
         """A command that has to succeed; its output."""
