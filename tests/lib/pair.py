@@ -235,7 +235,7 @@ class Pair:
     def fail_over_to(self, node):
         """On purpose, as soon as it may; how the command ended."""
         def may():
-            gates = node.json("explain").get("gates", [{"name": "none was told", "ok": False}])
+            gates = node.explain().get("gates", [{"name": "none was told", "ok": False}])
             return all(gate["ok"] for gate in gates if gate["name"] not in ("lease", "takeovers"))
         self.wait_role(node, "standby")
         self.until(may, "the standby's gates are open")
@@ -247,7 +247,7 @@ class Pair:
     @staticmethod
     def is_closed(node, name):
         """Does the node say that this gate of it is closed?"""
-        gates = node.json("explain").get("gates", ())
+        gates = node.explain().get("gates", ())
         return any(gate["name"] == name and not gate["ok"] for gate in gates)
 
     def checksums(self):

@@ -34,7 +34,7 @@ class PairTestCase(unittest.TestCase):
         return [problem["code"] for problem in node.status()["problems"]]
 
     def gates(self, node):
-        return {gate["name"]: gate["ok"] for gate in node.json("explain")["gates"]}
+        return {gate["name"]: gate["ok"] for gate in node.explain()["gates"]}
 
     def wait_fit(self, node):
         """A node that has just started promises nothing yet, and takes nothing over; until it may, and is known to."""

@@ -62,7 +62,7 @@ class Recounting(PairTestCase):
     def test_an_active_node_whose_rows_were_altered_gives_way_and_gets_a_copy(self):
         alpha, beta = self.pair.alpha, self.pair.beta
         self.pair.wait_equal()
-        wait_until(lambda: all(gate["ok"] for gate in beta.json("explain")["gates"] if gate["name"] != "lease"),
+        wait_until(lambda: all(gate["ok"] for gate in beta.explain()["gates"] if gate["name"] != "lease"),
                    "the standby is fit")
         self.damage(alpha)
         problem = wait_until(lambda: next((each for each in alpha.status()["problems"]
