@@ -15,7 +15,9 @@ static const struct rotation_terms terms = { .lockout_ms = 15 * 60 * 1000,
                                              .settle_ms = 10 * 1000,
                                              .pause_ms = 2000 };
 
-#define LOOK_MS 1000 /* between two looks at the lease */
+#define LOOK_MS  1000  /* between two looks at the lease */
+#define SOON_MS  10000 /* between two tries to find out what rules */
+#define LATER_MS 60000
 
 const struct config_secret *
 credential_find(const struct credential_world *world, const char *name)
@@ -176,8 +178,8 @@ static struct rotation_terms terms_for(const struct credential_world *world,
     if (world->peer != NULL && phase == VAULT_ASKED && is_source) {
         const struct config_source *source =
             &world->config->sources[secret->source];
-        found.settle_ms += 1000LL * (source->connect_timeout_seconds +
-                                     source->operation_timeout_seconds);
+        found.settle_ms = 2000 + 1000LL * (source->connect_timeout_seconds +
+                                           source->operation_timeout_seconds);
     }
     return found;
 }
@@ -281,24 +283,61 @@ enum ts_code credential_rotate(const struct credential_world *world,
     return code == TS_OK ? run(world, secret, &kept, ret_end, err) : code;
 }
 
-void credential_resume(const struct credential_world *world)
+/* Who may not change it finds out at least which one rules: without that a
+ * standby could not read the source, and would never be fit to take over. True:
+ * that is still not known. */
+static bool look(const struct credential_world *world,
+                 const struct config_secret *secret, struct vault_kept *kept)
+{
+    struct ts_err err = { .text = "" };
+    if (kept->phase != VAULT_ASKED ||
+        credential_try(world->config, secret, kept->candidate, &err) != TS_OK) {
+        return kept->phase == VAULT_ASKED;
+    }
+    kept->phase = VAULT_CHANGED; /* seen to be accepted: no other record */
+    enum ts_code code = vault_put(keeper_vault(world->keeper), kept, &err);
+    ts_log(TS_LOG_WARNING, "credential-found", "name=%s reason=\"%s\"",
+           secret->name,
+           code == TS_OK ? "the new one is accepted: it rules from now on"
+                         : err.text);
+    return code != TS_OK;
+}
+
+static bool go_on(const struct credential_world *world,
+                  const struct config_secret *secret, struct vault_kept *kept,
+                  bool *ret_is_refused)
+{
+    enum rotation_end end = ROTATION_IN_DOUBT;
+    struct ts_err err = { .text = "" };
+    enum ts_code code = run(world, secret, kept, &end, &err);
+    ts_log(TS_LOG_WARNING, "credential-resumed",
+           "name=%s outcome=%s reason=\"%s\"", secret->name,
+           code == TS_OK ? credential_end_text(end) : "failed",
+           code == TS_OK && end == ROTATION_PROVED ? "" : err.text);
+    *ret_is_refused |= err.code == TS_E_REFUSED;
+    return code != TS_OK || end == ROTATION_IN_DOUBT;
+}
+
+int64_t credential_resume(const struct credential_world *world, uint32_t times)
 {
     size_t count = 0;
     const struct config_secret *all = keeper_secrets(world->keeper, &count);
+    bool in_doubt = false, is_refused = false;
     for (size_t i = 0; i < count; i++) {
         TS_AUTOKEPT struct vault_kept kept = { .name = "" };
-        enum rotation_end end = ROTATION_IN_DOUBT;
-        struct ts_err err = { .text = "" };
-        if (vault_get(keeper_vault(world->keeper), all[i].name, &kept, NULL) ==
-                TS_OK &&
-            kept.phase != VAULT_SETTLED && credential_drives(world, &all[i])) {
-            enum ts_code code = run(world, &all[i], &kept, &end, &err);
-            ts_log(TS_LOG_WARNING, "credential-resumed",
-                   "name=%s outcome=%s reason=\"%s\"", all[i].name,
-                   code == TS_OK ? credential_end_text(end) : "failed",
-                   code == TS_OK && end == ROTATION_PROVED ? "" : err.text);
+        if (vault_get(keeper_vault(world->keeper), all[i].name, &kept, NULL) !=
+                TS_OK ||
+            kept.phase == VAULT_SETTLED) {
+            continue;
         }
+        in_doubt |= credential_drives(world, &all[i])
+                        ? go_on(world, &all[i], &kept, &is_refused)
+                        : look(world, &all[i], &kept);
     }
+    return !in_doubt    ? 0
+           : is_refused ? terms.lockout_ms /* R4 */
+           : times == 0 ? SOON_MS
+                        : LATER_MS;
 }
 
 /* ---- reset ----------------------------------------------------------------

@@ -91,9 +91,11 @@ void credential_reset_one(const struct credential_world *world,
                           const struct credential_actor *actor,
                           struct credential_outcome *ret_outcome);
 
-/* Go on with what a crash or a failover cut off, as far as it is this node's to
- * do; what stays in doubt is listed. */
-void credential_resume(const struct credential_world *world);
+/* Go on with what a crash or a failover cut off; where that is another node's
+ * to do, find out whether the new secret rules already. `times`: how often that
+ * was tried before. Returns  after how many ms to try again; 0: nothing is in
+ * doubt. */
+int64_t credential_resume(const struct credential_world *world, uint32_t times);
 
 /* ---- what the other member gives ------------------------------------------
  */
@@ -111,6 +113,9 @@ struct credential_given {
 TS_MUSTUSE enum ts_code credential_take(const struct credential_world *world,
                                         const struct credential_given *given,
                                         bool *ret_is_ours, struct ts_err *err);
+/* So long after a candidate came it is looked whether it rules, if nothing else
+ * has come meanwhile. */
+#define CREDENTIAL_LOOK_MS 2000
 /* Give the other member all that is kept. */
 void credential_offer(const struct credential_world *world);
 

@@ -144,7 +144,7 @@ static void work(struct errand *errand)
         credential_offer(world);
         break;
     case TASK_RESUME:
-        credential_resume(world);
+        task->again_ms = credential_resume(world, task->times);
         break;
     }
 }
@@ -197,6 +197,16 @@ static void tell_given(const struct credential_task *task)
         .text = task->code == TS_OK ? "" : task->err.text,
     };
     options->kept(options->context, &answer);
+    /* It may be a candidate, whose fate does not come any more. */
+    task->self->resumed = 0;
+    task->self->resume_at = ts_time_after(ts_time_now(), CREDENTIAL_LOOK_MS);
+}
+
+static void plan_resume(struct credentials *self, int64_t again_ms)
+{
+    self->resumed++;
+    self->resume_at =
+        again_ms == 0 ? TS_NEVER : ts_time_after(ts_time_now(), again_ms);
 }
 
 static void settle(struct credential_task *task)
@@ -207,6 +217,10 @@ static void settle(struct credential_task *task)
         tell_reset(task);
     } else if (task->kind == TASK_GIVEN) {
         tell_given(task);
+    } else if (task->kind == TASK_RESUME) {
+        plan_resume(self, task->again_ms);
+    } else if (task->kind == TASK_ROTATE && task->code != TS_OK) {
+        plan_resume(self, CREDENTIAL_LOOK_MS);
     }
     if (task->event != NULL) {
         self->options.record(self->options.context, task->event, task->who,
@@ -268,6 +282,9 @@ struct credential_task *credentials_task_wide(struct credentials *self,
 static bool give_plain(struct credentials *self, enum credential_task_kind kind)
 {
     struct credential_task *task = credentials_task(self, kind);
+    if (task != NULL) {
+        task->times = self->resumed;
+    }
     bool given =
         task != NULL && errands_give(self->errands, &task->errand) == TS_OK;
     if (!given) {
@@ -333,6 +350,7 @@ enum ts_code credentials_new(const struct credentials_options *options,
     }
     pthread_condattr_t clock;
     self->options = *options;
+    self->resume_at = TS_NEVER;
     self->world = (struct credential_world){ .config = options->config,
                                              .keeper = options->keeper,
                                              .peer = options->peer,
@@ -364,8 +382,18 @@ enum ts_code credentials_new(const struct credentials_options *options,
 static void step(void *context, struct ts_time at)
 {
     struct credentials *self = context;
-    (void) at;
     post_step(self->post);
+    if (ts_time_reached(at, self->resume_at)) {
+        self->resume_at = TS_NEVER;
+        self->wants_resume = true;
+        give_wanted(self);
+    }
+}
+
+static struct ts_time deadline(void *context)
+{
+    const struct credentials *self = context;
+    return self->resume_at;
 }
 
 enum ts_code credentials_attach(struct credentials *credentials,
@@ -374,6 +402,7 @@ enum ts_code credentials_attach(struct credentials *credentials,
     const struct reactor_part part = { .name = "credentials",
                                        .fd = post_fd(credentials->post),
                                        .step = step,
+                                       .deadline = deadline,
                                        .context = credentials };
     return reactor_add(reactor, &part, err);
 }

@@ -21,6 +21,8 @@ struct credentials {
     struct errands *errands;        /* those that write, */
     struct errands *readers;        /* and those that only read */
     bool wants_offer, wants_resume; /* no room for them yet */
+    struct ts_time resume_at;       /* TS_NEVER: nothing is in doubt */
+    uint32_t resumed;               /* how often, since something came */
     pthread_mutex_t mutex;          /* guards `stopping` */
     pthread_cond_t stopped;
     bool stopping;
@@ -64,6 +66,8 @@ struct credential_task {
     enum ts_code code;
     json_t *result;
     struct ts_err err;
+    uint32_t times;    /* RESUME: how often before, */
+    int64_t again_ms;  /* and when again; 0: not */
     const char *event; /* NULL: nothing for the history */
 };
 

@@ -9,6 +9,7 @@ import unittest
 import ldap
 
 from lab import BUILD, LabTestCase, wait_until
+from ldap_cut import LdapCut
 from mishaps import hidden
 
 NAME = "source/corp"
@@ -96,6 +97,18 @@ class Credentials(LabTestCase):
             yield self.node
         finally:
             self.node.kill()
+
+    def test_a_lost_answer_is_found_out_and_a_lost_request_asked_again(self):
+        with LdapCut(self.lab.env["ldap_uri"]) as cut:
+            self.node.write_config(cut.instead(self.node.text))
+            with self.node as node:
+                for how in (cut.after, cut.before):
+                    how()
+                    done = node.twinsync("credentials", "rotate", NAME)
+                    self.assertEqual((0, ""), (done.returncode, done.stderr))
+                self.assertEqual(2, cut.cuts)
+                self.assertFalse(self.accepts(self.first))
+                node.sync("--full")
 
     def test_a_secret_that_the_server_refuses_is_not_kept(self):
         with self.node as node:

@@ -12,13 +12,21 @@ import ldap
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import BUILD, wait_until  # noqa: E402
+from ldap_cut import LdapCut  # noqa: E402
+from pair import Pair  # noqa: E402
 from pair_case import PairTestCase  # noqa: E402
 
 NAME = "source/corp"
+TIMEOUTS = "    connect-timeout-seconds: 1\n    operation-timeout-seconds: 1\n"
+
+
+def hasty(text):
+    """A directory that does not answer is given up soon, and with it what may be under way there."""
+    return text.replace("    uri: ", TIMEOUTS + "    uri: ", 1)
 
 
 class PairCredentials(PairTestCase):
-    OPTIONS = {"people": 10, "groups": 2}
+    OPTIONS = {"people": 10, "groups": 2, "edit": hasty}
 
     def setUp(self):
         super().setUp()
@@ -55,9 +63,10 @@ class PairCredentials(PairTestCase):
 
     def test_a_rotation_reaches_both_and_the_standby_goes_on_with_the_new_one(self):
         alpha, beta = self.pair.alpha, self.pair.beta
-        done = alpha.twinsync("credentials", "rotate", NAME, "--reason", "yearly")
+        done = alpha.twinsync("--json", "credentials", "rotate", "--all", "--reason", "an admin has left")
         self.assertEqual((0, ""), (done.returncode, done.stderr))
-        self.assertIn("the old one is refused", done.stdout)
+        rows = {row["name"]: row["state"] for row in json.loads(done.stdout)["credentials"]}
+        self.assertEqual({NAME: "proved", "target": "untouched", "registration": "untouched"}, rows)
         self.assertFalse(self.accepts(self.first))
         self.wait_settled(alpha, beta)
         self.assertServes(alpha)
@@ -85,13 +94,57 @@ class PairCredentials(PairTestCase):
         beta.start()
         self.wait_settled(beta)
 
-    def test_all_of_them_at_once_tell_each_ones_outcome(self):
-        done = self.pair.alpha.twinsync("--json", "credentials", "rotate", "--all", "--reason", "an admin has left")
-        self.assertEqual(0, done.returncode, done.stderr)
-        rows = {row["name"]: row for row in json.loads(done.stdout)["credentials"]}
-        self.assertEqual("proved", rows[NAME]["state"])
-        self.assertEqual("untouched", rows["target"]["state"])
-        self.assertEqual("untouched", rows["registration"]["state"])
+    def test_a_standby_that_dies_while_it_is_told_leaves_the_old_one_and_gets_what_came_of_it(self):
+        alpha, beta = self.pair.alpha, self.pair.beta
+        beta.kill()
+        beta.start(TWINSYNC_FAILPOINT="credential-taken")
+        self.pair.wait_role(beta, "standby")
+        wait_until(lambda: alpha.status()["peer"]["connected"], "they are connected")
+        done = alpha.twinsync("credentials", "rotate", NAME)
+        self.assertNotEqual(0, done.returncode)
+        self.assertTrue(self.accepts(self.first))
+        beta.kill()
+        beta.start()
+        self.wait_settled(alpha, beta)
+        alpha.kill()
+        self.assertServes(beta)
+
+
+class LostAnswer(unittest.TestCase):
+    """The wire to the directory is cut where it hurts most."""
+    seeds = PairCredentials.seeds
+    accepts, row = PairCredentials.accepts, PairCredentials.row
+    wait_settled, assertServes = PairCredentials.wait_settled, PairCredentials.assertServes
+
+    def setUp(self):
+        self.cut = LdapCut()
+        self.addCleanup(self.cut.close)
+        self.pair = Pair(edit=self.through_the_cut, start=False, people=10, groups=2)
+        self.addCleanup(self.pair.close)
+        self.lab = self.pair.lab
+        self.cut.leads_to(self.lab.env["ldap_uri"])
+        self.first = self.lab.layout.read_secret("sync.password")
+        self.pair.begin()
+        self.pair.wait_in_step()
+
+    def through_the_cut(self, text):
+        return hasty(self.cut.instead(text))
+
+    def test_a_takeover_after_a_lost_answer_finds_out_what_rules(self):
+        """The holder dies after its request has come there, and before it knows."""
+        alpha, beta = self.pair.alpha, self.pair.beta
+        beta.kill()
+        beta.start(TWINSYNC_FAILPOINT="credential-asked")
+        self.assertEqual(0, self.pair.fail_over_to(beta).returncode)
+        self.pair.wait_role(alpha, "standby")
+        self.cut.after()
+        beta.twinsync("credentials", "rotate", NAME)
+        wait_until(lambda: "worker-died" in beta.log(), "it dies")
+        beta.kill()
+        self.assertServes(alpha)
+        beta.start()
+        self.wait_settled(alpha, beta)
+        self.assertFalse(self.accepts(self.first))
 
 
 if __name__ == "__main__":
