@@ -106,7 +106,8 @@ struct coverage_wish coverage_wish(uint64_t seed)
 {
     uint64_t cell = seed % ((uint64_t) FAULT_KINDS * COVERAGE_PLACES);
     return (struct coverage_wish){ (enum sim_fault)(cell / COVERAGE_PLACES),
-                                   cell % COVERAGE_PLACES };
+                                   cell % COVERAGE_PLACES,
+                                   places[cell % COVERAGE_PLACES].role };
 }
 
 void coverage_merge(struct sim_coverage *into, const struct sim_coverage *from)

@@ -7,7 +7,8 @@
  * has failed, and a long run in which a reachable cell stays empty has, too.
  *
  * Where chance leads seldom, each seed has a wish: one cell, by its number.
- * When a node comes to that place, that fault is made to meet it.
+ * When a node comes to that place, that fault is made to meet it; and where
+ * nodes come seldom, bouts lead there (faults.c).
  */
 #ifndef TESTS_SIM_COVERAGE_H
 #define TESTS_SIM_COVERAGE_H
@@ -48,7 +49,7 @@ const char *fault_name(enum sim_fault fault);
 /* Those that nodes come to. */
 #define COVERAGE_PLACES 11
 /* Fewer seeds cannot have been everywhere. */
-#define COVERAGE_SEEDS 100000
+#define COVERAGE_SEEDS 20000
 
 struct sim_coverage {
     uint64_t cells[FAULT_KINDS][COVERAGE_PLACES];
@@ -65,6 +66,7 @@ const char *coverage_impossible(enum sim_fault fault, size_t place);
 struct coverage_wish {
     enum sim_fault fault;
     size_t place;
+    enum member_role role; /* of that place */
 };
 struct coverage_wish coverage_wish(uint64_t seed);
 

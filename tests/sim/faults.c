@@ -5,16 +5,32 @@
 #include "tests/sim/operator.h"
 #include "tests/sim/world.h"
 
-#define OPERATOR_MS 4000
-#define WISHES_MAX  3
-#define IMAGE_MS    60000
-#define STIR_MS     2500
-#define SETTLED_MS  20000 /* before the first bout, at the latest */
+#define OPERATOR_MS    4000
+#define WISHES_MAX     3
+#define IMAGE_MS       60000
+#define FIRST_IMAGE_MS 1000 /* before anybody learns */
+#define STIR_MS        2500
+#define SETTLED_MS     20000 /* before the first bout, at the latest */
 
 /* ---- bouts -------------------------------------------------------------- */
 
+/* What leads to the place that the seed wishes for: who hands over drains, and
+ * after a lost register the other node has to be admitted anew. */
+static enum sim_fault leading_fault(const struct world *world)
+{
+    enum member_role role = coverage_wish(world->seed).role;
+    return role == MEMBER_DRAINING ? FAULT_OPERATOR
+           : role == MEMBER_LEARNER && world->judge.takeovers > 0
+               ? FAULT_CELL_BACK
+               : FAULT_KINDS;
+}
+
 static enum sim_fault some_fault(struct world *world)
 {
+    enum sim_fault leading = leading_fault(world);
+    if (leading != FAULT_KINDS && random_chance(&world->random, 300)) {
+        return leading;
+    }
     /* What lets an old holder go on for as long as it may. */
     static const enum sim_fault edges[] = { FAULT_CELL_CUT, FAULT_CELL_CUT,
                                             FAULT_CELL_BAD, FAULT_KILL,
@@ -126,16 +142,35 @@ static void plan(struct world *world, int64_t after_ms,
                                     .size = sizeof *what });
 }
 
+/* Nobody was fenced while the first learner learns, so nothing can come again:
+ * unless the active node is killed, and comes back as another epoch. */
+static void plan_fence_to_replay(struct world *world, int learner)
+{
+    plan(world, 0,
+         &(struct planned){ .kind = FAULT_KILL, .node = 1 - learner });
+    for (int64_t i = 1; i <= 8; i++) {
+        plan(world, i * world->settings.ttl_ms / 4,
+             &(struct planned){ .kind = FAULT_REPLAY, .node = learner });
+    }
+}
+
 void faults_came_to(struct world *world, int node, size_t place)
 {
     struct sim_faults *faults = &world->faults;
     struct coverage_wish wish = coverage_wish(world->seed);
-    if (wish.place != place || faults->calm || faults->bouts == 0 ||
+    bool begins = faults->bouts == 0 && wish.role != MEMBER_LEARNER;
+    if (wish.place != place || faults->calm || begins ||
         faults->wishes == WISHES_MAX || random_chance(&world->random, 300)) {
         return;
     }
     faults->wishes++;
-    plan(world, random_below(&world->random, 2),
+    if (wish.role == MEMBER_LEARNER && wish.fault == FAULT_REPLAY) {
+        plan_fence_to_replay(world, node);
+        return;
+    }
+    /* A node drains for a moment only. */
+    plan(world,
+         wish.role == MEMBER_DRAINING ? 0 : random_below(&world->random, 2),
          &(struct planned){ .kind = wish.fault, .node = node });
 }
 
@@ -284,7 +319,10 @@ void faults_start(struct world *world)
                                                     .run = on_begin,
                                                     .node = AGENDA_NOBODY });
     for (int i = 0; i < 2; i++) {
-        int64_t at_ms = random_between(&world->random, 3000, IMAGE_MS);
+        bool learner = coverage_wish(world->seed).role == MEMBER_LEARNER;
+        int64_t at_ms = learner
+                            ? FIRST_IMAGE_MS
+                            : random_between(&world->random, 3000, IMAGE_MS);
         agenda_note(&world->agenda, &(struct occasion){ .at_ms = at_ms,
                                                         .run = on_image,
                                                         .node = AGENDA_NOBODY,

@@ -29,6 +29,7 @@ struct sim_faults {
     bool reconciled;    /* once, in the calm */
     bool rotted;        /* likewise */
     bool register_lost; /* it was put back: an operator has to repair it */
+    int64_t stirred_ms; /* the last bout's beginning */
     int64_t idle_ms;    /* since when nobody is active; 0: somebody is */
 };
 

@@ -174,19 +174,21 @@ static int64_t schema_version(sqlite3 *handle)
 static bool tells_of_tables(const struct connection *connection,
                             const char *sql)
 {
-    static const char *const names[] = { "table_info(", "table_xinfo(",
-                                         "foreign_key_list(", "table_list" };
+    static const char *const names[] = { "table_info", "table_xinfo",
+                                         "foreign_key_list" };
     const char *name = sql + strlen("PRAGMA ");
     if (connection->altered || !begins(sql, "PRAGMA ")) {
         return false;
     }
     name += begins(name, "'main'.") || begins(name, "\"main\".") ? 7 : 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (begins(name, names[i])) {
+        size_t size = strlen(names[i]);
+        if (begins(name, names[i]) &&
+            (name[size] == '(' || name[size] == '=')) {
             return true;
         }
     }
-    return false;
+    return begins(name, "table_list");
 }
 
 static void say_row(sqlite3_str *text, sqlite3_stmt *row)
@@ -284,7 +286,8 @@ CALL(int, sqlite3_prepare_v3,
     size_t size = bytes < 0 ? strlen(sql) : strnlen(sql, (size_t) bytes);
     size_t settles = which_settled(sql);
     bool first = settles < SETTLING && !connection->settled[settles];
-    if (first || (settles == SETTLING && !is_kept(sql, size))) {
+    if (first || (settles == SETTLING && !is_kept(sql, size) &&
+                  !tells_of_tables(connection, sql))) {
         if (first) {
             connection->settled[settles] = true;
         }

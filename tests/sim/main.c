@@ -2,14 +2,15 @@
  * simulate -- run seeds of the simulated pair.
  *
  *   simulate --seeds N [--first S] [--jobs J] [--seconds T] [--without RULE]
- *            [--twice]
+ *            [--twice] [--resume FILE]
  *   simulate --seed S [--trace] [--without RULE]
  *   simulate --mutations [--jobs J] [--without RULE]
  *
  * Each seed draws its scene; --scene NAME (see scenes.c) makes it that one.
  * A seed that fails is printed with the command that shows it again. --twice
  * runs each once more, in a process that has kept nothing (kept.h): all must
- * happen as before.
+ * happen as before. --resume keeps the counts in a file: the same command goes
+ * on with the run that was interrupted.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -26,36 +27,19 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/kept.h"
 #include "tests/sim/mutations.h"
-#include "tests/sim/world.h"
+#include "tests/sim/tally.h"
 
 #define JOBS_MAX    64
-#define SHOWN_MAX   10
-#define SPREAD      512 /* of a count in one seed; more is counted as that */
 #define PROGRESS_US 500000
+#define CHUNK       2000 /* seeds; what an interruption loses at most */
 
 struct options {
     uint64_t first, seeds;
     double until; /* seconds(); 0: no end */
     bool one, traced, mutations, twice;
     int jobs;
-    const char *without;
+    const char *without, *resume;
     enum sim_scene scene;
-};
-
-/* How often a seed had so many. */
-struct spread {
-    uint64_t seeds[SPREAD], sum;
-};
-
-/* What a process has done; in shared memory. */
-struct tally {
-    volatile uint64_t seeds, failed;
-    uint64_t sparse;
-    struct spread takeovers, faults, rows, admissions, snapshots, virtual_s;
-    double cpu_s;
-    uint64_t first_failed;
-    char violated[16], text[512];
-    struct sim_coverage coverage;
 };
 
 static double seconds(void)
@@ -63,35 +47,6 @@ static double seconds(void)
     struct timespec now;
     (void) clock_gettime(CLOCK_MONOTONIC, &now);
     return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
-}
-
-static void count(struct spread *spread, uint64_t number)
-{
-    spread->seeds[number < SPREAD ? number : SPREAD - 1]++;
-    spread->sum += number;
-}
-
-static uint64_t median(const struct spread *spread, uint64_t seeds)
-{
-    uint64_t below = 0;
-    size_t i = 0;
-    while (i + 1 < SPREAD && (below += spread->seeds[i]) * 2 < seeds) {
-        i++;
-    }
-    return i;
-}
-
-static void add(struct tally *tally, const struct world_verdict *verdict)
-{
-    tally->sparse +=
-        verdict->takeovers < FAULTS_TAKEOVERS || verdict->faults < FAULTS_MIN;
-    count(&tally->takeovers, (uint64_t) verdict->takeovers);
-    count(&tally->faults, (uint64_t) verdict->faults);
-    count(&tally->rows, verdict->commits);
-    count(&tally->admissions, verdict->admissions);
-    count(&tally->snapshots, verdict->snapshots);
-    count(&tally->virtual_s, (uint64_t) verdict->virtual_ms / 1000);
-    tally->seeds++;
 }
 
 static double cpu_seconds(void)
@@ -135,22 +90,7 @@ static void run_range(const struct options *options, int job,
                                             .scene = options->scene };
         world_run(&what, &tally->coverage, &verdict);
         run_again(options, &what, &verdict);
-        add(tally, &verdict);
-        if (verdict.violated == NULL) {
-            continue;
-        }
-        if (tally->failed++ == 0) {
-            tally->first_failed = seed;
-            (void) snprintf(tally->violated, sizeof tally->violated, "%s",
-                            verdict.violated);
-            (void) snprintf(tally->text, sizeof tally->text, "%s",
-                            verdict.text);
-        }
-        if (tally->failed <= SHOWN_MAX) {
-            (void) printf("seed %llu: %s: %s\n", (unsigned long long) seed,
-                          verdict.violated, verdict.text);
-            (void) fflush(stdout);
-        }
+        tally_add(tally, &verdict, seed);
     }
 }
 
@@ -181,8 +121,10 @@ static void show_progress(const struct options *options,
     (void) fprintf(stderr, isatty(STDERR_FILENO) ? "\r\033[K" : "");
 }
 
-static struct tally *run_jobs(const struct options *options)
+/* Adds what they came to. */
+static void run_jobs(const struct options *options, struct tally *total)
 {
+    double from = seconds();
     size_t size = JOBS_MAX * sizeof(struct tally);
     struct tally *tallies = mmap(NULL, size, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -212,83 +154,46 @@ static struct tally *run_jobs(const struct options *options)
             tallies[0].failed++;
         }
     }
-    return tallies;
-}
-
-static void merge_spread(struct spread *into, const struct spread *from)
-{
-    into->sum += from->sum;
-    for (size_t i = 0; i < SPREAD; i++) {
-        into->seeds[i] += from->seeds[i];
+    for (int i = 0; i < options->jobs; i++) {
+        tally_merge(total, &tallies[i]);
     }
+    total->took_s += seconds() - from;
+    (void) munmap(tallies, size);
 }
 
-/* All of them in the first. */
-static void merge(struct tally *tallies, int count)
+/* Chunk after chunk, each kept when it is done. */
+static int run_resumed(const struct options *options, struct tally *all)
 {
-    struct tally *all = &tallies[0];
-    for (int i = 1; i < count; i++) {
-        const struct tally *one = &tallies[i];
-        if (one->failed > 0 &&
-            (all->failed == 0 || one->first_failed < all->first_failed)) {
-            all->first_failed = one->first_failed;
-            memcpy(all->violated, one->violated, sizeof all->violated);
-            memcpy(all->text, one->text, sizeof all->text);
+    tally_load(options->resume, options->first, all);
+    if (all->seeds > 0) {
+        (void) printf("goes on after %llu seeds\n",
+                      (unsigned long long) all->seeds);
+    }
+    while (all->seeds < options->seeds) {
+        struct options chunk = *options;
+        uint64_t left = options->seeds - all->seeds;
+        chunk.first = options->first + all->seeds;
+        chunk.seeds = left < CHUNK ? left : CHUNK;
+        run_jobs(&chunk, all);
+        if (!tally_save(options->resume, all)) {
+            perror(options->resume);
+            return 1;
         }
-        all->seeds += one->seeds;
-        all->failed += one->failed;
-        all->sparse += one->sparse;
-        all->cpu_s += one->cpu_s;
-        merge_spread(&all->takeovers, &one->takeovers);
-        merge_spread(&all->faults, &one->faults);
-        merge_spread(&all->rows, &one->rows);
-        merge_spread(&all->admissions, &one->admissions);
-        merge_spread(&all->snapshots, &one->snapshots);
-        merge_spread(&all->virtual_s, &one->virtual_s);
-        coverage_merge(&all->coverage, &one->coverage);
     }
-}
-
-static void print_spread(const char *name, const struct spread *spread,
-                         uint64_t seeds)
-{
-    (void) printf("%-20s %12llu %12llu\n", name,
-                  (unsigned long long) spread->sum,
-                  (unsigned long long) median(spread, seeds));
-}
-
-static void print_summary(const struct tally *all, double took_s)
-{
-    double seeds = all->seeds > 0 ? (double) all->seeds : 1;
-    (void) printf("\n%-20s %12s %12s\n", "", "all", "median");
-    print_spread("takeovers", &all->takeovers, all->seeds);
-    print_spread("faults", &all->faults, all->seeds);
-    print_spread("journal rows", &all->rows, all->seeds);
-    print_spread("admissions", &all->admissions, all->seeds);
-    print_spread("snapshots", &all->snapshots, all->seeds);
-    print_spread("virtual seconds", &all->virtual_s, all->seeds);
-    (void) printf("%-20s %12.1f\n%-20s %12.1f  (%.1f ms of a processor each)\n"
-                  "%-20s %12llu\n%-20s %12llu  (fewer than %d takeovers or %d "
-                  "faults)\n%-20s %12llu\n",
-                  "seconds", took_s, "processor seconds", all->cpu_s,
-                  all->cpu_s * 1000 / seeds, "seeds",
-                  (unsigned long long) all->seeds, "sparse",
-                  (unsigned long long) all->sparse, FAULTS_TAKEOVERS,
-                  FAULTS_MIN, "failed", (unsigned long long) all->failed);
-    if (all->failed > 0) {
-        (void) printf("first: simulate --seed %llu --trace   (%s: %s)\n",
-                      (unsigned long long) all->first_failed, all->violated,
-                      all->text);
-    }
+    return 0;
 }
 
 static int run_seeds(const struct options *options)
 {
-    double from = seconds();
-    struct tally *all = run_jobs(options);
-    merge(all, options->jobs);
+    static struct tally total;
+    struct tally *all = &total;
+    if (options->resume == NULL) {
+        run_jobs(options, all);
+    } else if (run_resumed(options, all) != 0) {
+        return 1;
+    }
     size_t empty = coverage_print(&all->coverage, stdout);
-    print_summary(all, seconds() - from);
+    tally_print(all);
     bool uncovered = empty > 0 && all->seeds >= COVERAGE_SEEDS;
     if (uncovered) {
         (void) printf("%zu cells that can be reached are empty\n", empty);
@@ -328,6 +233,7 @@ static int parse(int argc, char **argv, struct options *options)
         { "scene", required_argument, NULL, 'c' },
         { "mutations", no_argument, NULL, 'm' },
         { "twice", no_argument, NULL, '2' },
+        { "resume", required_argument, NULL, 'r' },
         { NULL, 0, NULL, 0 }
     };
     int option = 0;
@@ -364,6 +270,9 @@ static int parse(int argc, char **argv, struct options *options)
             break;
         case 'm':
             options->mutations = true;
+            break;
+        case 'r':
+            options->resume = optarg;
             break;
         case '2':
             options->twice = true;

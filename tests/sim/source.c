@@ -2,7 +2,12 @@
 
 #include <string.h>
 
+#include "tests/sim/node.h"
 #include "tests/sim/world.h"
+
+#define TENSE_MS 4000 /* after each bout */
+#define CALMER   8
+#define CALM_MS  9000 /* the longest pause while nothing is at stake */
 
 static void append(struct sim_source *source, int anchor, int64_t value)
 {
@@ -46,6 +51,25 @@ static void change_one(struct world *world)
           last->value == 0 ? "is deleted" : "=", (long long) last->value);
 }
 
+/* Somebody may export, and its lease has not been renewed as it should: what
+ * leaves now is what may come late. */
+static bool is_tense(const struct world *world)
+{
+    const struct sim_settings *settings = &world->settings;
+    int64_t allowed_ms =
+        settings->ttl_ms * (100 - (int64_t) settings->error_percent) / 100 -
+        settings->margin_ms;
+    for (int i = 0; i < 2; i++) {
+        const struct sim_node *node = world->nodes[i];
+        int64_t left_ms =
+            node->up ? member_gate_left(&node->gate, node_clocks(node)) : 0;
+        if (left_ms > 0 && left_ms < allowed_ms - 2 * settings->renew_ms) {
+            return true;
+        }
+    }
+    return world->now_ms < world->faults.stirred_ms + TENSE_MS;
+}
+
 static void on_change(struct world *world, struct occasion *occasion)
 {
     (void) occasion;
@@ -58,8 +82,12 @@ static void on_change(struct world *world, struct occasion *occasion)
     for (int64_t i = 0; i < count; i++) {
         change_one(world);
     }
-    int64_t pause_ms =
-        random_between(&world->random, 50, world->settings.change_ms);
+    int64_t longest_ms = world->settings.change_ms;
+    if (longest_ms < CALM_MS && !is_tense(world)) {
+        longest_ms *= CALMER;
+        longest_ms = longest_ms < CALM_MS ? longest_ms : CALM_MS;
+    }
+    int64_t pause_ms = random_between(&world->random, 50, longest_ms);
     agenda_note(&world->agenda,
                 &(struct occasion){ .at_ms = world->now_ms + pause_ms,
                                     .run = on_change,
@@ -77,6 +105,7 @@ static void on_stir(struct world *world, struct occasion *occasion)
 void source_stir(struct world *world, int64_t within_ms)
 {
     int64_t count = random_between(&world->random, 0, 2);
+    world->faults.stirred_ms = world->now_ms;
     for (int64_t i = 0; i < count; i++) {
         int64_t after_ms = random_below(&world->random, within_ms);
         agenda_note(&world->agenda,
