@@ -60,6 +60,9 @@ struct sim_exporter {
     } doubts[EXPORTER_DOUBTS];
     size_t doubt_count;
     uint64_t cycles, tickets;
+    /* Where the last cycle found nothing to do; nothing has come since. */
+    struct journal_position at_rest;
+    size_t rest_changes; /* of the source */
 };
 
 void exporter_activate(struct sim_node *node,

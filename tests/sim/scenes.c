@@ -95,15 +95,15 @@ static void adjust_promises(struct world *world)
 
 static void calm_source(struct world *world)
 {
-    world->settings.change_ms = 14000;
+    world->settings.change_ms = 2 * world->settings.ttl_ms;
     world->settings.cycle_ms = 900;
 }
 
 static void adjust_long_lease(struct world *world)
 {
-    calm_source(world);
     world->settings.apart = true;
     set_lease(world, 60000, 15000);
+    calm_source(world);
 }
 
 static void adjust_late_answer(struct world *world)
@@ -124,9 +124,9 @@ static void adjust_late_request(struct world *world)
 static void adjust_late_promise(struct world *world)
 {
     adjust_unfenced(world);
-    calm_source(world);
     world->settings.stop_unprotected = true;
     set_lease(world, 60000, 12000);
+    calm_source(world);
     world->settings.way = (struct network_way){ .delay_ms = 7000 };
 }
 
