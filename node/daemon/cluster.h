@@ -44,6 +44,7 @@
 #define CLUSTER_RELEASE_MS 30000
 
 struct cluster;
+struct credentials_reset;
 
 struct cluster_options {
     const struct config *config; /* with `nodes`; borrowed until _free */
@@ -56,6 +57,9 @@ struct cluster_options {
     void (*secret_given)(void *context, const struct wire_secret *secret);
     /* This node holds the lease from now on, and may drive changes. */
     void (*active)(void *context);
+    /* Change secrets: a step of a handover. See credentials.h. */
+    enum ts_code (*reset)(void *context, const struct credentials_reset *asked,
+                          struct ts_err *err);
     /* The lease is given back, or could not be in time: the process may end. */
     void (*released)(void *context);
     void *context;

@@ -82,8 +82,9 @@ struct handover_seen handover_look(struct cluster_handover *h)
     struct handover_seen seen = { .self = c->config->this_node,
                                   .epoch = view.epoch,
                                   .does = handover_does() };
-    seen.holds = view.role == MEMBER_ACTIVE && view.register_ok &&
-                 !view.is_promised && !view.swap_in_doubt && view.has_value &&
+    // A register that is away for a moment delays what is to be written there;
+    // the steps go on.
+    seen.holds = view.role == MEMBER_ACTIVE && view.has_value &&
                  view.value->epoch == view.epoch && !view.value->released &&
                  strcmp(view.value->holder, seen.self) == 0;
     for (size_t i = 0; view.has_value && i < view.value->voter_count; i++) {
@@ -142,6 +143,17 @@ static void observe(struct cluster_handover *h)
         memcmp(value->handover, h->raw, h->raw_size) != 0) {
         take_field(h, value);
     }
+}
+
+bool cluster_handover_is_leaving(struct cluster_handover *h, const char *node)
+{
+    if (h == NULL) {
+        return false;
+    }
+    observe(h);
+    return h->open && h->trouble[0] == '\0' && h->field.retire &&
+           !h->field.back && h->field.step >= HANDOVER_RESET &&
+           strcmp(h->field.from, node) == 0;
 }
 
 /* --- evidence ------------------------------------------------------------- */

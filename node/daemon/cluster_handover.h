@@ -53,6 +53,9 @@ void cluster_handover_status(struct cluster_handover *h,
                              struct control_reply *reply);
 /* For `status`: {id, from, to, step, interrupted, text}, or null. */
 json_t *cluster_handover_summary(const struct cluster_handover *h);
+/* Is it to be retired at the end, and are secrets being reset already? It is
+ * told nothing new then, although the register lists it for a while yet. */
+bool cluster_handover_is_leaving(struct cluster_handover *h, const char *node);
 /* Why an operator has to say how it goes on, or NULL. */
 const char *cluster_handover_interrupted(const struct cluster_handover *h);
 

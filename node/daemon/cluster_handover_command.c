@@ -50,6 +50,11 @@ static void put_left_out(struct cluster_handover *h,
         handover_put(h, HANDOVER_TAIL, EVIDENCE_UNTOUCHED, "", dead);
         handover_counts(h, HANDOVER_PREFLIGHT, "counts before");
     }
+    if (field->from_dead && !field->retire) {
+        handover_put(h, HANDOVER_RESET, EVIDENCE_UNTOUCHED, "",
+                     "left out: the old computer stays a member and could not "
+                     "be told the new secrets; with --retire they are changed");
+    }
     if (!field->retire) {
         handover_put(h, HANDOVER_RETIRE, EVIDENCE_UNTOUCHED, "",
                      "not asked for: the old computer stays as standby");

@@ -4,6 +4,8 @@
  *
  *   cluster_handover.c            life, the tick, field and evidence
  *   cluster_handover_steps.c      the work of each step
+ *   cluster_handover_parts.c      that of reset, reconcile and retire: other
+ *                                 parts of the daemon do it
  *   cluster_handover_preflight.c  the gates, asked and answered
  *   cluster_handover_command.c    what operators ask, and the dry run
  *   cluster_handover_report.c     documents, and the report's files
@@ -115,6 +117,10 @@ struct cluster_handover {
         int64_t cycle;                 /* that ran when it began */
         char text[HANDOVER_TEXT_SIZE]; /* what it waits for */
     } step;
+    struct {
+        bool begun;                            /* in this step */
+        bool resetting, reconciling, retiring; /* unanswered, from whenever */
+    } part;
     struct handover_asking asking;
     struct handover_answer answer;
     struct control_reply *dry;       /* a dry run waits for the gates */
@@ -146,6 +152,12 @@ void handover_answer(struct control_reply **reply, int status, json_t *result,
 void handover_work_on(struct cluster_handover *h, enum handover_step step,
                       struct ts_time now);
 unsigned handover_does(void);
+
+/* ---- cluster_handover_parts.c -------------------------------------------- */
+
+void handover_work_reset(struct cluster_handover *h);
+void handover_work_reconcile(struct cluster_handover *h);
+void handover_work_retire(struct cluster_handover *h);
 
 /* ---- cluster_handover_preflight.c ---------------------------------------- */
 

@@ -7,8 +7,7 @@
 /* The steps that this node can do. */
 unsigned handover_does(void)
 {
-    return 1U << HANDOVER_PREFLIGHT | 1U << HANDOVER_DRAIN |
-           1U << HANDOVER_LEASE | 1U << HANDOVER_TAIL;
+    return (1U << HANDOVER_STEPS) - 1;
 }
 
 /* --- preflight -------------------------------------------------------------
@@ -172,6 +171,7 @@ void handover_work_on(struct cluster_handover *h, enum handover_step step,
         h->step.from = now;
         h->step.cycle = 0;
         h->step.text[0] = '\0';
+        h->part.begun = false;
     }
     switch (step) {
     case HANDOVER_PREFLIGHT:
@@ -187,11 +187,15 @@ void handover_work_on(struct cluster_handover *h, enum handover_step step,
         work_tail(h, now);
         break;
     case HANDOVER_RESET:
+        handover_work_reset(h);
+        break;
     case HANDOVER_RECONCILE:
+        handover_work_reconcile(h);
+        break;
     case HANDOVER_RETIRE:
+        handover_work_retire(h);
+        break;
     case HANDOVER_STEPS:
-        handover_step_over(h, EVIDENCE_UNTOUCHED,
-                           "this version does not do it");
         break;
     }
 }

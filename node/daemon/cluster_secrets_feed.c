@@ -1,17 +1,9 @@
 #include <string.h>
 
+#include "node/daemon/cluster_handover.h"
 #include "node/daemon/cluster_private.h"
 
 /* ---- who is to have them ------------------------------------------------- */
-
-/* A member that is to leave the pair is told nothing new, although the register
- * lists it for a while yet. */
-static bool is_leaving(const struct register_value *value, const char *name)
-{
-    (void) value;
-    (void) name;
-    return false;
-}
 
 /* The member besides us; NULL: there is none. One that the link is not to is
  * told first: as long as it is a member it has to know. */
@@ -28,7 +20,7 @@ static const char *find_member(const struct cluster *c,
     for (size_t i = 0; i < count; i++) {
         bool is_one = names[i][0] != '\0' &&
                       strcmp(names[i], c->config->this_node) != 0 &&
-                      !is_leaving(value, names[i]);
+                      !cluster_handover_is_leaving(c->handover, names[i]);
         bool is_linked =
             c->peer != NULL && strcmp(names[i], c->peer->name) == 0;
         if (is_one && (found == NULL || !is_linked)) {

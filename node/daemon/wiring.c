@@ -53,6 +53,13 @@ static void secret_given(void *context, const struct wire_secret *secret)
     credentials_given(wiring->credentials, secret);
 }
 
+static enum ts_code reset(void *context, const struct credentials_reset *asked,
+                          struct ts_err *err)
+{
+    struct wiring *wiring = context;
+    return credentials_reset(wiring->credentials, asked, err);
+}
+
 static void active(void *context)
 {
     struct wiring *wiring = context;
@@ -87,6 +94,7 @@ static enum ts_code start_cluster(struct wiring *wiring,
                                              .offer_secrets = offer_secrets,
                                              .secret_given = secret_given,
                                              .active = active,
+                                             .reset = reset,
                                              .released = on_released,
                                              .context = wiring };
     return cluster_new(&cluster, &wiring->cluster, err);

@@ -60,7 +60,7 @@ const struct handover_row *handover_row(enum handover_step step);
 struct handover_seen {
     const char *self;
     const char *other; /* the other voter; NULL: none */
-    bool holds;        /* this node is active, and the register answers */
+    bool holds;        /* this node is active in the register's epoch */
     bool other_up;     /* it is connected, and a standby */
     uint64_t epoch;    /* this node's, as holder */
     unsigned does;     /* bits 1 << step: the steps that this node can do */

@@ -20,8 +20,10 @@ enum {
 
 enum {
     LOOK_MS = 200,
-    /* A daemon that restarts is waited for this long. */
+    /* A daemon that restarts is waited for this long, one that is to be retired
+     * is taken to be. */
     AWAY_MS = 60000,
+    RETIRED_MS = 5000,
     ROWS_MAX = 128
 };
 
@@ -108,6 +110,7 @@ struct follow {
     struct screen screen;
     struct printed printed;
     char waiting[256]; /* the line that is redrawn, or "" */
+    bool leaves;       /* this node is to be retired at its end */
 };
 
 /* NULL: the daemon is away. */
@@ -220,6 +223,21 @@ static enum control_exit interrupted(const struct follow *self,
                     text_at(document, "text"));
 }
 
+/* The daemon here has ended, as it had to. */
+static enum control_exit left(struct follow *self)
+{
+    clear_waiting(self);
+    if (self->call->json) {
+        json_t *document = json_pack("{s:s}", "outcome", "retired");
+        cli_print_json(document);
+        json_decref(document);
+    } else {
+        (void) puts("\nthis computer is out of the pair: how it ended is told "
+                    "by twinsync handover on the other one");
+    }
+    return CONTROL_DONE;
+}
+
 /* --- following it to its end -------------------------------------------------
  */
 
@@ -228,8 +246,13 @@ static bool over(struct follow *self, const char *id,
                  enum control_exit *ret_exit)
 {
     json_t *document = look(self);
+    int64_t away_ms = ts_time_now().ms - self->heard.ms;
+    if (document == NULL && self->leaves && away_ms >= RETIRED_MS) {
+        *ret_exit = left(self);
+        return true;
+    }
     if (document == NULL) {
-        if (ts_time_now().ms - self->heard.ms < AWAY_MS) {
+        if (away_ms < AWAY_MS) {
             put_waiting(self, "the daemon here does not answer: it is waited "
                               "for");
             return false;
@@ -238,11 +261,15 @@ static bool over(struct follow *self, const char *id,
         *ret_exit = cli_fail_err(self->call, &self->trouble);
         return true;
     }
+    self->leaves =
+        flag_at(document, "retire") && flag_at(document, "reset_begun") &&
+        strcmp(text_at(document, "from"), text_at(document, "node")) == 0;
     bool ours = strcmp(text_at(document, "id"), id) == 0;
     bool open = flag_at(document, "open");
-    bool has_ended = ours && !open &&
-                     strcmp(text_at(document, "outcome"), "open") != 0 &&
-                     text_at(document, "report")[0] != 0;
+    /* Whoever is to be retired cannot read the register any more. */
+    const char *outcome = text_at(document, "outcome");
+    bool has_ended = ours && outcome[0] != 0 && strcmp(outcome, "open") != 0 &&
+                     (open || text_at(document, "report")[0] != 0);
     bool stands = ours && open && flag_at(document, "interrupted");
     if (ours && !self->call->json) {
         clear_waiting(self);
