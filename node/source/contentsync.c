@@ -50,11 +50,15 @@ static enum ts_code sync_open(const struct source_options *options,
     sync->options = *options;
     sync->config = config;
     sync->anchor_is_uuid = strcasecmp(config->anchor, ANCHOR_UUID) == 0;
+    sync->extras[CONTENTSYNC_CSN] = "entryCSN";
+    sync->extras[CONTENTSYNC_ANCHOR] =
+        sync->anchor_is_uuid ? NULL : config->anchor;
+    sync->kind.extras = sync->extras;
     const struct ldap_session_options session =
         source_session_options(config, options->secrets);
     enum ts_code rc = ldap_session_new(&session, &sync->session, err);
     if (rc == TS_OK) {
-        rc = source_rows_new(options, &sync->rows, err);
+        rc = source_rows_new(options, &sync->kind, &sync->rows, err);
     }
     if (rc != TS_OK) {
         sync_close(sync);

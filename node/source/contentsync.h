@@ -58,11 +58,20 @@ struct contentsync_server {
     char subschema[512]; /* DN of the subschema subentry, or "" */
 };
 
+/* What is asked for beside what the rules read. */
+enum contentsync_extra {
+    CONTENTSYNC_CSN,
+    CONTENTSYNC_ANCHOR, /* only where it is not entryUUID */
+    CONTENTSYNC_EXTRAS
+};
+
 struct contentsync {
     struct source_options options;
     const struct config_source *config;
     struct ldap_session *session;
     struct source_rows *rows;
+    const char *extras[CONTENTSYNC_EXTRAS + 1];
+    struct source_rows_kind kind;
     bool anchor_is_uuid;
     bool aliases_known; /* the schema has told other names of our attributes */
     struct contentsync_server server;

@@ -68,9 +68,8 @@ static enum ts_code add_bare_uuid(struct pass *pass, enum source_verb verb,
                : TS_OK; /* only with a full answer, which sends every entry */
 }
 
-/* What `seen` is to be known by; empty when it cannot be known. */
+/* What the entry read last is to be known by; empty when it cannot be known. */
 static struct ts_slice anchor_of(const struct pass *pass,
-                                 const struct source_seen *seen,
                                  struct contentsync_uuid uuid,
                                  char text[static CONTENTSYNC_UUID_TEXT_SIZE])
 {
@@ -78,17 +77,19 @@ static struct ts_slice anchor_of(const struct pass *pass,
         contentsync_uuid_text(uuid, text);
         return ts_slice_str(text);
     }
-    bool usable = seen->anchor_count == 1 && seen->anchor.size > 0 &&
-                  seen->anchor.size <= ANCHOR_SIZE_MAX &&
-                  ts_kind_of_bytes(seen->anchor) == TS_KIND_TEXT;
-    return usable ? seen->anchor : TS_SLICE_NONE;
+    struct source_values anchor =
+        source_rows_extra(pass->sync->rows, CONTENTSYNC_ANCHOR);
+    bool usable = anchor.count == 1 && anchor.items[0].size > 0 &&
+                  anchor.items[0].size <= ANCHOR_SIZE_MAX &&
+                  ts_kind_of_bytes(anchor.items[0]) == TS_KIND_TEXT;
+    return usable ? anchor.items[0] : TS_SLICE_NONE;
 }
 
 static enum ts_code add_put(struct pass *pass, const struct source_seen *seen,
                             struct contentsync_uuid uuid, struct ts_err *err)
 {
     char text[CONTENTSYNC_UUID_TEXT_SIZE];
-    struct ts_slice anchor = anchor_of(pass, seen, uuid, text);
+    struct ts_slice anchor = anchor_of(pass, uuid, text);
     if (anchor.size == 0) {
         if (pass->unanchored++ == 0) {
             (void) snprintf(pass->first_unanchored,
@@ -157,8 +158,10 @@ static enum ts_code take_entry(struct pass *pass, LDAPMessage *message,
     struct source_seen seen;
     rc = source_rows_read(pass->sync->rows, ld, message, &seen, err);
     struct contentsync_csn csn;
-    if (rc == TS_OK && pass->from_cookie &&
-        contentsync_csn_parse(seen.csn, &csn) == TS_OK &&
+    struct source_values stamp =
+        source_rows_extra(pass->sync->rows, CONTENTSYNC_CSN);
+    if (rc == TS_OK && pass->from_cookie && stamp.count > 0 &&
+        contentsync_csn_parse(stamp.items[0], &csn) == TS_OK &&
         contentsync_cookie_covers(&pass->cookie, &csn)) {
         pass->stale = why_covered;
         return TS_OK;

@@ -6,9 +6,9 @@
 
 #include "proto/entry_codec.h"
 
-#define ANCHOR_DEFAULT "entryUUID"
-#define CSN_ATTRIBUTE  "entryCSN"
-#define BINARY_OPTION  ";binary"
+#define BINARY_OPTION ";binary"
+#define RANGE_OPTION  ";range="
+#define RANGE_MAX     INT32_MAX
 
 /* One attribute that was asked for, and its values in the present entry. */
 struct slot {
@@ -16,19 +16,20 @@ struct slot {
     const char *alias; /* as the server calls it, if otherwise; ours to free */
     size_t name_size, alias_size;
     bool reference;
+    bool extra; /* for the driver alone: not part of a row */
     struct ts_slice *values;
     size_t count, capacity;
+    uint32_t next; /* ranged: the index of the next value; 0: none */
 };
 
 struct source_rows {
     struct slot *slots; /* in byte order of their names (E1) */
     size_t slot_count;
     size_t hint; /* where the next attribute probably is */
-    const char *anchor;
-    size_t anchor_size;
-    bool anchor_is_uuid;
+    const struct source_rows_kind *kind;
+    size_t extras[SOURCE_EXTRAS_MAX]; /* the slots of the kind's extras */
     const char **attributes;
-    struct ts_attribute *packing; /* slot_count of them */
+    struct ts_attribute *packing; /* slot_count of them, and one */
     struct ldap_dn_keys *keys;
     struct ts_hasher *hasher;
 };
@@ -53,15 +54,21 @@ static bool is_listed(const char *const *names, size_t count, const char *name)
     return false;
 }
 
+static struct slot *slot_called(struct source_rows *rows, const char *name)
+{
+    for (size_t i = 0; i < rows->slot_count; i++) {
+        if (strcasecmp(rows->slots[i].name, name) == 0) {
+            return &rows->slots[i];
+        }
+    }
+    return NULL;
+}
+
 static void take_names(struct source_rows *rows, const char *const *names,
                        size_t count, const struct source_options *options)
 {
     for (size_t i = 0; i < count; i++) {
-        bool known = false;
-        for (size_t k = 0; k < rows->slot_count && !known; k++) {
-            known = strcasecmp(rows->slots[k].name, names[i]) == 0;
-        }
-        if (!known) {
+        if (slot_called(rows, names[i]) == NULL) {
             rows->slots[rows->slot_count++] = (struct slot){
                 .name = names[i],
                 .name_size = strlen(names[i]),
@@ -72,35 +79,52 @@ static void take_names(struct source_rows *rows, const char *const *names,
     }
 }
 
-static void list_attributes(struct source_rows *rows)
+static size_t count_extras(const struct source_rows_kind *kind)
 {
-    size_t n = 0;
-    bool anchor_listed = rows->anchor_is_uuid;
+    size_t count = 0;
+    while (kind->extras[count] != NULL) {
+        count++;
+    }
+    return count;
+}
+
+static void take_extras(struct source_rows *rows)
+{
+    const char *const *names = rows->kind->extras;
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (slot_called(rows, names[i]) == NULL) {
+            rows->slots[rows->slot_count++] = (struct slot){
+                .name = names[i], .name_size = strlen(names[i]), .extra = true
+            };
+        }
+    }
+    qsort(rows->slots, rows->slot_count, sizeof *rows->slots, by_name);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        rows->extras[i] = (size_t) (slot_called(rows, names[i]) - rows->slots);
+    }
     for (size_t i = 0; i < rows->slot_count; i++) {
-        rows->attributes[n++] = rows->slots[i].name;
-        anchor_listed |= strcasecmp(rows->slots[i].name, rows->anchor) == 0;
+        rows->attributes[i] = rows->slots[i].name;
     }
-    if (!anchor_listed) {
-        rows->attributes[n++] = rows->anchor;
-    }
-    rows->attributes[n++] = CSN_ATTRIBUTE;
-    rows->attributes[n] = NULL;
 }
 
 enum ts_code source_rows_new(const struct source_options *options,
+                             const struct source_rows_kind *kind,
                              struct source_rows **ret_rows, struct ts_err *err)
 {
+    size_t extras = count_extras(kind);
     size_t count = options->attribute_count + options->reference_count;
+    assert(extras <= SOURCE_EXTRAS_MAX);
     if (count > TS_ENTRY_ATTRIBUTES_MAX) {
         return ts_fail(err, TS_E_LIMIT, 0,
                        "cannot read %zu attributes of source \"%s\": the limit "
                        "is %d",
                        count, options->config->name, TS_ENTRY_ATTRIBUTES_MAX);
     }
+    count += extras;
     struct source_rows *rows = calloc(1, sizeof *rows);
     if (rows != NULL) {
         rows->slots = calloc(count + 1, sizeof *rows->slots);
-        rows->attributes = calloc(count + 3, sizeof *rows->attributes);
+        rows->attributes = calloc(count + 1, sizeof *rows->attributes);
         rows->packing = calloc(count + 1, sizeof *rows->packing);
         rows->keys = ldap_dn_keys_new();
         rows->hasher = ts_hasher_new();
@@ -111,14 +135,10 @@ enum ts_code source_rows_new(const struct source_options *options,
         return ts_fail(err, TS_E_NOMEM, 0, "could not prepare source \"%s\"",
                        options->config->name);
     }
-    rows->anchor = options->config->anchor != NULL ? options->config->anchor
-                                                   : ANCHOR_DEFAULT;
-    rows->anchor_size = strlen(rows->anchor);
-    rows->anchor_is_uuid = strcasecmp(rows->anchor, ANCHOR_DEFAULT) == 0;
+    rows->kind = kind;
     take_names(rows, options->attributes, options->attribute_count, options);
     take_names(rows, options->references, options->reference_count, options);
-    qsort(rows->slots, rows->slot_count, sizeof *rows->slots, by_name);
-    list_attributes(rows);
+    take_extras(rows);
     *ret_rows = rows;
     return TS_OK;
 }
@@ -208,26 +228,51 @@ static bool slot_add(struct slot *slot, struct ts_slice value)
     return true;
 }
 
+/* "member;range=0-1499" without its range; *ret_next is 1500, or 0 after
+ * "1500-*". False: it has none that can be read. */
+static bool cut_range(struct berval *type, uint32_t *ret_next)
+{
+    const size_t size = sizeof RANGE_OPTION - 1;
+    char text[64];
+    const char *option = NULL;
+    for (size_t i = 0; i + size < type->bv_len && option == NULL; i++) {
+        if (strncasecmp(type->bv_val + i, RANGE_OPTION, size) == 0) {
+            option = type->bv_val + i;
+        }
+    }
+    size_t used = option == NULL ? 0 : (size_t) (option - type->bv_val);
+    if (option == NULL || type->bv_len - used >= sizeof text) {
+        return false;
+    }
+    memcpy(text, option, type->bv_len - used);
+    text[type->bv_len - used] = 0;
+    const char *end = strchr(text + size, '-');
+    char *rest = NULL;
+    unsigned long last = end == NULL ? 0 : strtoul(end + 1, &rest, 10);
+    if (end == NULL || (strcmp(end, "-*") != 0 &&
+                        (*rest != 0 || rest == end + 1 || last >= RANGE_MAX))) {
+        return false;
+    }
+    *ret_next = strcmp(end, "-*") == 0 ? 0 : (uint32_t) last + 1;
+    type->bv_len = used;
+    return true;
+}
+
 static enum ts_code take_attribute(struct source_rows *rows, struct berval type,
                                    const struct berval *values,
                                    struct source_seen *seen, struct ts_err *err)
 {
-    bool anchor = !rows->anchor_is_uuid &&
-                  is_named(rows->anchor, rows->anchor_size, type);
-    bool csn = is_named(CSN_ATTRIBUTE, sizeof CSN_ATTRIBUTE - 1, type);
+    uint32_t next = 0;
+    bool ranged = rows->kind->ranges && cut_range(&type, &next);
     struct slot *slot = find_slot(rows, type);
+    if (slot == NULL) {
+        return TS_OK;
+    }
+    if (ranged) {
+        slot->next = next;
+    }
     for (size_t i = 0; values != NULL && values[i].bv_val != NULL; i++) {
         struct ts_slice value = ts_slice(values[i].bv_val, values[i].bv_len);
-        if (anchor) {
-            seen->anchor = value;
-            seen->anchor_count++;
-        }
-        if (csn) {
-            seen->csn = value;
-        }
-        if (slot == NULL) {
-            continue;
-        }
         /* What a reference grows to: a link and the text of its DN. */
         seen->size += value.size +
                       (slot->reference ? sizeof(struct source_link) + 16 : 8);
@@ -238,16 +283,10 @@ static enum ts_code take_attribute(struct source_rows *rows, struct berval type,
     return TS_OK;
 }
 
-enum ts_code source_rows_read(struct source_rows *rows, LDAP *ld,
-                              LDAPMessage *entry, struct source_seen *ret_seen,
-                              struct ts_err *err)
+enum ts_code source_rows_read_more(struct source_rows *rows, LDAP *ld,
+                                   LDAPMessage *entry, struct source_seen *seen,
+                                   struct ts_err *err)
 {
-    struct source_seen seen = { .size = 0 };
-    for (size_t i = 0; i < rows->slot_count; i++) {
-        rows->slots[i].count = 0;
-    }
-    rows->hint = 0;
-
     BerElement *ber = NULL;
     struct berval dn = { 0, NULL };
     int result = ldap_get_dn_ber(ld, entry, &ber, &dn);
@@ -260,7 +299,7 @@ enum ts_code source_rows_read(struct source_rows *rows, LDAP *ld,
             ber_memfree(values);
             break;
         }
-        rc = take_attribute(rows, type, values, &seen, err);
+        rc = take_attribute(rows, type, values, seen, err);
         ber_memfree(values);
     }
     ber_free(ber, 0);
@@ -269,10 +308,42 @@ enum ts_code source_rows_read(struct source_rows *rows, LDAP *ld,
                        "cannot read an entry that the directory sent: %s",
                        ldap_err2string(result));
     }
-    seen.dn = ts_slice(dn.bv_val, dn.bv_len);
-    seen.size += dn.bv_len + sizeof(struct source_row);
-    *ret_seen = seen;
+    seen->dn = ts_slice(dn.bv_val, dn.bv_len);
     return rc;
+}
+
+enum ts_code source_rows_read(struct source_rows *rows, LDAP *ld,
+                              LDAPMessage *entry, struct source_seen *ret_seen,
+                              struct ts_err *err)
+{
+    *ret_seen = (struct source_seen){ .size = sizeof(struct source_row) };
+    for (size_t i = 0; i < rows->slot_count; i++) {
+        rows->slots[i].count = 0;
+        rows->slots[i].next = 0;
+    }
+    rows->hint = 0;
+    enum ts_code rc = source_rows_read_more(rows, ld, entry, ret_seen, err);
+    ret_seen->size += ret_seen->dn.size;
+    return rc;
+}
+
+const char *source_rows_next_range(const struct source_rows *rows,
+                                   uint32_t *ret_from)
+{
+    for (size_t i = 0; i < rows->slot_count; i++) {
+        if (rows->slots[i].next > 0) {
+            *ret_from = rows->slots[i].next;
+            return rows->slots[i].name;
+        }
+    }
+    return NULL;
+}
+
+struct source_values source_rows_extra(const struct source_rows *rows,
+                                       size_t index)
+{
+    const struct slot *slot = &rows->slots[rows->extras[index]];
+    return (struct source_values){ slot->values, slot->count };
 }
 
 /* --- making a row
@@ -280,13 +351,14 @@ enum ts_code source_rows_read(struct source_rows *rows, LDAP *ld,
  */
 
 static enum ts_code pack_values(struct source_rows *rows,
+                                const struct source_seen *seen,
                                 struct ts_arena *arena, struct source_row *row,
                                 struct ts_err *err)
 {
     struct ts_entry entry = { .attributes = rows->packing };
     for (size_t i = 0; i < rows->slot_count; i++) {
         struct slot *slot = &rows->slots[i];
-        if (slot->reference || slot->count == 0) {
+        if (slot->reference || slot->extra || slot->count == 0) {
             continue;
         }
         enum ts_kind kind = TS_KIND_TEXT;
@@ -298,6 +370,15 @@ static enum ts_code pack_values(struct source_rows *rows,
             .kind = kind,
             .value_count = slot->count,
             .values = slot->values,
+        };
+    }
+    struct ts_slice never = seen->never;
+    if (never.size > 0) {
+        entry.attributes[entry.count++] = (struct ts_attribute){
+            .name = ts_slice_str(SOURCE_NEVER),
+            .kind = TS_KIND_TEXT,
+            .value_count = 1,
+            .values = &never,
         };
     }
     ts_entry_normalise(&entry);
@@ -333,34 +414,43 @@ static size_t drop_twins(struct source_link *links, size_t count)
     return kept;
 }
 
+static enum ts_code link_by_dn(struct source_rows *rows, struct ts_slice text,
+                               struct ts_arena *arena, struct source_link *link,
+                               struct ts_err *err)
+{
+    struct ldap_dn dn;
+    enum ts_code rc = ldap_dn_key(rows->keys, text, &dn, NULL);
+    if (rc == TS_E_NOMEM) {
+        return ts_fail(err, rc, 0, "could not take in a reference");
+    }
+    /* What is no DN refers to nothing, and says so as a dangling link. */
+    link->key =
+        key_of(rc == TS_OK ? dn.key : ldap_dn_opaque_key(rows->keys, text));
+    link->dn = ts_arena_copy(arena, text);
+    return link->dn.data != NULL
+               ? TS_OK
+               : ts_fail(err, TS_E_LIMIT, 0,
+                         "could not take in the references of one entry");
+}
+
 static enum ts_code fill_slot_links(struct source_rows *rows,
                                     const struct slot *slot,
                                     struct ts_arena *arena,
                                     struct source_link *links,
                                     struct ts_err *err)
 {
-    for (size_t i = 0; i < slot->count; i++) {
-        struct ldap_dn dn;
-        struct ts_slice text = slot->values[i];
-        enum ts_code rc = ldap_dn_key(rows->keys, text, &dn, NULL);
-        if (rc == TS_E_NOMEM) {
-            return ts_fail(err, rc, 0, "could not take in a reference");
-        }
-        /* What is no DN refers to nothing, and says so as a dangling link. */
-        struct ldap_dn_key key =
-            rc == TS_OK ? dn.key : ldap_dn_opaque_key(rows->keys, text);
+    const struct source_rows_kind *kind = rows->kind;
+    enum ts_code rc = TS_OK;
+    for (size_t i = 0; rc == TS_OK && i < slot->count; i++) {
         links[i] = (struct source_link){
             .attribute = ts_slice(slot->name, slot->name_size),
-            .key = key_of(key),
-            .dn = ts_arena_copy(arena, text),
         };
-        if (links[i].dn.data == NULL) {
-            return ts_fail(err, TS_E_LIMIT, 0,
-                           "could not take in %zu references of one entry",
-                           slot->count);
-        }
+        rc = kind->link == NULL
+                 ? link_by_dn(rows, slot->values[i], arena, &links[i], err)
+                 : kind->link(kind->context, slot->values[i], arena, &links[i],
+                              err);
     }
-    return TS_OK;
+    return rc;
 }
 
 static enum ts_code fill_links(struct source_rows *rows, struct ts_arena *arena,
@@ -397,13 +487,22 @@ static enum ts_code fill_links(struct source_rows *rows, struct ts_arena *arena,
     return TS_OK;
 }
 
-/* Over DN, packed values and links; a link counts by attribute and key, so that
- * another spelling of the same DN is no change. */
+/* Over its place (for a kind of its own not the DN, which changes with every
+ * name above), packed values and links; a link counts by attribute and key, so
+ * that another spelling of the same DN is no change. */
 static struct ts_hash hash_row(struct source_rows *rows,
                                const struct source_row *row)
 {
     ts_hasher_begin(rows->hasher);
-    ts_hasher_add_field(rows->hasher, row->dn);
+    if (rows->kind->place == NULL) {
+        ts_hasher_add_field(rows->hasher, row->dn);
+    } else {
+        ts_hasher_add(rows->hasher,
+                      ts_slice(row->key.bytes, sizeof row->key.bytes));
+        ts_hasher_add(rows->hasher,
+                      ts_slice(row->parent.bytes, sizeof row->parent.bytes));
+        ts_hasher_add_field(rows->hasher, row->rdn);
+    }
     ts_hasher_add_field(rows->hasher, row->packed);
     for (size_t i = 0; i < row->link_count; i++) {
         const struct source_link *link = &row->links[i];
@@ -418,6 +517,19 @@ static struct ts_hash hash_row(struct source_rows *rows,
     return ts_hasher_end(rows->hasher);
 }
 
+static enum ts_code place_by_dn(struct source_rows *rows,
+                                struct source_row *row, struct ts_err *err)
+{
+    struct ldap_dn dn;
+    enum ts_code rc = ldap_dn_key(rows->keys, row->dn, &dn, err);
+    if (rc == TS_OK) {
+        row->key = key_of(dn.key);
+        row->parent = key_of(dn.parent);
+        row->rdn = dn.rdn;
+    }
+    return rc;
+}
+
 enum ts_code source_rows_fill(struct source_rows *rows,
                               const struct source_seen *seen,
                               struct ts_arena *arena, struct source_row *row,
@@ -427,13 +539,12 @@ enum ts_code source_rows_fill(struct source_rows *rows,
     if (row->dn.data == NULL) {
         return ts_fail(err, TS_E_LIMIT, 0, "could not take in an entry");
     }
-    struct ldap_dn dn;
-    enum ts_code rc = ldap_dn_key(rows->keys, row->dn, &dn, err);
+    const struct source_rows_kind *kind = rows->kind;
+    enum ts_code rc = kind->place == NULL
+                          ? place_by_dn(rows, row, err)
+                          : kind->place(kind->context, seen, arena, row, err);
     if (rc == TS_OK) {
-        row->key = key_of(dn.key);
-        row->parent = key_of(dn.parent);
-        row->rdn = dn.rdn;
-        rc = pack_values(rows, arena, row, err);
+        rc = pack_values(rows, seen, arena, row, err);
     }
     if (rc == TS_OK) {
         rc = fill_links(rows, arena, row, err);

@@ -46,12 +46,20 @@ struct source_link {
 enum source_verb {
     SOURCE_PUT,     /* the object is there and looks like this */
     SOURCE_PRESENT, /* the object is there, unchanged (only `anchor` is set) */
-    SOURCE_DELETE   /* the directory said that it is gone (only `anchor`) */
+    SOURCE_DELETE   /* the directory said that it is gone (only `anchor`; or
+                       only `key`, of a source whose keys are identities: then
+                       whatever refers to it goes as well) */
 };
+
+/* An attribute of this name in `packed` says why an object is never in scope,
+ * whatever the rules say. No directory can have one of that name. */
+#define SOURCE_NEVER "never synchronized"
 
 struct source_row {
     enum source_verb verb;
     struct ts_slice anchor; /* text form, e.g. entryUUID in lower case */
+    /* Of its DN; or its identity and that of the entry above, where a source
+     * has such that outlive every name: but its base has that of its DN. */
     struct source_dn_key key, parent;
     struct ts_slice rdn;    /* as printed, e.g. "uid=ada" */
     struct ts_slice dn;     /* as printed */
@@ -79,7 +87,9 @@ typedef enum ts_code source_sink_fn(void *context, struct source_batch *batch,
 
 /* How far the source was read. Opaque cookie plus what it is bound to. */
 struct source_watermark {
-    struct ts_slice cookie;     /* empty: read everything */
+    struct ts_slice cookie; /* empty: read everything */
+    int64_t complete_at;    /* of the last complete import, seconds since 1970;
+                               0: never */
     struct ts_hash fingerprint; /* of server kind, base, filter, attributes,
                                    identity: another one means a full import */
 };
@@ -94,6 +104,8 @@ struct source_result {
     struct ts_slice cookie;     /* in the caller's arena */
     struct ts_hash fingerprint; /* to be kept with the cookie */
     const char *full_because;   /* why a delta became a full import, or NULL */
+    const char *keep_because; /* COMPLETE: why what is missing is not gone (what
+                                 is gone was told), or NULL */
     uint64_t put_count, present_count, delete_count;
 };
 
