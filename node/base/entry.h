@@ -40,6 +40,10 @@ enum ts_kind {
     TS_KINDS
 };
 
+/* A source's entry with an attribute of this name is never in scope, whatever
+ * the rules say; its value says why. No directory has a name with a space. */
+#define TS_ENTRY_NEVER "never synchronized"
+
 struct ts_attribute {
     struct ts_slice name; /* a source's attribute or a target's path */
     enum ts_kind kind;

@@ -33,7 +33,13 @@ struct config_bind {
 };
 
 enum config_source_type {
-    CONFIG_SOURCE_CONTENTSYNC
+    CONFIG_SOURCE_CONTENTSYNC,
+    CONFIG_SOURCE_AD
+};
+
+enum config_consistency_guid {
+    CONFIG_CONSISTENCY_PREFER, /* mS-DS-ConsistencyGuid, where it is set */
+    CONFIG_CONSISTENCY_IGNORE
 };
 
 struct config_source {
@@ -46,7 +52,8 @@ struct config_source {
     struct config_tls tls;
     bool start_tls;
     bool allow_plaintext_loopback;
-    char *anchor;    /* attribute; entryUUID by default */
+    char *anchor; /* contentsync: attribute; entryUUID by default */
+    enum config_consistency_guid consistency_guid; /* ad */
     char **canaries; /* DNs without which an enumeration is not believed */
     uint32_t canaries_count;
     uint32_t connect_timeout_seconds;

@@ -1,7 +1,7 @@
 /*
  * table_rows -- how the rows of the table are written.
  *
- * Private to table.c and its continuations (table_pair.c).
+ * Private to table.c and its continuations (table_source.c, table_pair.c).
  */
 #ifndef NODE_CONFIG_TABLE_ROWS_H
 #define NODE_CONFIG_TABLE_ROWS_H
@@ -26,8 +26,9 @@ enum {
     ITEMS_MAX = 64
 };
 
-/* Sections that more than one file uses. */
+/* table_source.c: the first two are used by others, too. */
 extern const struct config_section config_table_tls, config_table_bind;
+extern const struct config_section config_table_source;
 /* table_pair.c */
 extern const struct config_section config_table_node, config_table_lease,
     config_table_register, config_table_registration;

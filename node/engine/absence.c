@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "node/engine/altered.h"
-#include "node/ldap/dn.h"
+#include "node/engine/place.h"
 
 enum ts_code absence_unseen(const struct absence *absence, int64_t *ids,
                             size_t *count, int64_t *after, struct ts_err *err)
@@ -85,14 +85,14 @@ static enum ts_code canaries(const struct absence *absence,
     for (uint32_t i = 0;
          code == TS_OK && *ret_missing == NULL && i < config->canaries_count;
          i++) {
-        struct ldap_dn dn;
+        uint8_t key[CONNECTOR_KEY_SIZE];
+        bool known = false;
         bool seen = false;
-        code = ldap_dn_key(absence->writer->child_key_context,
-                           ts_slice_str(config->canaries[i]), &dn, err);
-        if (code == TS_OK) {
-            code =
-                key_seen(absence, ts_slice(dn.key.bytes, sizeof dn.key.bytes),
-                         &seen, err);
+        code =
+            place_key(absence->engine, (size_t) absence->writer->source_id - 1,
+                      ts_slice_str(config->canaries[i]), key, &known, err);
+        if (code == TS_OK && known) {
+            code = key_seen(absence, ts_slice(key, sizeof key), &seen, err);
         }
         if (code == TS_OK && !seen) {
             *ret_missing = config->canaries[i];
@@ -138,6 +138,10 @@ enum ts_code absence_judge(struct absence *absence, struct ts_err *err)
                         "source may be damaged or its rights reduced; if it "
                         "is gone for good, name another one in canaries",
                         canary);
+    } else if (absence->keep_because != NULL &&
+               !absence->engine->accept_missing) {
+        (void) snprintf(because, ABSENCE_BECAUSE_SIZE, "%s",
+                        absence->keep_because);
     } else if (!enough_came(absence)) {
         (void) snprintf(because, ABSENCE_BECAUSE_SIZE,
                         "only %llu of %llu objects came, which is below %d %%: "

@@ -16,6 +16,8 @@
  *       before this reading (what deltas added or took away is counted, so
  *       that a source that grew is not judged by what it once was), or the
  *       operator vouches for it.
+ *   B4  the source does not say that it tells by itself what is gone
+ *       (source_result, keep_because), or the operator vouches for it.
  *
  * Whether the deletions that follow are carried out is decided by the guard.
  */
@@ -33,9 +35,10 @@ struct absence {
     struct engine_context *engine;
     struct connector_writer *writer;
     const struct config_source *config;
-    const struct seen *seen; /* ids of what was shown, new ones included */
-    uint64_t added;          /* how many of them are new */
-    bool same_reading;       /* B1 */
+    const struct seen *seen;  /* ids of what was shown, new ones included */
+    uint64_t added;           /* how many of them are new */
+    bool same_reading;        /* B1 */
+    const char *keep_because; /* B4, or NULL */
     /* Set by absence_judge(): */
     uint64_t missing; /* known, and not seen */
     bool believed;

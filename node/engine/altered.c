@@ -10,7 +10,9 @@
 /* An anchor that people can edit. */
 static bool editable(const struct config_source *config)
 {
-    return strcasecmp(config->anchor, "entryUUID") != 0;
+    return config->type == CONFIG_SOURCE_AD
+               ? config->consistency_guid == CONFIG_CONSISTENCY_PREFER
+               : strcasecmp(config->anchor, "entryUUID") != 0;
 }
 
 /* ---- finding --------------------------------------------------------------

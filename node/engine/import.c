@@ -17,7 +17,7 @@
 
 /* How long an operator waits, at most, while the source says nothing. */
 #define BREATHE_MS    200
-#define COOKIE_MEMORY ((size_t) 64 * 1024)
+#define COOKIE_MEMORY ((size_t) 128 * 1024)
 
 /* What the source's thread works on, and what it leaves behind. */
 struct reader {
@@ -192,9 +192,8 @@ static enum ts_code watermark_load(struct importer *im, bool full,
     if (code == TS_OK) {
         code = recheck_due(im, complete_at, &recheck, err);
     }
-    if (full || recheck) {
-        im->reader.from.cookie = TS_SLICE_NONE;
-    }
+    im->reader.from.whole = full || recheck;
+    im->reader.from.complete_at = complete_at;
     return code;
 }
 
@@ -209,15 +208,15 @@ static enum ts_code watermark_store(struct importer *im, struct ts_err *err)
     struct metaverse *mv = im->engine->state.mv;
     /* Without a cookie the next import reads everything again: that is how
      * what could not be concluded now is looked at once more. */
-    struct ts_slice cookie =
-        im->outcome.missing_held ? TS_SLICE_NONE : result->cookie;
+    bool open = im->outcome.missing_held && result->keep_because == NULL;
+    struct ts_slice cookie = open ? TS_SLICE_NONE : result->cookie;
     enum ts_code code = metaverse_run(
         mv, sql,
         DB_VALUES(DB_INT(im->writer.source_id), DB_BLOB(cookie),
                   DB_BLOB(ts_slice(result->fingerprint.bytes, TS_HASH_SIZE)),
                   DB_TEXT(ts_slice_str(im->config->name))),
         err);
-    if (code == TS_OK && im->outcome.complete && !im->outcome.missing_held) {
+    if (code == TS_OK && im->outcome.complete && !open) {
         code = metaverse_run(mv, complete_sql,
                              DB_VALUES(DB_INT(im->writer.source_id),
                                        DB_INT((int64_t) im->seen.count),
@@ -283,6 +282,23 @@ static enum ts_code store_put(struct importer *im, const struct source_row *row,
     return code;
 }
 
+/* One that is named by its identity. */
+static enum ts_code store_gone(struct importer *im,
+                               const struct source_row *row, struct ts_err *err)
+{
+    struct ts_slice key = ts_slice(row->key.bytes, sizeof row->key.bytes);
+    int64_t id = 0;
+    enum ts_code code = connector_unlink(&im->writer, key, err);
+    if (code == TS_OK) {
+        code = connector_find_key(&im->writer, key, &id, err);
+    }
+    if (code != TS_OK || id == 0) {
+        return code;
+    }
+    im->outcome.gone++;
+    return connector_mark_gone(&im->writer, id, err);
+}
+
 static enum ts_code store_row(struct importer *im, const struct source_row *row,
                               struct ts_err *err)
 {
@@ -290,6 +306,8 @@ static enum ts_code store_row(struct importer *im, const struct source_row *row,
     enum ts_code code = TS_OK;
     if (row->verb == SOURCE_PUT) {
         code = store_put(im, row, &id, err);
+    } else if (row->verb == SOURCE_DELETE && row->anchor.size == 0) {
+        return store_gone(im, row, err);
     } else {
         code = connector_find(&im->writer, row->anchor, &id, err);
         if (code == TS_OK && row->verb == SOURCE_DELETE && id > 0) {
@@ -377,6 +395,7 @@ static enum ts_code absent(struct importer *im, struct ts_err *err)
         .config = im->config,
         .seen = &im->seen,
         .added = outcome->added,
+        .keep_because = im->reader.result.keep_because,
         .same_reading =
             !im->had_fingerprint ||
             ts_hash_equal(im->last_fingerprint, im->reader.result.fingerprint),

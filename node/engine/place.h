@@ -33,4 +33,13 @@ TS_MUSTUSE enum ts_code place_dn(struct engine_context *engine,
                                  struct ts_arena *arena,
                                  struct ts_slice *ret_dn, struct ts_err *err);
 
+/* The key of whatever has that DN in a source: made of the DN, or, where keys
+ * are identities, looked for among what is known, name by name from the base
+ * down. False: there is no such entry, or it is no DN.
+ * Errors   TS_E_IO, TS_E_NOMEM. */
+TS_MUSTUSE enum ts_code place_key(struct engine_context *engine, size_t source,
+                                  struct ts_slice dn,
+                                  uint8_t ret_key[static CONNECTOR_KEY_SIZE],
+                                  bool *ret_known, struct ts_err *err);
+
 #endif

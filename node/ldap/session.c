@@ -308,21 +308,17 @@ enum ts_code ldap_session_modify(struct ldap_session *session, const char *dn,
     return rc;
 }
 
-enum ts_code ldap_session_read(struct ldap_session *session, const char *dn,
-                               const char *const *attributes,
-                               LDAPMessage **ret_entry, struct ts_err *err)
+enum ts_code ldap_session_read_by(struct ldap_session *session,
+                                  const struct ldap_session_search *search,
+                                  LDAPMessage **ret_entry, struct ts_err *err)
 {
-    struct ldap_session_search search = { .base = dn,
-                                          .scope = LDAP_SCOPE_BASE,
-                                          .filter = "(objectClass=*)",
-                                          .attributes = attributes };
     int id = 0;
-    enum ts_code rc = ldap_session_search(session, &search, &id, err);
+    enum ts_code rc = ldap_session_search(session, search, &id, err);
     if (rc != TS_OK) {
         return rc;
     }
     char what[LDAP_SESSION_URI_MAX];
-    (void) snprintf(what, sizeof what, "read \"%.200s\"", dn);
+    (void) snprintf(what, sizeof what, "read \"%.200s\"", search->base);
     LDAP_AUTOMSG LDAPMessage *entry = NULL;
     for (;;) {
         LDAP_AUTOMSG LDAPMessage *message = NULL;
@@ -354,6 +350,17 @@ enum ts_code ldap_session_read(struct ldap_session *session, const char *dn,
         entry = NULL;
     }
     return rc;
+}
+
+enum ts_code ldap_session_read(struct ldap_session *session, const char *dn,
+                               const char *const *attributes,
+                               LDAPMessage **ret_entry, struct ts_err *err)
+{
+    const struct ldap_session_search search = { .base = dn,
+                                                .scope = LDAP_SCOPE_BASE,
+                                                .filter = "(objectClass=*)",
+                                                .attributes = attributes };
+    return ldap_session_read_by(session, &search, ret_entry, err);
 }
 
 int ldap_session_result(const struct ldap_session *session)

@@ -116,6 +116,13 @@ TS_MUSTUSE enum ts_code ldap_session_read(struct ldap_session *session,
                                           LDAPMessage **ret_entry,
                                           struct ts_err *err);
 
+/* The same with a scope, a filter, and controls of one's own: the first entry
+ * that comes. */
+TS_MUSTUSE enum ts_code
+ldap_session_read_by(struct ldap_session *session,
+                     const struct ldap_session_search *search,
+                     LDAPMessage **ret_entry, struct ts_err *err);
+
 /* What became of a request that changes something. */
 struct ldap_session_change {
     bool sent;  /* false: certainly not a whole request has left */

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "node/metaverse/ancestry.h"
+#include "node/metaverse/identity.h"
 #include "node/metaverse/reference.h"
 
 /* Deeper trees are refused by the DN parser; this bounds loops over damaged
@@ -57,9 +58,9 @@ static enum ts_code link_add(struct metaverse *mv, int64_t id,
     return code;
 }
 
-static enum ts_code link_drop(struct metaverse *mv, int64_t id,
-                              struct ts_slice attribute, struct ts_slice key,
-                              struct ts_err *err)
+enum ts_code connector_link_drop(struct metaverse *mv, int64_t id,
+                                 struct ts_slice attribute, struct ts_slice key,
+                                 struct ts_err *err)
 {
     static const char sql[] =
         "DELETE FROM source_link "
@@ -148,7 +149,8 @@ static enum ts_code links_diff(struct metaverse *mv, int64_t id,
         if (order < 0) {
             code = link_add(mv, id, &row->links[i++], err);
         } else if (order > 0) {
-            code = link_drop(mv, id, old[j].attribute, old[j].key, err);
+            code =
+                connector_link_drop(mv, id, old[j].attribute, old[j].key, err);
             j++;
         } else {
             i++;
@@ -314,7 +316,8 @@ static enum ts_code descendants_move(struct connector_writer *w,
 /* How it was stored. */
 struct before {
     uint8_t key[CONNECTOR_KEY_SIZE];
-    bool gone, respelled; /* respelled: the RDN, though it may mean the same */
+    bool gone, replaced; /* replaced: under another RDN (though it may mean the
+                            same) or another parent */
 };
 
 static enum ts_code update(struct connector_writer *w, int64_t id,
@@ -342,7 +345,7 @@ static enum ts_code update(struct connector_writer *w, int64_t id,
     if (code == TS_OK && moved) {
         code = reference_dn_taken(w->mv, id, row->key, err);
     }
-    if (code == TS_OK && (moved || before->gone || before->respelled)) {
+    if (code == TS_OK && (moved || before->gone || before->replaced)) {
         code = ancestry_changed(w, row->key, err); /* who is there already */
     }
     if (code == TS_OK && moved) {
@@ -359,10 +362,10 @@ static enum ts_code lookup(struct connector_writer *w, struct ts_slice anchor,
                            sqlite3_stmt **ret_row, struct ts_err *err)
 {
     static const char sql[] =
-        "SELECT id, hash, gone, dn_key, rdn FROM source_object "
+        "SELECT id, hash, gone, dn_key, rdn, parent_key FROM source_object "
         "WHERE source_id = ?1 AND anchor = ?2";
     static const char id_sql[] =
-        "SELECT id, hash, gone, dn_key, rdn FROM source_object "
+        "SELECT id, hash, gone, dn_key, rdn, parent_key FROM source_object "
         "WHERE id = ?3 AND source_id = ?1 AND anchor = ?2";
     *ret_row = NULL;
     if (w->anchors == NULL) {
@@ -413,7 +416,8 @@ enum ts_code connector_put(struct connector_writer *w,
     *ret_id = db_column_int(stmt, 0);
     struct before before = {
         .gone = db_column_int(stmt, 2) != 0,
-        .respelled = !ts_slice_equal(db_column(stmt, 4), row->rdn),
+        .replaced = !ts_slice_equal(db_column(stmt, 4), row->rdn) ||
+                    !ts_slice_equal(db_column(stmt, 5), row->parent),
     };
     bool same = ts_slice_equal(db_column(stmt, 1), row->hash) && !before.gone;
     struct ts_slice key = db_column(stmt, 3);

@@ -15,6 +15,8 @@
  *       is noted (loss.h) likewise.
  *   C5  what is below an entry that comes, goes or is renamed is due, where
  *       rules ask for its place (ancestry.h).
+ *   C6  an object whose links were taken away by connector_unlink() has no
+ *       hash: whatever the source says of it next is looked at.
  */
 #ifndef NODE_METAVERSE_CONNECTOR_H
 #define NODE_METAVERSE_CONNECTOR_H
@@ -88,6 +90,15 @@ TS_MUSTUSE enum ts_code connector_put(struct connector_writer *writer,
 TS_MUSTUSE enum ts_code connector_find(struct connector_writer *writer,
                                        struct ts_slice anchor, int64_t *ret_id,
                                        struct ts_err *err);
+/* The same by its key, of a source whose keys are identities. */
+TS_MUSTUSE enum ts_code connector_find_key(struct connector_writer *writer,
+                                           struct ts_slice key, int64_t *ret_id,
+                                           struct ts_err *err);
+/* The object of that identity is gone, and with it, without another word from
+ * the source, whatever refers to it. */
+TS_MUSTUSE enum ts_code connector_unlink(struct connector_writer *writer,
+                                         struct ts_slice key,
+                                         struct ts_err *err);
 /* Mark an object gone; 0 and unknown ids are no error. */
 TS_MUSTUSE enum ts_code connector_mark_gone(struct connector_writer *writer,
                                             int64_t id, struct ts_err *err);

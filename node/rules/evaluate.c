@@ -283,6 +283,19 @@ static void explain_out(struct rules *rules, const char *source,
     }
 }
 
+/* R6: the reason, for people; NULL: the rules decide. */
+static const char *never_because(const struct rules_input *input,
+                                 struct ts_arena *arena)
+{
+    const struct ts_attribute *never =
+        ts_entry_find(input->entry, ts_slice_str(TS_ENTRY_NEVER));
+    if (never == NULL || never->value_count == 0) {
+        return NULL;
+    }
+    struct ts_slice text = ts_arena_copy(arena, never->values[0]);
+    return text.data == NULL ? TS_ENTRY_NEVER : (const char *) text.data;
+}
+
 enum ts_code rules_evaluate(struct rules *rules,
                             const struct rules_input *input,
                             struct ts_arena *arena,
@@ -291,6 +304,11 @@ enum ts_code rules_evaluate(struct rules *rules,
     struct rules_result result = { .scope = RULES_OUT };
     enum ts_code code = TS_OK;
 
+    result.false_term = never_because(input, arena);
+    if (result.false_term != NULL) {
+        *ret_result = result;
+        return TS_OK;
+    }
     rules_view_set(&rules->sandbox.view, input);
     for (size_t i = 0; i < rules->count && code == TS_OK; i++) {
         const struct rules_compiled *item = &rules->items[i];

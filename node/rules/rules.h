@@ -16,6 +16,8 @@
  *   R3  an error in one flow names that flow and harms no other.
  *   R4  every evaluation ends: steps, time in functions and sizes are bounded.
  *   R5  a problem's text never shows a value of the entry.
+ *   R6  an entry that its source says is never synchronized (TS_ENTRY_NEVER) is
+ *       out of scope, and no expression is asked.
  *
  * A `struct rules` belongs to one thread. Nothing is stored anywhere.
  */
@@ -125,7 +127,8 @@ struct rules_result {
     const char *false_term; /* RULES_OUT: the first AND-term of `when` that is
                                not true, as written, of the rule that has the
                                most true terms before it (the last of such);
-                               NULL when no rule names the source */
+                               NULL when no rule names the source; of R6,
+                               why, in `arena` */
     const struct rules_problem *problems;
     size_t problem_count; /* flows that failed: their last good value stays */
 };

@@ -1,78 +1,9 @@
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "node/ldap/dn.h"
 #include "node/source/contentsync.h"
-
-/* The findings so far, and where their texts live. */
-struct findings {
-    struct source_finding *items;
-    size_t count;
-    struct ts_arena *arena;
-};
-
-TS_PRINTF(2, 3)
-static const char *keep(struct findings *findings, const char *fmt, ...)
-{
-    char text[600];
-    va_list args;
-    va_start(args, fmt);
-    (void) vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    struct ts_slice copy = ts_arena_copy(findings->arena, ts_slice_str(text));
-    return copy.data == NULL ? "" : (const char *) copy.data;
-}
-
-static void good(struct findings *findings, const char *name, const char *value)
-{
-    if (findings->count < SOURCE_FINDINGS_MAX) {
-        findings->items[findings->count++] =
-            (struct source_finding){ .name = name, .ok = true, .value = value };
-    }
-}
-
-static void bad(struct findings *findings, const char *name, const char *value,
-                const char *fix)
-{
-    if (findings->count < SOURCE_FINDINGS_MAX) {
-        findings->items[findings->count++] = (struct source_finding){
-            .name = name, .ok = false, .value = value, .fix = fix
-        };
-    }
-}
-
-/* --- what could not be connected
- * ------------------------------------------------
- */
-
-static void explain_connect(struct findings *findings,
-                            const struct contentsync *sync,
-                            const struct ts_err *why)
-{
-    const char *text = keep(findings, "%s", why->text);
-    bool tls = strstr(why->text, "cannot trust") != NULL ||
-               strstr(why->text, "TLS") != NULL;
-    if (tls) {
-        bad(findings, "tls", text,
-            keep(findings,
-                 "set tls.ca_file of source \"%s\" to the "
-                 "CA that signed the server's certificate, and "
-                 "write the uri with a name in that certificate",
-                 sync->config->name));
-    } else if (why->code == TS_E_AUTH) {
-        bad(findings, "bind", text,
-            sync->config->bind.method == CONFIG_BIND_EXTERNAL
-                ? "see that the server maps the client certificate (or the "
-                  "peer user of ldapi) to the account"
-                : "see bind.dn and the password in bind.password_file");
-    } else if (why->code == TS_E_UNREACHABLE || why->code == TS_E_TIMEOUT) {
-        bad(findings, "reachable", text,
-            "see that the server runs and that no firewall is between");
-    } else {
-        bad(findings, "configuration", text, "correct the configuration");
-    }
-}
+#include "node/source/findings.h"
 
 /* --- what a connected server shows
  * ------------------------------------------------
@@ -80,13 +11,14 @@ static void explain_connect(struct findings *findings,
 
 /* Does the database itself have the overlay? A search that matches nothing, so
  * that only the end of the answer comes. */
-static void probe_sync(struct findings *findings, struct contentsync *sync)
+static void probe_sync(struct source_findings *findings,
+                       struct contentsync *sync)
 {
     struct contentsync_request request;
     struct ts_err err = { .code = TS_OK };
     if (contentsync_encode_request(TS_SLICE_NONE, &request, &err) != TS_OK) {
-        bad(findings, "content-sync", keep(findings, "%s", err.text),
-            "free some memory");
+        source_bad(findings, "content-sync",
+                   source_keep(findings, "%s", err.text), "free some memory");
         return;
     }
     static char oid[] = LDAP_CONTROL_SYNC;
@@ -113,15 +45,17 @@ static void probe_sync(struct findings *findings, struct contentsync *sync)
         }
     }
     if (rc == TS_OK && result == LDAP_SUCCESS) {
-        good(findings, "content-sync", "RFC 4533 by the overlay syncprov");
+        source_good(findings, "content-sync",
+                    "RFC 4533 by the overlay syncprov");
     } else {
-        bad(findings, "content-sync",
-            keep(findings, "%s",
-                 rc != TS_OK ? err.text : ldap_err2string(result)),
-            keep(findings,
-                 "load the overlay syncprov on the database of "
-                 "\"%s\", with syncprov-sessionlog 10000",
-                 sync->config->base));
+        source_bad(
+            findings, "content-sync",
+            source_keep(findings, "%s",
+                        rc != TS_OK ? err.text : ldap_err2string(result)),
+            source_keep(findings,
+                        "load the overlay syncprov on the database of "
+                        "\"%s\", with syncprov-sessionlog 10000",
+                        sync->config->base));
     }
 }
 
@@ -172,47 +106,54 @@ static enum ts_code count_entries(struct contentsync *sync, struct tally *tally,
     return rc;
 }
 
-static void probe_rights(struct findings *findings, struct contentsync *sync)
+static void probe_rights(struct source_findings *findings,
+                         struct contentsync *sync)
 {
     struct tally tally = { .result = LDAP_SUCCESS };
     struct ts_err err = { .code = TS_OK };
     const char *anchor = sync->config->anchor;
     enum ts_code rc = count_entries(sync, &tally, &err);
-    const char *seen =
-        keep(findings, "%llu entries", (unsigned long long) tally.entries);
+    const char *seen = source_keep(findings, "%llu entries",
+                                   (unsigned long long) tally.entries);
     if (rc != TS_OK || tally.result != LDAP_SUCCESS) {
-        bad(findings, "size-limit",
-            keep(findings, "%s after %s",
-                 rc != TS_OK ? err.text : ldap_err2string(tally.result), seen),
-            keep(findings,
-                 "give the account \"%s\" size=unlimited and "
-                 "time=unlimited",
-                 sync->server.identity));
+        source_bad(
+            findings, "size-limit",
+            source_keep(findings, "%s after %s",
+                        rc != TS_OK ? err.text : ldap_err2string(tally.result),
+                        seen),
+            source_keep(findings,
+                        "give the account \"%s\" size=unlimited and "
+                        "time=unlimited",
+                        sync->server.identity));
         return;
     }
-    good(findings, "size-limit", seen);
+    source_good(findings, "size-limit", seen);
     if (tally.entries == 0) {
-        bad(findings, "rights", "no entry is visible",
-            keep(findings,
-                 "see the filter, and let the account \"%s\" read "
-                 "below \"%s\"",
-                 sync->server.identity, sync->config->base));
+        source_bad(
+            findings, "rights", "no entry is visible",
+            source_keep(findings,
+                        "see the filter, and let the account \"%s\" read "
+                        "below \"%s\"",
+                        sync->server.identity, sync->config->base));
     } else if (tally.anchored < tally.entries ||
                tally.stamped < tally.entries) {
-        bad(findings, "rights",
-            keep(findings,
-                 "%s readable on %llu of %llu entries, entryCSN on "
-                 "%llu",
-                 anchor, (unsigned long long) tally.anchored,
-                 (unsigned long long) tally.entries,
-                 (unsigned long long) tally.stamped),
-            keep(findings,
-                 "let the account read %s and entryCSN everywhere, "
-                 "or narrow the filter by (%s=*)",
-                 anchor, anchor));
+        source_bad(
+            findings, "rights",
+            source_keep(findings,
+                        "%s readable on %llu of %llu entries, entryCSN on "
+                        "%llu",
+                        anchor, (unsigned long long) tally.anchored,
+                        (unsigned long long) tally.entries,
+                        (unsigned long long) tally.stamped),
+            source_keep(findings,
+                        "let the account read %s and entryCSN everywhere, "
+                        "or narrow the filter by (%s=*)",
+                        anchor, anchor));
     } else {
-        good(findings, "rights",
-             keep(findings, "%s and entryCSN readable on all of them", anchor));
+        source_good(findings, "rights",
+                    source_keep(findings,
+                                "%s and entryCSN readable on all of them",
+                                anchor));
     }
 }
 
@@ -270,32 +211,37 @@ static bool canary_shown(struct contentsync *sync, const char *dn)
     return rc == TS_OK && shown;
 }
 
-static void probe_canaries(struct findings *findings, struct contentsync *sync)
+static void probe_canaries(struct source_findings *findings,
+                           struct contentsync *sync)
 {
     const struct config_source *config = sync->config;
     for (uint32_t i = 0; i < config->canaries_count; i++) {
         const char *dn = config->canaries[i];
         if (!below_base(sync, dn)) {
-            bad(findings, "canaries",
-                keep(findings, "\"%.200s\" is not below \"%.200s\"", dn,
-                     config->base),
-                "name entries below the base of the source in canaries");
+            source_bad(findings, "canaries",
+                       source_keep(findings,
+                                   "\"%.200s\" is not below \"%.200s\"", dn,
+                                   config->base),
+                       "name entries below the base of the source in canaries");
             return;
         }
         if (!canary_shown(sync, dn)) {
-            bad(findings, "canaries",
-                keep(findings, "\"%.300s\" is not shown", dn),
-                keep(findings,
-                     "let the account \"%.200s\" read it and see that the "
-                     "filter passes it, or name another entry in canaries",
-                     sync->server.identity));
+            source_bad(
+                findings, "canaries",
+                source_keep(findings, "\"%.300s\" is not shown", dn),
+                source_keep(
+                    findings,
+                    "let the account \"%.200s\" read it and see that the "
+                    "filter passes it, or name another entry in canaries",
+                    sync->server.identity));
             return;
         }
     }
     if (config->canaries_count > 0) {
-        good(findings, "canaries",
-             keep(findings, "%u of %u shown", config->canaries_count,
-                  config->canaries_count));
+        source_good(findings, "canaries",
+                    source_keep(findings, "%u of %u shown",
+                                config->canaries_count,
+                                config->canaries_count));
     }
 }
 
@@ -303,26 +249,29 @@ size_t
 contentsync_check(struct contentsync *sync, struct ts_arena *arena,
                   struct source_finding findings[static SOURCE_FINDINGS_MAX])
 {
-    struct findings out = { .items = findings, .arena = arena };
+    struct source_findings out = { .items = findings, .arena = arena };
     struct ts_err err = { .code = TS_OK };
     if (ldap_session_connect(sync->session, &err) != TS_OK) {
-        explain_connect(&out, sync, &err);
+        source_explain_connect(&out, sync->config, &err);
         return out.count;
     }
     const char *tls = ldap_session_tls(sync->session);
-    good(&out, "reachable", keep(&out, "%s", ldap_session_uri(sync->session)));
-    good(&out, "tls",
-         tls[0] != 0 ? keep(&out, "%s", tls) : "none, on this machine only");
+    source_good(&out, "reachable",
+                source_keep(&out, "%s", ldap_session_uri(sync->session)));
+    source_good(&out, "tls",
+                tls[0] != 0 ? source_keep(&out, "%s", tls)
+                            : "none, on this machine only");
     enum ts_code met = contentsync_meet(sync, &err);
-    good(&out, "bind", keep(&out, "%.500s", sync->server.identity));
+    source_good(&out, "bind",
+                source_keep(&out, "%.500s", sync->server.identity));
     if (met != TS_OK) {
-        bad(&out, "server", keep(&out, "%s", err.text),
-            "use a server that this type of source can read");
+        source_bad(&out, "server", source_keep(&out, "%s", err.text),
+                   "use a server that this type of source can read");
     } else if (contentsync_find_base(sync, &err) != TS_OK) {
-        bad(&out, "base", keep(&out, "%s", err.text),
-            "see that the base exists and that the account may read it");
+        source_bad(&out, "base", source_keep(&out, "%s", err.text),
+                   "see that the base exists and that the account may read it");
     } else {
-        good(&out, "server", "OpenLDAP slapd");
+        source_good(&out, "server", "OpenLDAP slapd");
         probe_sync(&out, sync);
         probe_rights(&out, sync);
         probe_canaries(&out, sync);

@@ -7,6 +7,7 @@
 #include "node/base/time.h"
 #include "node/source/account.h"
 #include "node/source/driver.h"
+#include "node/source/schema.h"
 
 #define ANCHOR_UUID "entryUUID"
 /* Delta searches after a complete one, until nothing has changed meanwhile. On
@@ -84,7 +85,7 @@ static const char *accept_watermark(const struct contentsync *sync,
                                     struct ts_hash fingerprint,
                                     struct trail *trail)
 {
-    if (from == NULL || from->cookie.size == 0) {
+    if (from == NULL || from->whole || from->cookie.size == 0) {
         return NULL; /* a full import was asked for */
     }
     if (!sync->anchor_is_uuid) {
@@ -267,14 +268,18 @@ static enum ts_code sync_schema(void *state, struct ts_arena *arena,
                                 size_t *ret_count, struct ts_err *err)
 {
     struct contentsync *sync = state;
+    struct source_schema schema = { NULL, 0 };
     enum ts_code rc = ldap_session_connect(sync->session, err);
     if (rc == TS_OK) {
         rc = contentsync_meet(sync, err);
     }
     if (rc == TS_OK) {
-        rc = contentsync_schema(sync, arena, ret_attributes, ret_count, err);
+        rc = source_schema_read(sync->session, sync->server.subschema,
+                                SCHEMA_MATCHES_BY_RULE, arena, &schema, err);
     }
     ldap_session_disconnect(sync->session);
+    *ret_attributes = schema.attributes;
+    *ret_count = schema.count;
     if (rc != TS_OK) {
         ts_err_wrap(err, "reading the schema of source \"%s\"",
                     sync->config->name);

@@ -127,10 +127,6 @@ TS_MUSTUSE enum ts_code contentsync_list(struct contentsync *sync,
  * --------------------------------------------------------
  */
 
-TS_MUSTUSE enum ts_code
-contentsync_schema(struct contentsync *sync, struct ts_arena *arena,
-                   struct source_attribute **ret_attributes, size_t *ret_count,
-                   struct ts_err *err);
 /* Tell sync->rows how the server calls the attributes that were asked for. */
 TS_MUSTUSE enum ts_code contentsync_learn_aliases(struct contentsync *sync,
                                                   struct ts_err *err);

@@ -28,6 +28,6 @@ struct source_driver {
                     struct source_finding findings[static SOURCE_FINDINGS_MAX]);
 };
 
-extern const struct source_driver source_contentsync;
+extern const struct source_driver source_contentsync, source_ad;
 
 #endif

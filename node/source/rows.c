@@ -375,7 +375,7 @@ static enum ts_code pack_values(struct source_rows *rows,
     struct ts_slice never = seen->never;
     if (never.size > 0) {
         entry.attributes[entry.count++] = (struct ts_attribute){
-            .name = ts_slice_str(SOURCE_NEVER),
+            .name = ts_slice_str(TS_ENTRY_NEVER),
             .kind = TS_KIND_TEXT,
             .value_count = 1,
             .values = &never,

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "node/source/contentsync.h"
+#include "node/source/schema.h"
 
 /* A type inherits what it does not say (RFC 4512, 2.5); a loop of SUPs in a
  * broken schema ends here. */
@@ -83,31 +84,32 @@ static enum ts_code parse_types(struct berval **values, struct types *types,
     return TS_OK;
 }
 
-static enum ts_code read_types(struct contentsync *sync, struct types *types,
+static enum ts_code read_types(struct ldap_session *session,
+                               const char *subschema, struct types *types,
                                struct ts_err *err)
 {
     static const char *const attributes[] = { "attributeTypes", NULL };
-    if (sync->server.subschema[0] == 0) {
+    if (subschema[0] == 0) {
         return ts_fail(err, TS_E_NOT_FOUND, 0,
                        "could not read the schema of %s: its root DSE names no "
                        "subschema entry; let the account read it",
-                       ldap_session_uri(sync->session));
+                       ldap_session_uri(session));
     }
     LDAP_AUTOMSG LDAPMessage *entry = NULL;
-    enum ts_code rc = ldap_session_read(sync->session, sync->server.subschema,
-                                        attributes, &entry, err);
+    enum ts_code rc =
+        ldap_session_read(session, subschema, attributes, &entry, err);
     if (rc != TS_OK) {
         return rc;
     }
     struct berval **values =
         entry == NULL ? NULL
-                      : ldap_get_values_len(ldap_session_handle(sync->session),
-                                            entry, "attributeTypes");
+                      : ldap_get_values_len(ldap_session_handle(session), entry,
+                                            "attributeTypes");
     rc = values == NULL
              ? ts_fail(err, TS_E_NOT_FOUND, 0,
                        "could not read the schema of %s: \"%s\" shows no "
                        "attribute types; let the account read them",
-                       ldap_session_uri(sync->session), sync->server.subschema)
+                       ldap_session_uri(session), subschema)
              : parse_types(values, types, err);
     ldap_value_free_len(values);
     return rc;
@@ -134,6 +136,9 @@ static int syntax_of(const char *oid)
         { "1.3.6.1.4.1.1466.115.121.1.28", SOURCE_SYNTAX_BINARY }, /* JPEG */
         { "1.3.6.1.4.1.1466.115.121.1.40", SOURCE_SYNTAX_BINARY }, /* octets */
         { "1.3.6.1.4.1.1466.115.121.1.49", SOURCE_SYNTAX_BINARY },
+        /* Active Directory's own, [MS-ADTS] 3.1.1.2.2.2 */
+        { "1.2.840.113556.1.4.906", SOURCE_SYNTAX_INTEGER }, /* 64 bits */
+        { "1.2.840.113556.1.4.907", SOURCE_SYNTAX_BINARY },  /* security */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (strcmp(oid, rows[i].oid) == 0) {
@@ -161,8 +166,16 @@ static bool ignores_case(const char *rule)
     return false;
 }
 
+/* Active Directory names no equality rules: what is text is compared without
+ * regard to case but for this syntax, [MS-ADTS] 3.1.1.2.2.2. */
+static bool is_case_exact(const char *syntax)
+{
+    return strcmp(syntax, "1.2.840.113556.1.4.1362") == 0;
+}
+
 static struct source_attribute describe(const struct types *types,
-                                        const LDAPAttributeType *type)
+                                        const LDAPAttributeType *type,
+                                        enum schema_matching matching)
 {
     const char *syntax = NULL;
     const char *equality = NULL;
@@ -177,6 +190,9 @@ static struct source_attribute describe(const struct types *types,
         .syntax = SOURCE_SYNTAX_TEXT,
         .case_ignore = equality != NULL && ignores_case(equality),
     };
+    if (matching == SCHEMA_MATCHES_BY_SYNTAX) {
+        attribute.case_ignore = syntax == NULL || !is_case_exact(syntax);
+    }
     switch (syntax == NULL ? SOURCE_SYNTAX_TEXT : syntax_of(syntax)) {
     case SOURCE_SYNTAX_INTEGER:
         attribute.syntax = SOURCE_SYNTAX_INTEGER;
@@ -205,6 +221,7 @@ static int by_name(const void *a, const void *b)
 
 /* Every name of every type, sorted. */
 static enum ts_code list_names(const struct types *types,
+                               enum schema_matching matching,
                                struct ts_arena *arena,
                                struct source_attribute **ret_attributes,
                                size_t *ret_count, struct ts_err *err)
@@ -219,7 +236,8 @@ static enum ts_code list_names(const struct types *types,
     struct source_attribute *list = ts_arena_array(arena, names, sizeof *list);
     size_t count = 0;
     for (size_t i = 0; list != NULL && i < types->count; i++) {
-        struct source_attribute attribute = describe(types, types->items[i]);
+        struct source_attribute attribute =
+            describe(types, types->items[i], matching);
         char **name = types->items[i]->at_names;
         for (; list != NULL && name != NULL && *name != NULL; name++) {
             attribute.name =
@@ -240,15 +258,16 @@ static enum ts_code list_names(const struct types *types,
     return TS_OK;
 }
 
-enum ts_code contentsync_schema(struct contentsync *sync,
-                                struct ts_arena *arena,
-                                struct source_attribute **ret_attributes,
-                                size_t *ret_count, struct ts_err *err)
+enum ts_code
+source_schema_read(struct ldap_session *session, const char *subschema,
+                   enum schema_matching matching, struct ts_arena *arena,
+                   struct source_schema *ret_schema, struct ts_err *err)
 {
     struct types types = { NULL, 0 };
-    enum ts_code rc = read_types(sync, &types, err);
+    enum ts_code rc = read_types(session, subschema, &types, err);
     if (rc == TS_OK) {
-        rc = list_names(&types, arena, ret_attributes, ret_count, err);
+        rc = list_names(&types, matching, arena, &ret_schema->attributes,
+                        &ret_schema->count, err);
     }
     types_done(&types);
     return rc;
@@ -277,7 +296,8 @@ enum ts_code contentsync_learn_aliases(struct contentsync *sync,
                                        struct ts_err *err)
 {
     struct types types = { NULL, 0 };
-    enum ts_code rc = read_types(sync, &types, err);
+    enum ts_code rc =
+        read_types(sync->session, sync->server.subschema, &types, err);
     const char *const *names = source_rows_attributes(sync->rows);
     for (size_t i = 0; rc == TS_OK && names[i] != NULL; i++) {
         rc = learn(sync, &types, names[i], err);

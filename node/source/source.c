@@ -11,6 +11,7 @@ struct source {
 
 static const struct source_driver *const drivers[] = {
     [CONFIG_SOURCE_CONTENTSYNC] = &source_contentsync,
+    [CONFIG_SOURCE_AD] = &source_ad,
 };
 
 enum ts_code source_open(const struct source_options *options,

@@ -1,7 +1,8 @@
 /*
  * source -- a connected directory that people and groups are read from.
  *
- * One interface, one file per kind of directory (contentsync.c: RFC 4533).
+ * One interface, one driver per kind of directory (contentsync.h: RFC 4533,
+ * ad.h: Active Directory).
  * A source turns what the directory says into rows that the connector space
  * can store as they are: decoding, normalising DNs, packing and hashing happen
  * here, on the source's own thread, so that the store's thread only writes.
@@ -51,10 +52,6 @@ enum source_verb {
                        whatever refers to it goes as well) */
 };
 
-/* An attribute of this name in `packed` says why an object is never in scope,
- * whatever the rules say. No directory can have one of that name. */
-#define SOURCE_NEVER "never synchronized"
-
 struct source_row {
     enum source_verb verb;
     struct ts_slice anchor; /* text form, e.g. entryUUID in lower case */
@@ -88,8 +85,9 @@ typedef enum ts_code source_sink_fn(void *context, struct source_batch *batch,
 /* How far the source was read. Opaque cookie plus what it is bound to. */
 struct source_watermark {
     struct ts_slice cookie; /* empty: read everything */
+    bool whole;             /* read everything, and say so */
     int64_t complete_at;    /* of the last complete import, seconds since 1970;
-                               0: never */
+                                  0: never */
     struct ts_hash fingerprint; /* of server kind, base, filter, attributes,
                                    identity: another one means a full import */
 };

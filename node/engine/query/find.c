@@ -3,8 +3,8 @@
 #include <strings.h>
 #include <unicase.h>
 
+#include "node/engine/place.h"
 #include "node/engine/query/common.h"
-#include "node/ldap/dn.h"
 #include "node/metaverse/connector.h"
 #include "node/metaverse/object.h"
 #include "proto/entry_codec.h"
@@ -144,24 +144,24 @@ static enum ts_code by_dn(struct search *s, struct ts_err *err)
     static const char sql[] =
         "SELECT id FROM source_object WHERE dn_key = ?1 AND source_id = ?2 AND "
         "gone = 0";
-    struct ldap_dn dn;
-    struct ts_err no_dn;
-    struct ldap_dn_keys *keys = ldap_dn_keys_new();
-    bool is_dn = keys != NULL &&
-                 memchr(s->text.data, '=', s->text.size) != NULL &&
-                 ldap_dn_key(keys, s->text, &dn, &no_dn) == TS_OK;
-    ldap_dn_keys_free(keys);
-    if (!is_dn) {
+    enum ts_code code = TS_OK;
+    if (memchr(s->text.data, '=', s->text.size) == NULL) {
         return TS_OK;
     }
-    struct ts_slice key = ts_slice(dn.key.bytes, sizeof dn.key.bytes);
-    enum ts_code code = TS_OK;
     for (int64_t source = 1;
          code == TS_OK && source <= s->engine->config->sources_count;
          source++) {
+        uint8_t key[CONNECTOR_KEY_SIZE];
+        bool known = false;
         int64_t id = 0;
-        code =
-            look_up(s, sql, DB_VALUES(DB_BLOB(key), DB_INT(source)), &id, err);
+        code = place_key(s->engine, (size_t) source - 1, s->text, key, &known,
+                         err);
+        if (code == TS_OK && known) {
+            code = look_up(
+                s, sql,
+                DB_VALUES(DB_BLOB(ts_slice(key, sizeof key)), DB_INT(source)),
+                &id, err);
+        }
         if (code == TS_OK && id > 0) {
             code = add_source(s, id, err);
         }

@@ -8,10 +8,11 @@
  * Keys: do (import, schema, check), uri, base, filter, anchor, bind_dn,
  * password_file, external, start_tls, plaintext, ca, certificate, key, connect,
  * operation (seconds), attributes and references (commas between), cookie (hex)
- * and fingerprint (hex) of a watermark, rows (0: do not print them), cancel (ms
- * until source_cancel), pause (a file that must vanish before the second batch
- * is taken), repeat (import so many times before, and tell by how many bytes
- * the heap grew after the first ten).
+ * and fingerprint (hex) of a watermark, type (ad), consistency_ignore, whole,
+ * complete_days (how long ago the last complete import was), rows (0: do not
+ * print them), cancel (ms until source_cancel), pause (a file that must vanish
+ * before the second batch is taken), repeat (import so many times before, and
+ * tell by how many bytes the heap grew after the first ten).
  */
 #include <jansson.h>
 #include <malloc.h>
@@ -27,7 +28,7 @@
 #include "proto/entry_codec.h"
 
 #define LIST_MAX   64
-#define COOKIE_MAX 8192
+#define COOKIE_MAX 65536
 
 struct words {
     int count;
@@ -95,7 +96,9 @@ static json_t *hex(struct ts_slice bytes)
 
 static json_t *text_of(struct ts_slice bytes)
 {
-    return json_stringn((const char *) bytes.data, bytes.size);
+    json_t *text = json_stringn((const char *) bytes.data, bytes.size);
+    return text != NULL ? text
+                        : json_null(); /* of cookies, which need not be */
 }
 
 static void print_line(json_t *json)
@@ -163,6 +166,8 @@ static void print_row(const struct source_row *row)
         json_object_set_new(json, "hash", hex(ts_slice(row->hash.bytes, 32)));
         json_object_set_new(json, "attributes", attributes_of(row));
         json_object_set_new(json, "links", links);
+    } else if (row->anchor.size == 0) {
+        json_object_set_new(json, "key", hex(ts_slice(row->key.bytes, 16)));
     }
     print_line(json);
 }
@@ -271,7 +276,12 @@ static int run_import(struct source *source, const struct words *words)
     json_int_t grown =
         repeat == NULL ? 0 : grow(source, strtoul(repeat, NULL, 10));
     static uint8_t cookie[COOKIE_MAX];
+    const char *days = word(words, "complete_days");
     struct source_watermark from = {
+        .whole = word(words, "whole") != NULL,
+        .complete_at = days == NULL
+                           ? 0
+                           : ts_wall_seconds() - 86400 * strtol(days, NULL, 10),
         .cookie = ts_slice(cookie,
                            unhex(word(words, "cookie"), cookie, sizeof cookie))
     };
@@ -290,12 +300,12 @@ static int run_import(struct source *source, const struct words *words)
     struct rusage usage;
     (void) getrusage(RUSAGE_SELF, &usage);
     print_line(json_pack(
-        "{s:s,s:o,s:o,s:o,s:s?,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "extent",
-        result.extent == SOURCE_COMPLETE ? "complete" : "incremental", "cookie",
-        hex(result.cookie), "cookie_text", text_of(result.cookie),
+        "{s:s,s:o,s:o,s:o,s:s?,s:s?,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}",
+        "extent", result.extent == SOURCE_COMPLETE ? "complete" : "incremental",
+        "cookie", hex(result.cookie), "cookie_text", text_of(result.cookie),
         "fingerprint", hex(ts_slice(result.fingerprint.bytes, 32)),
-        "full_because", result.full_because, "puts",
-        (json_int_t) result.put_count, "presents",
+        "full_because", result.full_because, "keep_because",
+        result.keep_because, "puts", (json_int_t) result.put_count, "presents",
         (json_int_t) result.present_count, "deletes",
         (json_int_t) result.delete_count, "batches", (json_int_t) sink.batches,
         "largest_rows", (json_int_t) sink.largest_rows, "links",
@@ -363,7 +373,13 @@ int main(int argc, char **argv)
         .uri = word_or(&words, "uri", (char[]){ "" }),
         .base = word_or(&words, "base", (char[]){ "" }),
         .filter = word_or(&words, "filter", (char[]){ "(objectClass=*)" }),
+        .type = strcmp(word_or(&words, "type", (char[]){ "" }), "ad") == 0
+                    ? CONFIG_SOURCE_AD
+                    : CONFIG_SOURCE_CONTENTSYNC,
         .anchor = word_or(&words, "anchor", (char[]){ "entryUUID" }),
+        .consistency_guid = word(&words, "consistency_ignore") != NULL
+                                ? CONFIG_CONSISTENCY_IGNORE
+                                : CONFIG_CONSISTENCY_PREFER,
         .bind = { .method = word(&words, "external") != NULL
                                 ? CONFIG_BIND_EXTERNAL
                                 : CONFIG_BIND_SIMPLE,
