@@ -196,9 +196,10 @@ static void numbers_go_on_from_the_holders_last(void **state)
     assert_int_equal(pairing_activate(bench->pairing, &next), TS_OK);
     pairing_stop(bench->pairing);
     assert_int_equal(pairing_int(bench->pairing, lead_from), 1);
+    /* One row, and those of the cycle that may have begun by then. */
     assert_int_equal(
         pairing_int(bench->pairing,
-                    "SELECT count(*) FROM journal WHERE epoch = 4"),
+                    "SELECT count(*) > 0 FROM journal WHERE epoch = 4"),
         1);
 }
 
