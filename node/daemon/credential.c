@@ -86,8 +86,7 @@ static enum ts_code with_register(const struct config *config, const char *old,
 
 /* ---- any ----------------------------------------------------------------- */
 
-const char *credential_fixed_because(const struct config *config,
-                                     const struct config_secret *secret)
+const char *credential_fixed_because(const struct config_secret *secret)
 {
     if (secret->kind == CONFIG_SECRET_TARGET) {
         return "the service gives no way to change it: make a new one there, "
@@ -96,11 +95,6 @@ const char *credential_fixed_because(const struct config *config,
     if (secret->kind == CONFIG_SECRET_REGISTRATION) {
         return "the authorization server's administrator gives it out: then "
                "twinsync credentials set registration";
-    }
-    if (secret->kind == CONFIG_SECRET_REGISTER &&
-        config->reg->type != CONFIG_REGISTER_LDAP) {
-        return "only the administrators of etcd change passwords: then "
-               "twinsync credentials set register";
     }
     return NULL;
 }

@@ -12,8 +12,7 @@
 #include "node/config/secrets.h"
 
 /* NULL: we can change it; else a clause that says why not, and what to do. */
-const char *credential_fixed_because(const struct config *config,
-                                     const struct config_secret *secret);
+const char *credential_fixed_because(const struct config_secret *secret);
 
 /* Whose secret it is, as a hash: two nodes with one account have the same. */
 struct ts_hash credential_account(const struct config *config,

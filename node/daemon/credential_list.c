@@ -31,7 +31,7 @@ static json_t *row_of(const struct credential_world *world,
     enum ts_code code =
         vault_get(keeper_vault(keeper), secret->name, &kept, &err);
     bool in_vault = code != TS_E_NOT_FOUND;
-    const char *why = credential_fixed_because(world->config, secret);
+    const char *why = credential_fixed_because(secret);
     const char *state = code != TS_OK && in_vault     ? "unreadable"
                         : kept.phase != VAULT_SETTLED ? "in-doubt"
                                                       : "settled";

@@ -397,7 +397,7 @@ void credential_reset_one(const struct credential_world *world,
 {
     struct ts_err err = { .text = "" };
     enum rotation_end end = ROTATION_IN_DOUBT;
-    const char *why = credential_fixed_because(world->config, secret);
+    const char *why = credential_fixed_because(secret);
     (void) snprintf(ret_outcome->name, sizeof ret_outcome->name, "%s",
                     secret->name);
     if (why != NULL) {
@@ -410,8 +410,14 @@ void credential_reset_one(const struct credential_world *world,
     enum ts_code code = credential_rotate(world, secret, actor, &end, &err);
     bool changed =
         code == TS_OK && (end == ROTATION_PROVED || end == ROTATION_PENDING);
+    /* etcd lets its administrators change passwords only. */
+    bool may_not = code == TS_OK && end == ROTATION_GIVEN_UP &&
+                   err.code == TS_E_REFUSED &&
+                   secret->kind == CONFIG_SECRET_REGISTER &&
+                   world->config->reg->type == CONFIG_REGISTER_ETCD;
     tell(ret_outcome,
-         !changed                 ? CREDENTIAL_FAILED
+         may_not                  ? CREDENTIAL_UNTOUCHED
+         : !changed               ? CREDENTIAL_FAILED
          : end == ROTATION_PROVED ? CREDENTIAL_PROVED
                                   : CREDENTIAL_PENDING,
          changed && end == ROTATION_PROVED ? EVIDENCE : err.text);

@@ -50,7 +50,7 @@ static enum ts_code check_change(const struct credentials *self,
     if (secret == NULL) {
         return unknown_name(self, task->name, err);
     }
-    const char *why = credential_fixed_because(self->options.config, secret);
+    const char *why = credential_fixed_because(secret);
     return task->kind == TASK_ROTATE && why != NULL
                ? ts_fail(err, TS_E_REFUSED, 0, "cannot rotate \"%s\": %s",
                          task->name, why)

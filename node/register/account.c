@@ -1,6 +1,7 @@
 #include "node/register/account.h"
 
 #include "node/ldap/account.h"
+#include "node/register/etcd_account.h"
 
 struct ldap_session_options
 register_session_options(const struct register_options *options)
@@ -25,7 +26,7 @@ register_session_options(const struct register_options *options)
     };
 }
 
-bool register_account_is_ours(const struct register_options *options)
+static bool is_ldap(const struct register_options *options)
 {
     return options->kind == REGISTER_LDAP && options->ldap.bind_dn != NULL;
 }
@@ -57,7 +58,7 @@ static enum ts_code try_by_reading(const struct register_options *options,
 enum ts_code register_account_try(const struct register_options *options,
                                   const char *password, struct ts_err *err)
 {
-    if (!register_account_is_ours(options)) {
+    if (!is_ldap(options)) {
         return try_by_reading(options, password, err);
     }
     const struct ldap_session_options session =
@@ -69,6 +70,9 @@ enum ts_code register_account_change(const struct register_options *options,
                                      const char *old, const char *fresh,
                                      struct ts_err *err)
 {
+    if (options->kind == REGISTER_ETCD) {
+        return register_etcd_account_change(options, old, fresh, err);
+    }
     const struct ldap_session_options session =
         register_session_options(options);
     return ldap_account_change(&session, old, fresh, err);

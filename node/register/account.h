@@ -1,8 +1,9 @@
 /*
  * account -- the password by which a node writes the register.
  *
- * Only a directory lets an account change its own (node/ldap/account.h); in
- * etcd its administrators do, a witness knows keys instead of passwords.
+ * A directory lets an account change its own (node/ldap/account.h); etcd lets
+ * those who have the role root (etcd_account.h). A witness knows keys instead
+ * of passwords: which one it lets in is decided there (twinsync-witness admit).
  */
 #ifndef NODE_REGISTER_ACCOUNT_H
 #define NODE_REGISTER_ACCOUNT_H
@@ -14,15 +15,12 @@
 struct ldap_session_options
 register_session_options(const struct register_options *options);
 
-/* Can its password be changed by us? */
-bool register_account_is_ours(const struct register_options *options);
-
 /* Errors   TS_OK: accepted. TS_E_REFUSED: said to be wrong. Any other: nobody
  *          knows. Blocks a connection. */
 TS_MUSTUSE enum ts_code
 register_account_try(const struct register_options *options,
                      const char *password, struct ts_err *err);
-/* Only if it is ours.
+/* Of a kind that has passwords.
  * Errors   TS_OK: said to be changed. TS_E_REFUSED: certainly not changed. Any
  *          other: nobody knows. */
 TS_MUSTUSE enum ts_code

@@ -130,6 +130,25 @@ class EtcdTest(EtcdCase):
                 client.read()
             self.assertEqual(caught.exception.code, "authentication or authorization was refused")
 
+    def test_password_is_changed_by_who_has_the_right_and_others_are_told(self):
+        with open(self.passwords["beta"], encoding="utf-8") as file:
+            old = file.read()
+        client = self.opened(node="beta")
+        with self.assertRaisesRegex(Failed, "only users with the role root may") as caught:
+            client.call("change", old=old, fresh="another-Password-1")
+        self.assertEqual(caught.exception.code, "refused for safety")
+        client.call("try", password=old)
+        self.server.sign_in()
+        self.server.call("/v3/auth/user/grant", {"user": "beta", "role": "root"})
+        client.call("change", old=old, fresh="another-Password-1")
+        client.call("try", password="another-Password-1")
+        with self.assertRaises(Failed) as caught:
+            client.call("try", password=old)
+        self.assertEqual(caught.exception.code, "refused for safety")
+        with self.assertRaises(Failed) as caught:
+            client.call("change", old=old, fresh="a-third-1")
+        self.assertEqual(caught.exception.code, "refused for safety")
+
     def test_missing_right_to_write_is_found_without_writing(self):
         self.server.sign_in()
         password = self.server.add_node("reader", KEY, "READ")

@@ -18,6 +18,7 @@
 
 #include "node/base/json.h"
 #include "node/base/time.h"
+#include "node/register/account.h"
 #include "node/register/register.h"
 
 #define LINE_MAX_SIZE ((size_t) 256 * 1024)
@@ -128,6 +129,9 @@ static enum ts_code do_swap(struct register_client *client,
     return code;
 }
 
+/* "try" and "change": of the account, beside the client. */
+static const struct register_options *account;
+
 static enum ts_code perform(struct register_client *client,
                             const json_t *command, json_t *answer,
                             struct ts_err *err)
@@ -157,6 +161,11 @@ static enum ts_code perform(struct register_client *client,
         }
     } else if (strcmp(op, "pin") == 0) {
         register_pin(client, text(command, "identity"));
+    } else if (strcmp(op, "try") == 0) {
+        code = register_account_try(account, text(command, "password"), err);
+    } else if (strcmp(op, "change") == 0) {
+        code = register_account_change(account, text(command, "old"),
+                                       text(command, "fresh"), err);
     } else if (strcmp(op, "resume") == 0) {
         register_resume(client);
     } else {
@@ -207,6 +216,7 @@ int main(int argc, char **argv)
     struct register_options options = settings_of(json);
     struct register_client *client = NULL;
     struct ts_err err = { .code = TS_OK };
+    account = &options;
     enum ts_code code = register_open(&options, &client, &err);
     put_line(
         json_pack("{s:s, s:s}", "code", ts_code_text(code), "error", err.text));
