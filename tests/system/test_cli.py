@@ -233,6 +233,18 @@ class WithDaemon(Case):
                       "beta connected, standby, heard 120 ms ago, round trip 310 us", "equal, 3 ms behind, protected"):
             self.assertIn(piece, shown)
 
+    def test_what_a_silent_peer_had_is_told_as_the_past(self):
+        self.daemon(status=answer(dict(samples.PAIR_STATUS, peer=dict(samples.PAIR_STATUS["peer"], connected=False))))
+        self.assertIn("equal when last heard, protected", self.run_tool("status").stdout)
+
+    def test_a_standby_does_not_say_that_the_target_is_equal(self):
+        rows = {"verified": True, "seq": 27, "rows": 423, "why": None}
+        self.daemon(verify=answer(dict(samples.VERIFY, equal=None, compared=0, differences=[], journal=rows)))
+        shown = self.run_tool("verify", "--all").stdout
+        self.assertIn("423 rows", shown)
+        self.assertIn("the target was not read", shown)
+        self.assertNotIn("equal", shown)
+
     def test_the_daemons_refusal_is_passed_on(self):
         self.daemon(sync=answer(None, 3, "cannot start a cycle because deletions are held"))
         done = self.run_tool("sync")

@@ -21,6 +21,8 @@ class Replicating(PairTestCase):
         self.assertEqual(("standby", "alpha"), (status["role"], status["lease"]["holder"]))
         self.assertTrue(status["replication"]["equal"])
         self.assertTrue(status["peer"]["connected"])
+        verified = self.pair.beta.json("verify", "--all")  # of its rows; the target it cannot read
+        self.assertEqual((None, 0, True), (verified["equal"], verified["compared"], verified["journal"]["verified"]))
         self.assertExclusive()
 
     def test_a_standby_refuses_to_write_and_names_who_may(self):

@@ -72,10 +72,29 @@ static int64_t difference_count(const json_t *result)
     return all > listed ? all : listed;
 }
 
+/* A standby has no way to the target. */
+static void print_rows_only(const struct screen *screen, const json_t *result)
+{
+    char text[TEXT_SIZE];
+    const json_t *journal = json_object_get(result, "journal");
+    if (flag_at(journal, "verified")) {
+        put_toned(screen, TONE_GOOD, 0, mark(screen, "✓", "+"));
+        (void) printf(" the store: %s rows, as its journal says\n",
+                      count_text(text, count_at(journal, "rows")));
+    }
+    put_rest(screen, result);
+    (void) puts("  the target was not read: this node is a standby; run it on "
+                "the active one");
+}
+
 static void print_result(const json_t *result)
 {
     struct screen screen = screen_of(stdout);
     char text[TEXT_SIZE];
+    if (json_is_null(json_object_get(result, "equal"))) {
+        print_rows_only(&screen, result);
+        return;
+    }
     const json_t *differences = json_object_get(result, "differences");
     bool equal = flag_at(result, "equal");
     put_toned(&screen, equal ? TONE_GOOD : TONE_BAD, 0,
@@ -133,8 +152,9 @@ const struct cli_command command_verify = {
     .name = "verify",
     .words = "",
     .summary = "Read the whole target and compare it with what should be there",
-    .details =
-        "Changes nothing. Exit status 0 when all is equal, 1 when not.\n",
+    .details = "Changes nothing. Exit status 0 when all is equal, 1 when not. "
+               "A standby\n"
+               "checks its own store only, and says so.\n",
     .examples =
         "  twinsync verify --all           every object, attribute and member\n"
         "  twinsync --json verify --all    with every difference\n",

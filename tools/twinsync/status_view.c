@@ -134,7 +134,7 @@ static void put_peer(const struct screen *screen, const json_t *peer)
 }
 
 static void put_replication(const struct screen *screen,
-                            const json_t *replication)
+                            const json_t *replication, bool connected)
 {
     char lag[TEXT_SIZE];
     label(screen, "replication");
@@ -145,8 +145,12 @@ static void put_replication(const struct screen *screen,
         put_toned(screen, TONE_WARN, 0,
                   json_is_false(equal) ? "behind" : "not known");
     }
-    (void) fprintf(screen->out, ", %s behind, ",
-                   span_text(lag, count_at(replication, "lag_ms")));
+    if (connected) {
+        (void) fprintf(screen->out, ", %s behind, ",
+                       span_text(lag, count_at(replication, "lag_ms")));
+    } else {
+        (void) fputs(" when last heard, ", screen->out);
+    }
     bool is_protected = flag_at(replication, "protected");
     put_toned(screen, is_protected ? TONE_GOOD : TONE_WARN, 0,
               is_protected ? "protected" : "not protected");
@@ -167,7 +171,8 @@ static void put_pair(const struct screen *screen, const json_t *status)
     put_lease(screen, lease);
     put_fence(screen, json_object_get(status, "fence"));
     put_peer(screen, json_object_get(status, "peer"));
-    put_replication(screen, json_object_get(status, "replication"));
+    put_replication(screen, json_object_get(status, "replication"),
+                    flag_at(json_object_get(status, "peer"), "connected"));
 }
 
 static enum tone tone_of_result(const char *result)

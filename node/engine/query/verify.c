@@ -544,14 +544,15 @@ static enum ts_code verify_journal(struct verification *v, json_t **ret_journal,
     return TS_OK;
 }
 
-static void answer(struct verification *v, json_t *journal,
-                   struct request *request)
+static void answer(struct verification *v, bool target_was_read,
+                   json_t *journal, struct request *request)
 {
     bool equal = v->difference_count == 0;
     bool sound = json_is_true(json_object_get(journal, "verified"));
     json_t *result = json_pack(
-        "{s:b, s:I, s:I, s:I, s:O, s:I, s:O, s:b, s:o}", "equal", equal,
-        "compared", (json_int_t) v->compared, "others", (json_int_t) v->others,
+        "{s:o, s:I, s:I, s:I, s:O, s:I, s:O, s:b, s:O}", "equal",
+        target_was_read ? json_boolean(equal) : json_null(), "compared",
+        (json_int_t) v->compared, "others", (json_int_t) v->others,
         "difference_count", (json_int_t) v->difference_count, "differences",
         v->differences, "normalized_count", (json_int_t) v->normalised_count,
         "normalized", v->normalised, "cut", v->cut, "journal", journal);
@@ -569,13 +570,14 @@ void query_verify(struct engine *engine, struct request *request)
     json_t *journal = NULL;
     struct ts_err err;
     enum ts_code code = TS_OK;
+    bool reads_target = engine->role != ENGINE_STANDBY;
     ts_arena_init(&v.arena, ENGINE_OBJECT_MEMORY);
     if (v.mv == NULL) {
         code = ts_fail(&err, TS_E_NOT_FOUND, 0,
                        "cannot verify the target: no source was read yet, so "
                        "nothing is known to compare with; run twinsync sync");
     }
-    if (code == TS_OK && engine->role != ENGINE_STANDBY) {
+    if (code == TS_OK && reads_target) {
         engine->in_a_cycle = true; /* nothing else uses the target */
         code = compare_all(&v, &err);
         engine->in_a_cycle = false;
@@ -585,10 +587,11 @@ void query_verify(struct engine *engine, struct request *request)
         code = verify_journal(&v, &journal, &err);
     }
     if (code == TS_OK) {
-        answer(&v, journal, request);
+        answer(&v, reads_target, journal, request);
     } else {
         request_fail(request, &err);
     }
+    json_decref(journal);
     json_decref(v.differences);
     json_decref(v.normalised);
     seen_done(&v.shown);
