@@ -100,12 +100,14 @@ static json_t *replication_document(const struct cluster *c,
     }
     struct follower_figures found;
     follower_figures(c->follower, now, &found);
-    return json_pack("{s:I, s:I, s:b, s:b, s:s, s:s?}", "acked",
-                     (json_int_t) found.applied.seq, "lag_ms",
-                     (json_int_t) (found.equal ? 0 : found.silent_ms), "equal",
-                     found.equal, "protected", is_protected, "phase",
-                     follower_phase_name(found.phase), "why",
-                     found.why[0] == 0 ? NULL : found.why);
+    bool is_led = c->link_up && c->peer_leads; /* else behind nobody */
+    return json_pack(
+        "{s:I, s:I, s:o, s:b, s:s, s:s?}", "acked",
+        (json_int_t) found.applied.seq, "lag_ms",
+        (json_int_t) (found.equal || !is_led ? 0 : found.silent_ms), "equal",
+        is_led ? json_boolean(found.equal) : json_null(), "protected",
+        is_protected, "phase", follower_phase_name(found.phase), "why",
+        found.why[0] == 0 ? NULL : found.why);
 }
 
 static json_t *recount_document(const struct cluster *c)
@@ -196,10 +198,32 @@ static void add_pair(const struct cluster *c, const struct member_view *view,
     }
 }
 
-static bool is_in_office(const struct member_view *view)
+static bool is_office(enum member_role role)
 {
-    return view->role == MEMBER_FENCING || view->role == MEMBER_ACTIVE ||
-           view->role == MEMBER_DRAINING;
+    return role == MEMBER_FENCING || role == MEMBER_ACTIVE ||
+           role == MEMBER_DRAINING;
+}
+
+/* A takeover takes less; the other node may go on by a promise of this one. */
+static void add_nobody(const struct cluster *c, const struct member_view *view,
+                       json_t *list)
+{
+    int64_t patience_ms = 3 * (int64_t) c->config->lease.ttl_ms;
+    char text[160];
+    if (view->role != MEMBER_STANDBY || view->paused || !view->has_value ||
+        view->value_age_ms < patience_ms ||
+        (c->link_up && view->peer != NULL && is_office(view->peer->role))) {
+        return;
+    }
+    (void) snprintf(text, sizeof text,
+                    "nobody exports, as far as this node knows: the lease was "
+                    "not renewed for %lld s",
+                    (long long) (view->value_age_ms / 1000));
+    add(list, &(struct problem){ .code = "nobody-exports",
+                                 .severity = "error",
+                                 .text = text,
+                                 .fix = "twinsync explain says what keeps this "
+                                        "node from taking over" });
 }
 
 static void add_fence(const struct cluster *c, const struct member_view *view,
@@ -228,7 +252,7 @@ static void add_fence(const struct cluster *c, const struct member_view *view,
                                             "goes on by itself; twinsync "
                                             "explain says what else there "
                                             "is" });
-    } else if (c->fence_accepted && is_in_office(view)) {
+    } else if (c->fence_accepted && is_office(view->role)) {
         add(list, &(struct problem){
                       .code = "fence-accepted",
                       .severity = "warning",
@@ -287,6 +311,7 @@ static json_t *problems_document(const struct cluster *c,
 {
     json_t *list = json_array();
     add_register(view, list);
+    add_nobody(c, view, list);
     add_fence(c, view, list);
     add_pair(c, view, list);
     add_replication(c, list);
@@ -296,6 +321,17 @@ static json_t *problems_document(const struct cluster *c,
 }
 
 /* --- documents ------------------------------------------------------------ */
+
+/* Who exports instead of this node, which may be the holder of a lease that it
+ * could not renew; "": nobody is known to. */
+static const char *elsewhere(const struct cluster *c,
+                             const struct member_view *view)
+{
+    return view->has_value && !view->value->released &&
+                   strcmp(view->value->holder, c->config->this_node) != 0
+               ? view->value->holder
+               : "";
+}
 
 void cluster_publish_status(struct cluster *c)
 {
@@ -315,9 +351,7 @@ void cluster_publish_status(struct cluster *c)
     (void) json_object_set_new(fields, "handover",
                                cluster_handover_summary(c->handover));
     (void) json_object_set_new(fields, "problems", problems_document(c, &view));
-    engine_publish(c->engine, member_role_name(view.role),
-                   view.has_value && !view.value->released ? view.value->holder
-                                                           : "",
+    engine_publish(c->engine, member_role_name(view.role), elsewhere(c, &view),
                    fields);
 }
 

@@ -51,7 +51,7 @@ void engine_request(struct engine *engine, const char *command,
         engine_lock(engine);
         json_t *document = snapshot_status(&engine->snapshot, engine->config);
         engine_show(engine, document);
-        bool unhealthy = snapshot_unhealthy(&engine->snapshot);
+        bool unhealthy = snapshot_unhealthy(document);
         engine_unlock(engine);
         reply->finish(reply->context, unhealthy ? 1 : 0, document, NULL);
         return;

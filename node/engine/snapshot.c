@@ -103,10 +103,15 @@ void snapshot_sentence(const struct snapshot *snapshot,
                     known ? "; " : "", known ? snapshot->problems[0].fix : "");
 }
 
-bool snapshot_unhealthy(const struct snapshot *snapshot)
+bool snapshot_unhealthy(const json_t *status)
 {
-    for (size_t i = 0; i < snapshot->problem_count; i++) {
-        if (snapshot->problems[i].error) {
+    size_t index;
+    const json_t *problem;
+    json_array_foreach(json_object_get(status, "problems"), index, problem)
+    {
+        const char *severity =
+            json_string_value(json_object_get(problem, "severity"));
+        if (severity != NULL && strcmp(severity, "error") == 0) {
             return true;
         }
     }

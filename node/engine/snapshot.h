@@ -62,8 +62,9 @@ json_t *snapshot_status(const struct snapshot *snapshot,
 json_t *snapshot_cycle(const struct snapshot *snapshot);
 /* "exports" of a cycle, new. */
 json_t *snapshot_exports(const struct cycle_counts *did);
-/* Is a problem of severity error among them? */
-bool snapshot_unhealthy(const struct snapshot *snapshot);
+/* Is one of severity error among the problems of the document, the pair's
+ * included? */
+bool snapshot_unhealthy(const json_t *status);
 
 /* What a cycle's end means for an operator: one problem, or none. */
 void snapshot_set_outcome(struct snapshot *snapshot,

@@ -6,6 +6,7 @@ import pty
 import select
 import subprocess
 import tempfile
+import termios
 import time
 import unittest
 
@@ -86,10 +87,11 @@ class Case(unittest.TestCase):
         """One line: who says it, and a sentence in lower case without full stop."""
         self.assertRegex(text, r"\Atwinsync: (could not|cannot) [^\n]*[^.\n]\n\Z")
 
-    def on_terminal(self, *words, keys=b"", until=None, **environment):
+    def on_terminal(self, *words, keys=b"", until=None, rows=40, **environment):
         """Everything the tool writes on a terminal, and its exit status."""
         pid, fd = pty.fork()
         if pid == 0:
+            termios.tcsetwinsize(0, (rows, 80))
             os.execve(TWINSYNC, [TWINSYNC, "-c", self.config, *words],
                       {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "xterm", **environment})
         shown, deadline = b"", time.monotonic() + DEADLINE_SECONDS

@@ -353,6 +353,15 @@ class OnATerminal(Case):
         self.assertTrue(shown.startswith(b"\033[?1049h"))
         self.assertTrue(shown.rstrip().endswith(b"\033[?1049l"))
 
+    def test_watch_keeps_the_first_lines_on_a_low_terminal(self):
+        problems = [dict(samples.PROBLEM, code=f"problem-{number}") for number in range(9)]
+        self.daemon(status=answer(dict(samples.STATUS, problems=problems), 1))
+        shown, _ = self.on_terminal("watch", keys=b"q", until=b"q quits", rows=12)
+        frame = shown.split(b"\033[H")[1].split(b"\033[J")[0]
+        self.assertEqual(12, len(frame.split(b"\r\n")))
+        self.assertIn(b"not healthy", frame)
+        self.assertIn(b"q quits", frame)
+
     def test_watch_goes_on_without_a_daemon(self):
         shown, status = self.on_terminal("watch", keys=b"\x03", until=b"not reachable")
         self.assertEqual(0, status)

@@ -34,7 +34,11 @@ class Losing(PairTestCase):
         wait_until(lambda: self.pair.alpha.role() not in (None, "active"), "the lease is given up")
         self.pair.lab.change(seed=4, count=5)
         before = len(self.pair.lab.writes())
-        self.assertEqual(3, self.pair.alpha.twinsync("sync", "--wait").returncode)
+        refused = self.pair.alpha.twinsync("sync", "--wait")
+        self.assertEqual(3, refused.returncode)
+        self.assertIn("no node is known to export", refused.stderr)  # not: alpha does, on alpha
+        wait_until(lambda: "nobody-exports" in self.problems(self.pair.alpha), "it is told that nobody exports")
+        self.assertEqual(1, self.pair.alpha.twinsync("status").returncode)
         self.assertEqual(before, len(self.pair.lab.writes()))
         self.pair.register.start()
         self.pair.wait_in_step()

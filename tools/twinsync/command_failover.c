@@ -1,5 +1,6 @@
 #include "tools/twinsync/commands.h"
 #include "tools/twinsync/operator.h"
+#include "tools/twinsync/output.h"
 
 enum {
     OPTION_REASON,
@@ -9,6 +10,13 @@ enum {
 static enum control_exit run(const struct cli_call *call)
 {
     bool accept = call->options[OPTION_ACCEPT_DATA_LOSS] != NULL;
+    if (call->options[OPTION_REASON] != NULL && !call->json &&
+        screen_of(stderr).moves) {
+        (void) fputs("this takes until the lease has run out and every gate is "
+                     "open, at most 2 minutes;\ntwinsync explain says which "
+                     "is not\n",
+                     stderr);
+    }
     return operator_decide(call, "failover",
                            json_pack("{s:b}", "accept_data_loss", accept),
                            call->options[OPTION_REASON], "fail over");

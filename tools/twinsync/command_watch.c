@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
@@ -84,8 +86,34 @@ static void draw_view(struct watch *self, const struct screen *screen)
     json_decref(events);
 }
 
-/* The frame is drawn in memory and written at once, each line erased to its
- * end: nothing flickers. */
+/* So many lines that nothing scrolls; what is told first counts most. */
+static size_t rows_of_terminal(void)
+{
+    struct winsize found;
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &found) == 0 && found.ws_row > 1
+               ? found.ws_row
+               : SIZE_MAX;
+}
+
+/* Each line is erased to its end; the last one always has a place. */
+static void put_frame(const char *text)
+{
+    size_t rows = rows_of_terminal();
+    (void) fputs("\033[H", stdout);
+    for (size_t row = 1; text != NULL; row++) {
+        const char *end = strchr(text, '\n');
+        int length = end == NULL ? (int) strlen(text) : (int) (end - text);
+        if (end == NULL || row < rows) {
+            (void) printf("%.*s\033[K%s", length, text,
+                          end == NULL ? "" : "\r\n");
+        }
+        text = end == NULL ? NULL : end + 1;
+    }
+    (void) fputs("\033[J", stdout);
+    (void) fflush(stdout);
+}
+
+/* The frame is drawn in memory and written at once: nothing flickers. */
 static void draw(struct watch *self)
 {
     char *text = NULL;
@@ -103,15 +131,7 @@ static void draw(struct watch *self)
     put_toned(&screen, TONE_FAINT, 0, "  q quits");
     (void) fclose(screen.out);
 
-    (void) fputs("\033[H", stdout);
-    for (char *line = text; line != NULL;) {
-        char *end = strchr(line, '\n');
-        int length = end == NULL ? (int) strlen(line) : (int) (end - line);
-        (void) printf("%.*s\033[K%s", length, line, end == NULL ? "" : "\r\n");
-        line = end == NULL ? NULL : end + 1;
-    }
-    (void) fputs("\033[J", stdout);
-    (void) fflush(stdout);
+    put_frame(text);
     free(text);
 }
 

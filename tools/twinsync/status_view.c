@@ -145,7 +145,9 @@ static void put_replication(const struct screen *screen,
         put_toned(screen, TONE_WARN, 0,
                   json_is_false(equal) ? "behind" : "not known");
     }
-    if (connected) {
+    if (json_is_null(equal)) {
+        (void) fputs(", ", screen->out);
+    } else if (connected) {
         (void) fprintf(screen->out, ", %s behind, ",
                        span_text(lag, count_at(replication, "lag_ms")));
     } else {
