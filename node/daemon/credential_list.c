@@ -35,14 +35,15 @@ static json_t *row_of(const struct credential_world *world,
     const char *state = code != TS_OK && in_vault     ? "unreadable"
                         : kept.phase != VAULT_SETTLED ? "in-doubt"
                                                       : "settled";
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:s, s:b, s:b, s:s?, s:s?}",
-                     "name", secret->name, "from", in_vault ? "vault" : "file",
-                     "file", secret->file, "changed",
-                     time_of(in_vault ? kept.changed : file_time(secret->file)),
-                     "proved", time_of(kept.proved), "state", state,
-                     "file_changed", (int) keeper_file_changed(keeper, secret),
-                     "rotatable", (int) (why == NULL), "fixed_because", why,
-                     "error", code != TS_OK && in_vault ? err.text : NULL);
+    return json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:b, s:b, s:s?, s:s?}", "name",
+        secret->name, "from", in_vault ? "vault" : "file", "file", secret->file,
+        "changed", time_of(in_vault ? kept.changed : file_time(secret->file)),
+        "proved", time_of(kept.proved), "expires", time_of(kept.expires),
+        "state", state, "file_changed",
+        (int) keeper_file_changed(keeper, secret), "rotatable",
+        (int) (why == NULL), "fixed_because", why, "error",
+        code != TS_OK && in_vault ? err.text : NULL);
 }
 
 json_t *credential_list(const struct credential_world *world)

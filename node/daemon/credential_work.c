@@ -445,14 +445,14 @@ static void go_on_from(const struct credential_world *world,
 
 enum ts_code credential_set(const struct credential_world *world,
                             const struct config_secret *secret,
-                            const char *text,
+                            const struct credential_new *fresh,
                             const struct credential_actor *actor,
                             bool *ret_is_shared, struct ts_err *err)
 {
     TS_AUTOKEPT struct vault_kept kept = { .name = "" };
     enum ts_code code = must_drive(world, secret, err);
     if (code == TS_OK) {
-        code = credential_try(world->config, secret, text, err);
+        code = credential_try(world->config, secret, fresh->text, err);
     }
     if (code != TS_OK) {
         ts_err_wrap(err, "the secret of \"%s\" was not changed", secret->name);
@@ -461,7 +461,8 @@ enum ts_code credential_set(const struct credential_world *world,
     go_on_from(world, secret, &kept);
     (void) snprintf(kept.name, sizeof kept.name, "%s", secret->name);
     (void) snprintf(kept.by, sizeof kept.by, "%s", actor->who);
-    (void) snprintf(kept.current, sizeof kept.current, "%s", text);
+    (void) snprintf(kept.current, sizeof kept.current, "%s", fresh->text);
+    kept.expires = fresh->expires;
     kept.changed = ts_wall_seconds();
     code = put(world, secret, &kept, err);
     *ret_is_shared =

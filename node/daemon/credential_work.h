@@ -45,14 +45,20 @@ struct credential_actor {
     const char *cause; /* of a reset: its id; "": none */
 };
 
-/* Keep `text` if it is accepted. *ret_is_shared: the other member has it too;
+/* A secret from elsewhere. */
+struct credential_new {
+    const char *text;
+    int64_t expires; /* seconds since 1970; 0: not known */
+};
+
+/* Keep it if it is accepted. *ret_is_shared: the other member has it too;
  * else `err` says why it will have it later.
  * Errors   TS_E_REFUSED (said to be wrong, or another node's to do), those of
  *          the server when it could not be asked, those of the vault: nothing
  *          has changed then. */
 TS_MUSTUSE enum ts_code credential_set(const struct credential_world *world,
                                        const struct config_secret *secret,
-                                       const char *text,
+                                       const struct credential_new *fresh,
                                        const struct credential_actor *actor,
                                        bool *ret_is_shared, struct ts_err *err);
 

@@ -18,6 +18,8 @@ void credentials_task_free(struct credential_task *task)
                              "the daemon is stopping; start it and try again");
     }
     json_decref(task->result);
+    json_decref(task->adopted);
+    json_decref(task->problems);
     free(task->wide);
     OPENSSL_cleanse(task, sizeof *task);
     free(task);
@@ -83,8 +85,9 @@ static void set(struct credential_task *task,
     const struct credential_actor actor = { task->who, "" };
     struct ts_err why = { .text = "" };
     bool is_shared = false;
-    task->code = credential_set(&task->self->world, secret, task->secret,
-                                &actor, &is_shared, &why);
+    const struct credential_new fresh = { task->secret, task->expires };
+    task->code = credential_set(&task->self->world, secret, &fresh, &actor,
+                                &is_shared, &why);
     if (task->code != TS_OK) {
         task->err = why;
         return;
@@ -140,12 +143,18 @@ static void work(struct errand *errand)
     case TASK_GIVEN:
         take(task);
         break;
+    case TASK_WATCH:
+        task->adopted = credential_adopt(world, &task->self->watch);
+        break;
     case TASK_OFFER:
         credential_offer(world);
         break;
     case TASK_RESUME:
         task->again_ms = credential_resume(world, task->times);
         break;
+    }
+    if (task->kind != TASK_LIST) {
+        task->problems = credential_problems(world, &task->self->watch);
     }
 }
 
@@ -209,6 +218,21 @@ static void plan_resume(struct credentials *self, int64_t again_ms)
         again_ms == 0 ? TS_NEVER : ts_time_after(ts_time_now(), again_ms);
 }
 
+static void tell_adopted(const struct credential_task *task)
+{
+    struct credentials *self = task->self;
+    size_t index;
+    const json_t *name;
+    self->watch_at = ts_time_after(ts_time_now(), CREDENTIAL_WATCH_MS);
+    json_array_foreach(task->adopted, index, name)
+    {
+        self->options.record(self->options.context, "credential-set",
+                             "configuration file",
+                             json_pack("{s:O, s:s}", "credential", name,
+                                       "reason", "its file was changed"));
+    }
+}
+
 static void settle(struct credential_task *task)
 {
     struct credentials *self = task->self;
@@ -221,6 +245,13 @@ static void settle(struct credential_task *task)
         plan_resume(self, task->again_ms);
     } else if (task->kind == TASK_ROTATE && task->code != TS_OK) {
         plan_resume(self, CREDENTIAL_LOOK_MS);
+    }
+    if (task->kind == TASK_WATCH) {
+        tell_adopted(task);
+    }
+    if (task->problems != NULL) {
+        self->options.problems(self->options.context, task->problems);
+        task->problems = NULL;
     }
     if (task->event != NULL) {
         self->options.record(self->options.context, task->event, task->who,
@@ -351,6 +382,7 @@ enum ts_code credentials_new(const struct credentials_options *options,
     pthread_condattr_t clock;
     self->options = *options;
     self->resume_at = TS_NEVER;
+    self->watch_at = ts_time_now();
     self->world = (struct credential_world){ .config = options->config,
                                              .keeper = options->keeper,
                                              .peer = options->peer,
@@ -388,12 +420,17 @@ static void step(void *context, struct ts_time at)
         self->wants_resume = true;
         give_wanted(self);
     }
+    if (ts_time_reached(at, self->watch_at)) {
+        self->watch_at = ts_time_after(at, CREDENTIAL_WATCH_MS);
+        (void) give_plain(self, TASK_WATCH); /* else the next time */
+    }
 }
 
 static struct ts_time deadline(void *context)
 {
     const struct credentials *self = context;
-    return self->resume_at;
+    return self->resume_at.ms < self->watch_at.ms ? self->resume_at
+                                                  : self->watch_at;
 }
 
 enum ts_code credentials_attach(struct credentials *credentials,

@@ -9,7 +9,8 @@
  * Each is an errand: it waits for directories and disks. Those that write run
  * one at a time, so that a record of the vault has one writer; reading has a
  * thread of its own. A change that a crash cut off is gone on with at the next
- * start, or when this node takes the lease over, before anything else.
+ * start, or when this node takes the lease over, before anything else. Files
+ * that were changed are looked at by themselves (credential_watch.h).
  *
  * Invariants:
  *   CR1  no secret is in an answer, a log, an event or a sentence.
@@ -39,6 +40,9 @@ struct credentials_options {
     /* For the history; `fields` is the callee's. On the reactor's thread. */
     void (*record)(void *context, const char *event, const char *actor,
                    json_t *fields);
+    /* What `status` is to show, in the place of what it shows; a JSON list,
+     * stolen. On the reactor's thread. */
+    void (*problems)(void *context, json_t *problems);
     void *context;
 };
 

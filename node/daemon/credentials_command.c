@@ -19,6 +19,12 @@ static enum ts_code read_secret(const json_t *args,
                        task->name, sizeof task->secret - 1);
     }
     memcpy(task->secret, secret, strlen(secret) + 1);
+    task->expires = ts_json_number(args, "expires", 0);
+    if (task->expires < 0) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot set \"%s\": it cannot expire before 1970",
+                       task->name);
+    }
     return TS_OK;
 }
 

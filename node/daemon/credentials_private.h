@@ -9,6 +9,7 @@
 
 #include <pthread.h>
 
+#include "node/daemon/credential_watch.h"
 #include "node/daemon/credentials.h"
 #include "node/daemon/errands.h"
 
@@ -21,9 +22,11 @@ struct credentials {
     struct errands *errands;        /* those that write, */
     struct errands *readers;        /* and those that only read */
     bool wants_offer, wants_resume; /* no room for them yet */
-    struct ts_time resume_at;       /* TS_NEVER: nothing is in doubt */
-    uint32_t resumed;               /* how often, since something came */
-    pthread_mutex_t mutex;          /* guards `stopping` */
+    struct credential_watch watch;  /* of the thread that writes */
+    struct ts_time watch_at;
+    struct ts_time resume_at; /* TS_NEVER: nothing is in doubt */
+    uint32_t resumed;         /* how often, since something came */
+    pthread_mutex_t mutex;    /* guards `stopping` */
     pthread_cond_t stopped;
     bool stopping;
 };
@@ -35,6 +38,7 @@ enum credential_task_kind {
     TASK_COMMANDS,
     TASK_RESET = TASK_COMMANDS,
     TASK_GIVEN, /* by the other member */
+    TASK_WATCH, /* files that were changed; nobody waits for it */
     TASK_OFFER, /* to it, all that is kept; nobody waits for it */
     TASK_RESUME /* what was cut off; neither */
 };
@@ -68,6 +72,9 @@ struct credential_task {
     struct ts_err err;
     uint32_t times;    /* RESUME: how often before, */
     int64_t again_ms;  /* and when again; 0: not */
+    int64_t expires;   /* SET */
+    json_t *adopted;   /* WATCH: names */
+    json_t *problems;  /* of whatever writes */
     const char *event; /* NULL: nothing for the history */
 };
 

@@ -66,6 +66,12 @@ static void active(void *context)
     credentials_resume(wiring->credentials);
 }
 
+static void show_problems(void *context, json_t *problems)
+{
+    struct wiring *wiring = context;
+    engine_publish_problems(wiring->engine, problems);
+}
+
 static enum ts_code start_credentials(struct wiring *wiring,
                                       const struct config *config,
                                       struct ts_err *err)
@@ -78,6 +84,7 @@ static enum ts_code start_credentials(struct wiring *wiring,
                     : cluster_credential_peer(wiring->cluster),
         .kept = kept,
         .record = record,
+        .problems = show_problems,
         .context = wiring
     };
     return credentials_new(&options, &wiring->credentials, err);

@@ -490,6 +490,7 @@ static void close_parts(struct engine *engine)
     local_close(engine->local);
     free((uint8_t *) (uintptr_t) engine->facts.data);
     json_decref(engine->shown.fields);
+    json_decref(engine->shown.problems);
     hints_forget(&engine->context);
     ts_arena_done(&engine->target_arena);
     ts_queue_free(engine->commands);

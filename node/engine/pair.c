@@ -396,11 +396,24 @@ void engine_publish(struct engine *engine, const char *role, const char *active,
     json_decref(before);
 }
 
+void engine_publish_problems(struct engine *engine, json_t *problems)
+{
+    engine_lock(engine);
+    json_t *before = engine->shown.problems;
+    engine->shown.problems = problems;
+    engine_unlock(engine);
+    json_decref(before);
+}
+
 void engine_show(const struct engine *engine, json_t *document)
 {
     const struct engine_shown *shown = &engine->shown;
     const char *key;
     json_t *value;
+    if (shown->problems != NULL) {
+        (void) json_array_extend(json_object_get(document, "problems"),
+                                 shown->problems);
+    }
     if (engine->context.pair == NULL) {
         return;
     }

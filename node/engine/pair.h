@@ -250,6 +250,10 @@ void engine_nudge(struct engine *engine);
 void engine_publish(struct engine *engine, const char *role, const char *active,
                     json_t *fields);
 
+/* Problems that `status` shows besides, of a node that is alone as well;
+ * stolen, in the place of those of before. Any thread. */
+void engine_publish_problems(struct engine *engine, json_t *problems);
+
 /* What a plan of an operator depends on, as `status` shows it. */
 struct engine_look {
     bool running, complete; /* a cycle; of both sides to their end */

@@ -42,6 +42,7 @@ struct engine_shown {
     char role[32]; /* "": by enum engine_role */
     char active[128];
     json_t *fields;
+    json_t *problems; /* besides; NULL: none */
 };
 
 struct engine {

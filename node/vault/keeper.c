@@ -103,5 +103,8 @@ bool keeper_file_changed(const struct keeper *keeper,
         return false;
     }
     keeper_hash(&now, hash);
+    if (strcmp(now.text, kept.current) == 0) {
+        return false; /* it says the same */
+    }
     return !kept.has_file || memcmp(hash, kept.file_hash, sizeof hash) != 0;
 }

@@ -2,6 +2,7 @@
 """Credentials: passwords are changed at the real directory, and nobody is locked out."""
 
 import contextlib
+import datetime
 import os
 import subprocess
 import unittest
@@ -57,9 +58,9 @@ class Credentials(LabTestCase):
         [row] = [row for row in self.node.json("credentials", "list")["credentials"] if row["name"] == name]
         return row
 
-    def set(self, name, secret):
-        return subprocess.run([os.path.join(BUILD, "twinsync"), "-c", self.node.config_file, "credentials", "set", name],
-                              input=secret, capture_output=True, text=True, check=False, timeout=60)
+    def set(self, name, secret, *options):
+        return subprocess.run([os.path.join(BUILD, "twinsync"), "-c", self.node.config_file, "credentials", "set", name,
+                               *options], input=secret, capture_output=True, text=True, check=False, timeout=60)
 
     def test_a_rotated_password_rules_and_the_old_one_is_refused(self):
         with self.node as node:
@@ -127,6 +128,49 @@ class Credentials(LabTestCase):
             self.assertEqual((0, ""), (done.returncode, done.stderr))
             node.sync("--full")
             self.assertEqual("vault", self.listed()["from"])
+
+    def write_password(self, password):
+        with open(self.password_file, "w", encoding="utf-8") as file:
+            file.write(password + "\n")
+
+    def problems(self):
+        return {problem["code"]: problem["text"] for problem in self.node.status()["problems"]}
+
+    def test_a_changed_file_is_tried_and_then_adopted_and_an_unchanged_one_ignored(self):
+        with self.node as node:
+            node.twinsync("credentials", "rotate", NAME)
+            self.write_password("not the password")
+            wait_until(lambda: "credential-file" in self.problems(), "it is tried, and not taken")
+            node.sync("--full")
+            self.change_by_hand("changed by hand")
+            self.write_password("changed by hand")
+            wait_until(lambda: "credential-file" not in self.problems(), "the server accepts what it holds")
+            self.assertEqual(("vault", False), (self.listed()["from"], self.listed()["file_changed"]))
+            node.sync("--full")
+            self.assertEqual(1, node.log().count("credential-file-refused"))
+            self.assertIn("configuration file", node.twinsync("events").stdout)
+        self.assertNotIn("credential-file-ignored", self.node.log())
+        with self.node as node:
+            node.twinsync("credentials", "rotate", NAME)
+        with self.node as node:
+            wait_until(lambda: "credential-file-ignored" in node.log(), "it is said once")
+            node.sync("--full")
+        self.assertEqual(1, self.node.log().count("credential-file-ignored"))
+
+    def test_what_expires_is_told_a_month_before(self):
+        soon, later = (datetime.date.today() + datetime.timedelta(days=days) for days in (20, 200))
+        with self.node as node:
+            for day, told in ((later, False), (soon, True)):
+                done = self.set(NAME, self.first + "\n", "--expires", day.isoformat())
+                self.assertEqual((0, ""), (done.returncode, done.stderr))
+                self.assertEqual(day.isoformat(), self.listed()["expires"][:10])
+                self.assertEqual(told, "credential-expires" in self.problems())
+            self.assertIn(soon.isoformat(), self.problems()["credential-expires"])
+            self.assertIn("expires soon", node.twinsync("credentials", "list").stdout)
+            done = self.set(NAME, self.first + "\n", "--expires", "soon")
+            self.assertEqual(2, done.returncode)
+            node.twinsync("credentials", "rotate", NAME)
+            self.assertNotIn("credential-expires", self.problems())
 
     def test_what_we_cannot_change_says_who_can(self):
         with self.node as node:

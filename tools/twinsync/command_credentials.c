@@ -1,5 +1,6 @@
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -13,16 +14,36 @@
 
 enum {
     OPTION_REASON,
-    OPTION_ALL
+    OPTION_ALL,
+    OPTION_EXPIRES
 };
 
+#define DAY_SECONDS 86400
+#define WARN_DAYS   30 /* as twinsyncd does, in status */
+
 /* --- list --------------------------------------------------------------- */
+
+/* "2027-01-31", with or without what follows; below 0: it is no date. */
+static int64_t seconds_of(const char *day)
+{
+    struct tm utc = { .tm_isdst = 0 };
+    const char *end = strptime(day, "%Y-%m-%d", &utc);
+    return end == NULL || (*end != '\0' && *end != 'T')
+               ? -1
+               : (int64_t) timegm(&utc);
+}
+
+static int64_t days_left(const char *day, int64_t now)
+{
+    return (seconds_of(day) - now) / DAY_SECONDS;
+}
 
 static void show_list(const json_t *result)
 {
     static const struct column columns[] = { { .title = "NAME" },
                                              { .title = "FROM" },
                                              { .title = "CHANGED" },
+                                             { .title = "EXPIRES" },
                                              { .title = "OLD ONE REFUSED" },
                                              { .title = "STATE",
                                                .wraps = true },
@@ -39,20 +60,25 @@ static void show_list(const json_t *result)
         bool well = strcmp(state, "settled") == 0;
         bool by_hand = flag_at(row, "file_changed");
         const char *since = text_at(row, "proved");
+        const char *expires = text_at(row, "expires");
+        bool soon = expires[0] != '\0' && days_left(expires, now) < WARN_DAYS;
+        char day[11];
+        (void) snprintf(day, sizeof day, "%.10s", expires);
         const char *const cells[] = {
             text_at(row, "name"),
             text_at(row, "from"),
             ago_text(changed, text_at(row, "changed"), now),
+            day,
             since[0] == '\0' ? "" : ago_text(proved, since, now),
             !well     ? state
-            : by_hand ? "its file changed since: ignored; twinsync credentials "
-                        "set takes it"
+            : by_hand ? "its file has another one, which was not accepted yet"
+            : soon    ? "expires soon"
                       : state,
         };
         table_row(&screen, table,
-                  !well     ? TONE_BAD
-                  : by_hand ? TONE_WARN
-                            : TONE_PLAIN,
+                  !well             ? TONE_BAD
+                  : by_hand || soon ? TONE_WARN
+                                    : TONE_PLAIN,
                   cells);
     }
     table_done(table);
@@ -160,6 +186,24 @@ static enum control_exit rotate_all(const struct cli_call *call)
     return exit_status;
 }
 
+/* Add "expires" to `args`, when there is one. */
+static enum ts_code put_expiry(const char *day, json_t *args,
+                               struct ts_err *err)
+{
+    if (day == NULL) {
+        return TS_OK;
+    }
+    int64_t expires = seconds_of(day);
+    if (expires < 0 || strlen(day) != strlen("2027-01-31")) {
+        return ts_fail(err, TS_E_CONFIG, 0,
+                       "cannot use --expires \"%.40s\": give a day as "
+                       "2027-01-31",
+                       day);
+    }
+    (void) json_object_set_new(args, "expires", json_integer(expires));
+    return TS_OK;
+}
+
 static enum control_exit change(const struct cli_call *call,
                                 const char *command)
 {
@@ -169,7 +213,9 @@ static enum control_exit change(const struct cli_call *call,
     json_t *args = json_pack("{s:s}", "name", name);
     enum ts_code code = operator_sign(args, call->options[OPTION_REASON], &err);
     if (code == TS_OK && strcmp(command, "credentials-set") == 0) {
-        code = read_secret(name, secret, sizeof secret, &err);
+        code = put_expiry(call->options[OPTION_EXPIRES], args, &err);
+        code = code == TS_OK ? read_secret(name, secret, sizeof secret, &err)
+                             : code;
         (void) json_object_set_new(args, "secret", json_string(secret));
         OPENSSL_cleanse(secret, sizeof secret);
     }
@@ -220,6 +266,11 @@ static enum control_exit run(const struct cli_call *call)
                                 : "cannot change a credential without its "
                                   "NAME: twinsync credentials list has them");
     }
+    if (call->options[OPTION_EXPIRES] != NULL && strcmp(word, "set") != 0) {
+        return cli_fail(call, CONTROL_USAGE,
+                        "cannot use --expires but as twinsync credentials set "
+                        "NAME --expires DATE");
+    }
     if (is_list) {
         return list(call);
     }
@@ -237,8 +288,9 @@ const struct cli_command command_credentials = {
         "        one before is known to be refused\n"
         "set     takes a secret from standard input, tries it at its server, "
         "and keeps\n"
-        "        it sealed in the state directory; the file then no longer "
-        "counts\n"
+        "        it sealed in the state directory; its file counts again "
+        "when it is\n"
+        "        changed, and its server accepts what it then holds\n"
         "rotate  makes a new one, has the directory accept it (RFC 3062, or\n"
         "        unicodePwd), and proves that the old one is refused. An "
         "answer that\n"
@@ -263,6 +315,9 @@ const struct cli_command command_credentials = {
     .words_max = 2,
     .words_are_fixed = true,
     .options = { [OPTION_REASON] = OPERATOR_REASON_OPTION,
-                 [OPTION_ALL] = { "all", NULL, "rotate every secret" } },
+                 [OPTION_ALL] = { "all", NULL, "rotate every secret" },
+                 [OPTION_EXPIRES] = { "expires", "DATE",
+                                      "of what is set: status warns 30 days "
+                                      "before" } },
     .run = run,
 };
