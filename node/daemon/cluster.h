@@ -33,6 +33,7 @@
 #include "node/control/control.h"
 #include "node/daemon/board.h"
 #include "node/daemon/credential_peer.h"
+#include "node/daemon/credentials.h"
 #include "node/daemon/reactor.h"
 #include "node/engine/engine.h"
 #include "node/engine/pair.h"

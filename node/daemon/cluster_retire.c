@@ -9,6 +9,7 @@
 #include "node/base/log.h"
 #include "node/daemon/cluster_private.h"
 #include "node/daemon/errands.h"
+#include "node/vault/vault.h"
 #include "proto/wire_codec.h"
 #include "replication/certificate.h"
 #include "replication/pair_folder.h"
@@ -16,15 +17,17 @@
 
 #define ERRANDS_MAX  4
 #define PROGRESS_MS  1000
+#define FAREWELL_MS  2000 /* for the answer to what it said */
 #define EXIT_REFUSED 3
 #define EXIT_FAILED  1
 
 enum step {
     STEP_NONE,
-    STEP_LOOK,       /* which key it has */
-    STEP_MEMBERSHIP, /* the member has been asked */
-    STEP_WIPE,       /* it was asked; its answer is waited for */
-    STEP_CERTIFICATE /* its certificate is being removed */
+    STEP_LOOK,        /* which key it has */
+    STEP_MEMBERSHIP,  /* the member has been asked */
+    STEP_WIPE,        /* it was asked; its answer is waited for */
+    STEP_CERTIFICATE, /* its certificate is being removed */
+    STEP_SECRETS      /* what it knew is being changed */
 };
 
 struct run {
@@ -35,6 +38,7 @@ struct run {
     char key[CERTIFICATE_TEXT_SIZE]; /* "": it has none here */
     uint64_t command;                /* of the member */
     struct ts_time began, wipe_by, progress_at;
+    bool wiped; /* it said so */
     struct evidence_row rows[CLUSTER_RETIRE_ROWS];
     size_t count;
     cluster_retire_done *done;
@@ -338,10 +342,12 @@ void cluster_retire_heard(struct cluster *c, const char *node,
 {
     struct cluster_retire *self = c->retire;
     if (self != NULL && self->run.step == STEP_WIPE && beat->wiped &&
-        strcmp(self->run.node, node) == 0) {
+        !self->run.wiped && strcmp(self->run.node, node) == 0) {
         tell(self, "wipe", EVIDENCE_PROVED,
              "confirmed: %s has destroyed its state, vault and keys", node);
-        certify(self);
+        self->run.wiped = true; /* and is to hear that it was heard */
+        self->run.wipe_by = self->run.progress_at =
+            ts_time_after(ts_time_now(), FAREWELL_MS);
     }
 }
 
@@ -351,7 +357,9 @@ void cluster_retire_step(struct cluster *c, struct ts_time now)
     if (self == NULL || self->run.step != STEP_WIPE) {
         return;
     }
-    if (ts_time_reached(now, self->run.wipe_by)) {
+    if (ts_time_reached(now, self->run.wipe_by) && self->run.wiped) {
+        certify(self);
+    } else if (ts_time_reached(now, self->run.wipe_by)) {
         tell(self, "wipe", EVIDENCE_PENDING,
              "unconfirmed: %s said nothing for %d s", self->run.node,
              CLUSTER_WIPE_MS / 1000);
@@ -367,6 +375,58 @@ struct ts_time cluster_retire_deadline(const struct cluster *c)
     return c->retire != NULL && c->retire->run.step == STEP_WIPE
                ? c->retire->run.progress_at
                : TS_NEVER;
+}
+
+/* ---- what it knew ---------------------------------------------------------
+ */
+
+static enum evidence_state state_of(enum credential_state state)
+{
+    return state == CREDENTIAL_PROVED    ? EVIDENCE_PROVED
+           : state == CREDENTIAL_PENDING ? EVIDENCE_PENDING
+           : state == CREDENTIAL_FAILED  ? EVIDENCE_FAILED
+                                         : EVIDENCE_UNTOUCHED;
+}
+
+static void on_reset(void *context, const struct credential_outcome *rows,
+                     size_t count)
+{
+    struct cluster *c = context;
+    struct cluster_retire *self = c->retire;
+    if (self == NULL || self->run.step != STEP_SECRETS) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        tell(self, rows[i].name, state_of(rows[i].state), "%s", rows[i].text);
+    }
+    finish(self, 0, "");
+}
+
+/* The same cause for as long as it is the same retirement: what was changed for
+ * it is not changed again. */
+static void reset_secrets(struct cluster_retire *self)
+{
+    struct cluster *c = self->cluster;
+    struct run *run = &self->run;
+    struct member_view view;
+    struct ts_err err;
+    char cause[VAULT_CAUSE_SIZE];
+    member_view(c->member, ts_clocks_now(), &view);
+    const struct register_retired *record =
+        view.has_value ? register_retired_of(view.value, run->node) : NULL;
+    (void) snprintf(cause, sizeof cause, "retire %" PRIu64 " %.30s",
+                    record == NULL ? 0 : record->membership, run->node);
+    const struct credentials_reset asked = { .cause = cause,
+                                             .who = run->who,
+                                             .reason = run->reason,
+                                             .done = on_reset,
+                                             .context = c };
+    run->step = STEP_SECRETS;
+    progress(self, "secrets");
+    if (c->options.reset(c->options.context, &asked, &err) != TS_OK) {
+        tell(self, "secrets", EVIDENCE_FAILED, "%s", err.text);
+        finish(self, 0, "");
+    }
 }
 
 /* ---- its key ------------------------------------------------------------- */
@@ -390,7 +450,7 @@ static void removed(struct cluster_retire *self, const struct task *task)
                           : "the key of %s opens no "
                             "link any more",
          run->node);
-    finish(self, 0, "");
+    reset_secrets(self);
 }
 
 bool cluster_retire_is_old_key(const struct cluster *c, const char *node,

@@ -6,6 +6,8 @@
  *   principals    nothing of its is accepted by the target any more
  *   wipe          it destroys what it knows, if it can be reached (best effort)
  *   certificate   its key opens no link any more
+ *   the secrets   it knew, each by its name: changed, and the old ones refused;
+ *                 when nobody would tell it the new ones any more
  *
  * Invariants:
  *   CR1  nothing is done to a node that the register still lists: exclusion
@@ -26,7 +28,7 @@
 
 /* How long a node that is connected may take to destroy what it knows. */
 #define CLUSTER_WIPE_MS       60000
-#define CLUSTER_RETIRE_ROWS   16
+#define CLUSTER_RETIRE_ROWS   40
 #define CLUSTER_RETIRE_REASON 512
 
 struct cluster;

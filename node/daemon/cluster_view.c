@@ -153,13 +153,34 @@ static void add_register(const struct member_view *view, json_t *list)
                                   "without it no node can take over" });
 }
 
+/* No other node is a member: one was retired, or none has joined yet. */
+static bool is_alone(const struct cluster *c, const struct member_view *view)
+{
+    return view->has_value && view->value->voter_count == 1 &&
+           register_has_voter(view->value, c->config->this_node) &&
+           view->value->learner[0] == 0;
+}
+
+static void add_alone(json_t *list)
+{
+    add(list, &(struct problem){
+                  .code = "alone",
+                  .severity = "warning",
+                  .text = "no other computer is a member: what is written is "
+                          "on this one only, and nobody could take over",
+                  .fix = "bring another one in: twinsync token create --node "
+                         "NAME here, twinsync join there" });
+}
+
 static void add_pair(const struct cluster *c, const struct member_view *view,
                      json_t *list)
 {
     struct cluster_peer_view link;
     cluster_peer_view(c, &link);
     char text[160];
-    if (c->peer != NULL && !link.connected) {
+    if (is_alone(c, view)) {
+        add_alone(list);
+    } else if (c->peer != NULL && !link.connected) {
         (void) snprintf(text, sizeof text, "node %.60s is not heard",
                         c->peer->name);
         add(list, &(struct problem){ .code = "peer-silent",
@@ -187,7 +208,7 @@ static void add_pair(const struct cluster *c, const struct member_view *view,
                                      .fix = "twinsync resume on the active "
                                             "node" });
     }
-    if (view->has_value && view->value->is_unprotected) {
+    if (view->has_value && view->value->is_unprotected && !is_alone(c, view)) {
         add(list, &(struct problem){
                       .code = "unprotected",
                       .severity = "warning",

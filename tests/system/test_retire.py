@@ -44,7 +44,10 @@ class Retiring(PairTestCase):
         self.assertEqual({"membership": "done", "principals": "proved", "wipe": "proved", "certificate": "done"},
                          {step: rows[step]["state"] for step in ("membership", "principals", "wipe", "certificate")})
         self.assertEqual(3, beta.wait())
+        self.assertIn("wipe-told node=alpha", beta.log())
         self.assertEqual({"lock", "retired"}, set(os.listdir(beta.state)) - {"control.sock"})
+        self.assertEqual(("proved", "untouched"), (rows["source/corp"]["state"], rows["target"]["state"]))
+        self.assertEqual(["alone"], self.problems(alpha))
         self.assertEqual((["alpha"], None), self.members(alpha))
         self.assertRefusesToStart(beta)
         self.assertEqual(0, alpha.twinsync("retire", "beta", "--now", "--reason", "to be sure").returncode)
