@@ -169,11 +169,18 @@ static enum ts_code read_changes(struct run *run, struct ts_slice cookie,
     if (rc != TS_OK || changes->refused) {
         return rc;
     }
-    run->told = run->told || changes->changed_count + changes->gone_count > 0;
-    rc = ad_objects_read(run->ad, changes->changed, changes->changed_count,
-                         &run->builder, err);
-    for (size_t i = 0; rc == TS_OK && i < changes->gone_count; i++) {
-        rc = ad_objects_delete(run->ad, changes->gone[i], &run->builder, err);
+    run->told = run->told || changes->changed.count + changes->gone.count > 0;
+    for (size_t i = 0; rc == TS_OK && i < changes->gone.count; i++) {
+        rc = ad_objects_delete(run->ad, changes->gone.items[i], &run->builder,
+                               err);
+    }
+    if (rc == TS_OK) {
+        rc = ad_objects_read(run->ad, changes->changed.items,
+                             changes->changed.count, &run->builder, err);
+    }
+    for (size_t i = 0; rc == TS_OK && i < changes->restored.count; i++) {
+        rc = ad_objects_read_owners(run->ad, changes->restored.items[i],
+                                    &run->builder, err);
     }
     return rc;
 }
@@ -186,10 +193,11 @@ static enum ts_code read_tombstones(struct run *run, struct ts_err *err)
     enum ts_code rc = ad_changes_read(run->ad, TS_SLICE_NONE,
                                       "(isDeleted=TRUE)", changes, err);
     /* The container of the tombstones is one itself: there always is one. */
-    run->shown = changes->gone_count > 0;
+    run->shown = changes->gone.count > 0;
     bool known = run->from != NULL && run->from->complete_at > 0;
-    for (size_t i = 0; rc == TS_OK && known && i < changes->gone_count; i++) {
-        rc = ad_objects_delete(run->ad, changes->gone[i], &run->builder, err);
+    for (size_t i = 0; rc == TS_OK && known && i < changes->gone.count; i++) {
+        rc = ad_objects_delete(run->ad, changes->gone.items[i], &run->builder,
+                               err);
     }
     return rc;
 }

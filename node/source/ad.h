@@ -14,7 +14,8 @@
  * controller: a row never has to be put together from an old half and a new
  * one.
  *
- *   delta     changed = DirSync(cookie)    whoever is named: read again
+ *   delta     changed = DirSync(cookie)    whoever is gone: told; whoever is
+ *                                          named: read again, and counts
  *   whole     gone    = DirSync(nothing, "is deleted")   tombstones, and a
  * cookie paged search of everything changed = DirSync(that cookie)     what
  * moved while it was read
@@ -103,11 +104,17 @@ struct ts_hash ad_fingerprint(const struct ad *ad);
 
 #define AD_CHANGES_MAX ((size_t) 16 * 1024 * 1024)
 
-/* Who an answer named. A zeroed struct is empty. */
+struct ad_list {
+    struct dirsync_guid *items; /* each once */
+    size_t count, room;
+};
+
+/* Who an answer named: an object may be in several lists. A zeroed struct is
+ * empty. */
 struct ad_changes {
-    struct dirsync_guid *changed, *gone;
-    size_t changed_count, changed_room, gone_count, gone_room;
-    bool refused; /* the controller does not know the cookie */
+    struct ad_list changed, gone;
+    struct ad_list restored; /* of those changed: were deleted */
+    bool refused;            /* the controller does not know the cookie */
     size_t cookie_size;
     uint8_t cookie[DIRSYNC_COOKIE_MAX]; /* the new one */
 };
@@ -139,6 +146,12 @@ TS_MUSTUSE enum ts_code ad_objects_read_all(struct ad *ad,
 TS_MUSTUSE enum ts_code
 ad_objects_read(struct ad *ad, const struct dirsync_guid *guids, size_t count,
                 struct source_builder *builder, struct ts_err *err);
+/* Whoever refers to it, which no answer tells when it is brought back with its
+ * memberships, becomes PUT. */
+TS_MUSTUSE enum ts_code ad_objects_read_owners(struct ad *ad,
+                                               struct dirsync_guid guid,
+                                               struct source_builder *builder,
+                                               struct ts_err *err);
 /* One that is gone. */
 TS_MUSTUSE enum ts_code ad_objects_delete(struct ad *ad,
                                           struct dirsync_guid guid,

@@ -17,34 +17,59 @@ struct pass {
     bool from_cookie, more, done;
 };
 
-void ad_changes_done(struct ad_changes *changes)
+static void list_done(struct ad_list *list)
 {
-    free(changes->changed);
-    free(changes->gone);
-    changes->changed = NULL;
-    changes->gone = NULL;
-    changes->changed_count = changes->changed_room = 0;
-    changes->gone_count = changes->gone_room = 0;
+    free(list->items);
+    *list = (struct ad_list){ .items = NULL };
 }
 
-static enum ts_code add(struct dirsync_guid **list, size_t *count, size_t *room,
-                        struct dirsync_guid guid, struct ts_err *err)
+void ad_changes_done(struct ad_changes *changes)
 {
-    if (*count == *room) {
-        size_t more = *room == 0 ? 256 : 2 * *room;
-        struct dirsync_guid *grown =
-            *count >= AD_CHANGES_MAX ? NULL
-                                     : reallocarray(*list, more, sizeof **list);
-        if (grown == NULL) {
+    list_done(&changes->changed);
+    list_done(&changes->gone);
+    list_done(&changes->restored);
+}
+
+static enum ts_code add(struct ad_list *list, struct dirsync_guid guid,
+                        struct ts_err *err)
+{
+    if (list->count == list->room) {
+        size_t room = list->room == 0 ? 256 : 2 * list->room;
+        struct dirsync_guid *items =
+            list->count >= AD_CHANGES_MAX
+                ? NULL
+                : reallocarray(list->items, room, sizeof *items);
+        if (items == NULL) {
             return ts_fail(err, TS_E_LIMIT, 0,
                            "could not take in %zu changes of the directory",
-                           *count);
+                           list->count);
         }
-        *list = grown;
-        *room = more;
+        list->items = items;
+        list->room = room;
     }
-    (*list)[(*count)++] = guid;
+    list->items[list->count++] = guid;
     return TS_OK;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, DIRSYNC_GUID_SIZE);
+}
+
+/* An object that changed in several ways, or again while it was told of, is
+ * named several times. */
+static void drop_twins(struct ad_list *list)
+{
+    size_t kept = list->count > 0;
+    if (list->count > 1) {
+        qsort(list->items, list->count, sizeof *list->items, by_bytes);
+    }
+    for (size_t i = 1; i < list->count; i++) {
+        if (by_bytes(&list->items[i], &list->items[kept - 1]) != 0) {
+            list->items[kept++] = list->items[i];
+        }
+    }
+    list->count = kept;
 }
 
 /* --- entries ---------------------------------------------------------------
@@ -53,7 +78,7 @@ static enum ts_code add(struct dirsync_guid **list, size_t *count, size_t *room,
 /* What matters of one entry of an answer. */
 struct told {
     struct dirsync_guid guid;
-    bool known, deleted, unnamed;
+    bool known, deleted, restored, unnamed;
 };
 
 static bool is_called(struct berval type, const char *name)
@@ -65,13 +90,15 @@ static bool is_called(struct berval type, const char *name)
 static void take_values(struct berval type, const struct berval *values,
                         struct told *told)
 {
-    bool single = values != NULL && values[0].bv_val != NULL;
-    if (single && is_called(type, GUID_ATTRIBUTE) &&
+    bool any = values != NULL && values[0].bv_val != NULL;
+    if (any && is_called(type, GUID_ATTRIBUTE) &&
         values[0].bv_len == DIRSYNC_GUID_SIZE && values[1].bv_val == NULL) {
         memcpy(told->guid.bytes, values[0].bv_val, DIRSYNC_GUID_SIZE);
         told->known = true;
-    } else if (single && is_called(type, DELETED_ATTRIBUTE)) {
-        told->deleted = values[0].bv_len == 4 &&
+    } else if (is_called(type, DELETED_ATTRIBUTE)) {
+        /* No value: it had one, and was brought back. */
+        told->restored = !any;
+        told->deleted = any && values[0].bv_len == 4 &&
                         strncasecmp(values[0].bv_val, "TRUE", 4) == 0;
     }
 }
@@ -123,14 +150,13 @@ static enum ts_code take_entry(struct pass *pass, LDAPMessage *message,
     struct told told = { .known = false };
     enum ts_code rc =
         read_told(ldap_session_handle(pass->ad->session), message, &told, err);
-    if (rc != TS_OK) {
-        return rc;
+    if (rc == TS_OK && told.restored) {
+        rc = add(&changes->restored, told.guid, err);
     }
-    return told.deleted || told.unnamed
-               ? add(&changes->gone, &changes->gone_count, &changes->gone_room,
-                     told.guid, err)
-               : add(&changes->changed, &changes->changed_count,
-                     &changes->changed_room, told.guid, err);
+    return rc == TS_OK ? add(told.deleted || told.unnamed ? &changes->gone
+                                                          : &changes->changed,
+                             told.guid, err)
+                       : rc;
 }
 
 /* --- the end ---------------------------------------------------------------
@@ -270,11 +296,11 @@ enum ts_code ad_changes_read(struct ad *ad, struct ts_slice cookie,
     enum ts_code rc = TS_OK;
     do {
         struct ts_hash before = ts_hash_of(cookie);
-        size_t count = changes->changed_count + changes->gone_count;
+        size_t count = changes->changed.count + changes->gone.count;
         rc = read_page(&pass, cookie, filter, err);
         cookie = ts_slice(changes->cookie, changes->cookie_size);
         if (rc == TS_OK && pass.more &&
-            count == changes->changed_count + changes->gone_count &&
+            count == changes->changed.count + changes->gone.count &&
             ts_hash_equal(before, ts_hash_of(cookie))) {
             rc = ts_fail(err, TS_E_PROTOCOL, 0,
                          "cannot read the changes of \"%.200s\": %s says that "
@@ -282,5 +308,8 @@ enum ts_code ad_changes_read(struct ad *ad, struct ts_slice cookie,
                          ad->config->base, ldap_session_uri(ad->session));
         }
     } while (rc == TS_OK && pass.more);
+    drop_twins(&changes->changed);
+    drop_twins(&changes->gone);
+    drop_twins(&changes->restored);
     return rc;
 }

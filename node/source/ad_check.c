@@ -20,7 +20,7 @@ static void probe_dirsync(struct source_findings *findings, struct ad *ad)
                                "give the account \"%.200s\" the right "
                                "Replicating Directory Changes on \"%.200s\"",
                                ad->server.identity, ad->config->base));
-    } else if (changes->gone_count == 0) {
+    } else if (changes->gone.count == 0) {
         source_good(findings, "dirsync", "offered, and granted");
         source_bad(findings, "deletions",
                    "the account is not shown what was deleted, so that every "

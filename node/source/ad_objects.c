@@ -10,7 +10,8 @@
 #define UNITS                                                 \
     "(objectClass=organizationalUnit)(objectClass=container)" \
     "(objectClass=builtinDomain)(objectClass=lostAndFound)"   \
-    "(objectClass=domainDNS)"
+    "(objectClass=organization)(objectClass=country)"         \
+    "(objectClass=locality)(objectClass=domainDNS)"
 #define PEOPLE_AND_GROUPS \
     "(|(objectClass=user)(objectClass=group)(objectClass=contact))"
 
@@ -514,5 +515,35 @@ enum ts_code ad_objects_read(struct ad *ad, const struct dirsync_guid *guids,
         };
         rc = read_some(&reading, err);
     }
+    return rc;
+}
+
+enum ts_code ad_objects_read_owners(struct ad *ad, struct dirsync_guid guid,
+                                    struct source_builder *builder,
+                                    struct ts_err *err)
+{
+    struct reading reading = { .ad = ad, .builder = builder };
+    char name[DIRSYNC_GUID_TEXT_SIZE];
+    char *owners = NULL;
+    size_t size = 0;
+    FILE *out = ad->options.reference_count == 0
+                    ? NULL
+                    : open_memstream(&owners, &size);
+    if (out == NULL) {
+        return ad->options.reference_count == 0 ? TS_OK : no_memory(err);
+    }
+    dirsync_guid_text(guid, name);
+    (void) fputs("(|", out);
+    for (size_t i = 0; i < ad->options.reference_count; i++) {
+        (void) fprintf(out, "(%s=<GUID=%s>)", ad->options.references[i], name);
+    }
+    (void) fputs(")", out);
+    bool failed = ferror(out) != 0;
+    failed = fclose(out) != 0 || failed;
+    char *filter = failed ? NULL : filter_of(ad, owners);
+    enum ts_code rc =
+        filter == NULL ? no_memory(err) : read_pages(&reading, filter, err);
+    free(filter);
+    free(owners);
     return rc;
 }

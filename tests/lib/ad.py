@@ -87,7 +87,8 @@ class Domain(samba.Samba):
 
     def restore(self, dn, guid):
         """Bring a deleted object back, [MS-ADTS] 3.1.1.5.3.7."""
-        self.ldap.modify_ext_s(f"<GUID={uuid.UUID(bytes_le=guid)}>", [
+        tombstone = f"{dn.partition(',')[0]}\\0ADEL:{uuid.UUID(bytes_le=guid)},CN=Deleted Objects,{SUFFIX}"
+        self.ldap.modify_ext_s(tombstone, [
             (ldap.MOD_DELETE, "isDeleted", None), (ldap.MOD_REPLACE, "distinguishedName", encoded(dn))],
             serverctrls=[ldap.controls.RequestControl("1.2.840.113556.1.4.417", True, None)])
 

@@ -173,6 +173,30 @@ class AdTest(unittest.TestCase):
             row = again.entry(dn.replace("OU=inner", "OU=other"))
             self.assertEqual(hashes[row["key"]], row["hash"], "a row says nothing of the names above it")
 
+    def test_one_that_is_brought_back_is_told_with_whoever_refers_to_it(self):
+        ada, bob = self.person("ada"), self.person("bob")
+        group = self.group("group", ada, bob)
+        guid = self.domain.guid(ada)
+        self.domain.delete(ada)
+        first = self.whole()
+        self.assertEqual({bob}, members(first, group))
+        self.domain.restore(ada, guid)
+        self.domain.join(group, ada)
+        joined = self.delta(first)
+        self.assertEqual(guid.hex(), joined.entry(ada)["key"])
+        self.assertEqual({ada, bob}, members(joined, group))
+        self.assertEqual(set(), self.gone(joined))
+
+    def test_one_deleted_and_brought_back_between_two_imports_is_there(self):
+        ada = self.person("ada")
+        first = self.whole()
+        guid = self.domain.guid(ada)
+        self.domain.delete(ada)
+        self.domain.restore(ada, guid)
+        answer = self.delta(first)
+        self.assertEqual(guid.hex(), answer.entry(ada)["key"])
+        self.assertEqual(set(), self.gone(answer))
+
     def test_a_move_to_another_unit_is_another_parent(self):
         ada = self.person("ada")
         other = self.domain.unit("other", self.unit)
