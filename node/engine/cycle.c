@@ -92,6 +92,7 @@ static enum ts_code import_phase(struct cycle *c, struct ts_err *err)
         code = import_source(c->engine, i, c->full, &imported, err);
         c->reconcile.found.source += imported.put;
         if (code == TS_OK && imported.missing_held) {
+            c->reconcile.found.not_shown += imported.missing;
             c->outcome->result = CYCLE_HELD;
             c->outcome->hold = CYCLE_HOLD_MISSING;
             (void) ts_fail(&c->outcome->err, TS_E_REFUSED, 0,

@@ -42,6 +42,7 @@ struct reconcile_found {
     struct pass_found counts;
     json_t *names[PASS_CLASSES]; /* NULL: none */
     uint64_t source, target;     /* objects that were read */
+    uint64_t not_shown;          /* by a source, and not believed to be gone */
 };
 
 /* An object of the target is not as it was left; nothing happens where nobody

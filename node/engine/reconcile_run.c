@@ -191,6 +191,11 @@ enum ts_code reconcile_run_conclude(struct reconcile_run *run,
     if (code != TS_OK) {
         return code;
     }
+    if (run->found.not_shown > 0) {
+        (void) json_array_append_new(
+            left, json_pack("{s:s, s:I, s:n}", "class", "not-shown", "count",
+                            (json_int_t) run->found.not_shown, "objects"));
+    }
     (void) json_object_set_new(run->report, "left", left);
     switch (passes_verdict(run->pass, &run->found.counts)) {
     case PASSES_CLEAN:

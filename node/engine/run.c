@@ -222,7 +222,7 @@ void engine_cycle(struct engine *engine, enum cycle_kind kind,
             (struct cycle_outcome){ .result = CYCLE_FAILED, .err = err };
     }
     /* Whatever waits for an operator: all was read. */
-    if ((ret_outcome->result == CYCLE_SUCCESS ||
+    if ((ret_outcome->result == CYCLE_SUCCESS || ret_outcome->incomplete ||
          ret_outcome->hold == CYCLE_HOLD_STAGED ||
          ret_outcome->hold == CYCLE_HOLD_GUARD) &&
         (kind == CYCLE_FULL || kind == CYCLE_RECONCILE)) {

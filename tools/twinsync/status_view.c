@@ -201,6 +201,10 @@ static void put_cycle(const struct screen *screen, const json_t *status,
     (void) fprintf(screen->out, "#%lld ", (long long) count_at(cycle, "id"));
     put_text(screen, text_at(cycle, "kind"));
     (void) fputs(": ", screen->out);
+    if (running && count_at(cycle, "pass") > 0) {
+        (void) fprintf(screen->out, "pass %lld, ",
+                       (long long) count_at(cycle, "pass"));
+    }
     if (running) {
         put_toned(screen, TONE_BUSY, 0, text_at(cycle, "phase"));
         if (count_at(cycle, "done") + count_at(cycle, "total") > 0) {

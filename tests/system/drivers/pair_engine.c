@@ -13,6 +13,7 @@
  *   {"do": "ack", "answer": "durable", "ms": 3}
  *   {"do": "ask", "command": "sync", "args": {"wait": true}}
  *   {"do": "hints", "anchors": ["..."]}
+ *   {"do": "reconcile"}, answered at its end
  *   {"do": "probe"}, {"do": "port"}: how often it was asked
  */
 #include <pthread.h>
@@ -258,6 +259,8 @@ static void obey(json_t *order)
                           done);
     } else if (strcmp(what, "hints") == 0) {
         hints(order, done);
+    } else if (strcmp(what, "reconcile") == 0) {
+        engine_reconcile(driver.engine, done);
     } else if (strcmp(what, "probe") == 0) {
         engine_probe(driver.engine, done);
     } else if (strcmp(what, "ask") == 0) {
