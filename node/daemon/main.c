@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "node/base/descriptors.h"
 #include "node/base/log.h"
 #include "node/daemon/board.h"
 #include "node/daemon/options.h"
@@ -14,6 +15,7 @@
 
 enum {
     FIRST_DELAY_MS = 100,
+    DESCRIPTORS_MAX = 16384,
     HANG_MS = 60000,
     STOP_MS = 50000
 };
@@ -63,6 +65,7 @@ int main(int argc, char **argv)
         return exit_status;
     }
     keep_to_itself();
+    ts_descriptors_raise(DESCRIPTORS_MAX);
     if (life.options.release != NULL) {
         return release_run(life.options.config_path, life.options.release);
     }

@@ -2,6 +2,8 @@
  * makes of `status`, who is told, and who waited for it. */
 #include "node/engine/private.h"
 
+#include <errno.h>
+
 #include "node/base/log.h"
 #include "node/engine/foreign.h"
 #include "node/engine/hints.h"
@@ -101,11 +103,15 @@ static enum ts_code trim_journal(struct engine *engine, struct ts_err *err)
     return code;
 }
 
-/* A disk that cannot be written to ends the engine (E4). */
+/* A disk that cannot be written to ends the engine (E4). That descriptors have
+ * run out, which strangers at the link's port can bring about, does not. */
 static bool disk_failed(const struct cycle_outcome *outcome)
 {
+    const struct ts_err *err = &outcome->err;
     return outcome->result == CYCLE_FAILED &&
-           (outcome->err.code == TS_E_IO || outcome->err.code == TS_E_CORRUPT);
+           (err->code == TS_E_CORRUPT ||
+            (err->code == TS_E_IO && err->sys_errno != EMFILE &&
+             err->sys_errno != ENFILE));
 }
 
 /* Of the reconcile that was run; new. */

@@ -1,5 +1,6 @@
 #include "node/engine/snapshot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,6 +80,11 @@ void snapshot_set_outcome(struct snapshot *snapshot,
         name = "enumeration-shrunk";
         fix = "repair the source or its rights; if the objects are really "
               "gone: twinsync sync --full --accept-missing";
+    } else if (outcome->err.sys_errno == EMFILE ||
+               outcome->err.sys_errno == ENFILE) {
+        name = "descriptors";
+        fix = "see who connects to this node's endpoint in nodes: let nobody "
+              "but the other node reach it, or raise LimitNOFILE";
     } else if (remedy != NULL) {
         name = remedy->name;
         fix = remedy->fix;

@@ -6,6 +6,7 @@ and a target that are not there must not keep it from running."""
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -45,15 +46,15 @@ class Case(unittest.TestCase):
             file.write("secret")
         os.chmod(os.path.join(self.folder, "secret"), 0o600)
 
-    def start(self, **environment):
+    def start(self, *launcher, **environment):
         """The daemon, already answering; killed when the test ends."""
-        daemon = self.launch(**environment)
+        daemon = self.launch(*launcher, **environment)
         wait_until(lambda: daemon.poll() is not None or self.answers(), "the daemon answers")
         self.assertIsNone(daemon.returncode)
         return daemon
 
-    def launch(self, **environment):
-        daemon = subprocess.Popen([TWINSYNCD, "-c", self.config], stderr=subprocess.PIPE, text=True,
+    def launch(self, *launcher, **environment):
+        daemon = subprocess.Popen([*launcher, TWINSYNCD, "-c", self.config], stderr=subprocess.PIPE, text=True,
                                   env={**os.environ, **environment})
         self.addCleanup(self.end, daemon)
         return daemon
@@ -103,6 +104,15 @@ class Starting(Case):
             mode = os.lstat(os.path.join(self.state, name)).st_mode
             self.assertEqual(0, mode & 0o077, name)
         self.assertEqual(0o600, stat.S_IMODE(os.stat(os.path.join(self.state, "control.sock")).st_mode))
+
+    def test_it_takes_as_many_descriptors_as_it_may(self):
+        for hard, allowed in ((5000, 5000), (17000, 16384)):
+            with self.subTest(hard=hard):
+                daemon = self.start("prlimit", f"--nofile=256:{hard}")
+                worker = self.worker_of(daemon)
+                self.assertEqual((allowed, hard), resource.prlimit(worker, resource.RLIMIT_NOFILE))
+                daemon.terminate()
+                daemon.wait(DEADLINE_SECONDS)
 
     def test_a_second_one_is_refused_and_told_by_whom(self):
         daemon = self.start()

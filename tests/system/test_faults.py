@@ -2,6 +2,7 @@
 """Servers that are down, refuse, or are not to be trusted: said, survived, nothing deleted."""
 
 import os
+import resource
 import unittest
 
 from instep import InStepCase, quick
@@ -81,6 +82,23 @@ class Target(FaultCase):
         wrong = self.secret("wrong")
         node = self.started(lambda text: quick(text).replace(self.lab.env["client_secret_file"], wrong))
         self.assertFails(node, FAILED, "could not get a token", "invalid_client", "client-id", "secret")
+
+
+class Descriptors(FaultCase):
+    """Strangers who connect and say nothing take descriptors."""
+
+    def test_that_none_is_left_fails_a_cycle_and_not_the_daemon(self):
+        node = self.started(lambda text: quick(text).replace("every-seconds: 120", "every-seconds: 1"))
+        node.sync()
+        with open(f"/proc/{node.process.pid}/task/{node.process.pid}/children", encoding="ascii") as file:
+            worker = int(file.read().split()[0])
+        before = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (3, before[1]))
+        wait_until(lambda: "result=failed why=could not prepare" in node.log(), "a cycle fails")
+        self.assertIn("Too many open files", node.log())
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, before)
+        self.assertSettled(node)
+        self.assertNotIn("worker-died", node.log())
 
 
 class Source(FaultCase):

@@ -4,10 +4,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "node/base/descriptors.h"
 #include "node/base/log.h"
 #include "node/base/zeromq.h"
 #include "tools/witness/options.h"
 #include "tools/witness/server.h"
+
+#define DESCRIPTORS_MAX 4096
 
 enum {
     EXIT_DONE = 0,
@@ -81,6 +84,7 @@ int main(int argc, char **argv)
         return exit_status;
     }
     keep_to_itself();
+    ts_descriptors_raise(DESCRIPTORS_MAX);
     ts_zeromq_start();
     struct witness_state state;
     struct ts_err err = { .code = TS_OK };
