@@ -46,7 +46,8 @@ class Words(Case):
         expected = {"sync", "preview", "status", "watch", "show", "verify", "check", "events", "config",
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
                     "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join", "explain",
-                    "failover", "fence", "upgrade", "register", "credentials", "retire"}
+                    "failover", "fence", "upgrade", "register", "credentials", "handover",
+                    "retire"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):

@@ -41,7 +41,7 @@ class JoinTestCase(unittest.TestCase):
     def secret_files(self, node):
         folder = os.path.join(node.state, "pair")
         return [path for path in glob.glob(folder + "/**", recursive=True)
-                if os.path.isfile(path) and not path.endswith((".cert", "/partner"))]
+                if os.path.isfile(path) and not path.endswith((".cert", "/partner", "/joining"))]
 
     def assertRefused(self, done, status, piece):
         self.assertEqual((status, ""), (done.returncode, done.stdout))

@@ -221,8 +221,11 @@ static void what_cannot_be_destroyed_is_named_and_the_rest_goes(void **state)
     (void) state;
     struct retirement retirement = known, found;
     char name[256] = "vault";
+    size_t size = strlen(name);
     for (int depth = 0; depth < DESTROY_DEPTH_MAX + 1; depth++) {
-        (void) strcat(name, "/x");
+        memcpy(name + size, "/x", sizeof "/x");
+        size += strlen("/x");
+        assert_true(size + sizeof "/x" <= sizeof name);
         make_folder(name);
     }
     assert_int_equal(retirement_enter(state_of, &known, &err), TS_OK);

@@ -9,6 +9,12 @@
 #include "node/base/time.h"
 #include "tests/lib/rules_fixture.h"
 
+#if defined(__has_feature) /* clang's */
+#if __has_feature(address_sanitizer)
+#define ASAN
+#endif
+#endif
+
 static void assert_begins(const char *text, const char *with,
                           const char *expression)
 {
@@ -241,13 +247,19 @@ static void row_bombs_end(void **state)
             "json_each('[1,2,3,4,5,6,7,8,9,0]') e, "
             "json_each('[1,2,3,4,5,6,7,8,9,0]') f, "
             "json_each('[1,2,3,4,5,6,7,8,9,0]') g)");
+#ifndef ASAN
+    /* Five seconds of work, twice, all of it in SQLite: where a sanitizer sees
+     * nothing. */
     assert_bounded("(SELECT count(DISTINCT a.json || b.key || c.key) FROM "
                    "json_each(json_array(1,2,3,4,5,6,7,8,description)) a, "
                    "json_each('[1,2,3,4,5,6,7,8,9,0]') b, "
                    "json_each('[1,2,3,4,5,6,7,8,9,0]') c, "
                    "json_each('[1,2,3,4,5,6,7,8,9,0]') d, "
                    "json_each('[1,2,3,4,5,6,7,8,9,0]') e)",
-                   "problem: ", MS_MAX);
+                   "problem: could not evaluate \"text\" of rule 1: it takes "
+                   "more than five seconds of work",
+                   MS_MAX);
+#endif
 }
 
 static void memory_of_one_statement_is_bounded(void **state)
