@@ -338,10 +338,26 @@ bool cluster_handover_answered(struct cluster_handover *h, uint64_t id,
 /* --- driving ---------------------------------------------------------------
  */
 
+/* Where the exports are now is not where they were to be. */
+static void put_exporter(struct cluster_handover *h)
+{
+    char text[HANDOVER_TEXT_SIZE];
+    const char *self = h->c->config->this_node;
+    if (h->work.outcome == HANDOVER_INCOMPLETE &&
+        strcmp(self, h->field.to) != 0) {
+        (void) snprintf(text, sizeof text,
+                        "%s exports: it took over meanwhile; hand over to %s "
+                        "again",
+                        self, h->field.to);
+        handover_put(h, HANDOVER_RETIRE, EVIDENCE_FAILED, "exporter", text);
+    }
+}
+
 static void end(struct cluster_handover *h)
 {
     if (h->evidence.outcome == HANDOVER_OPEN) {
         handover_counts(h, HANDOVER_RETIRE, "counts after");
+        put_exporter(h);
         h->evidence.outcome = h->work.outcome;
         h->evidence.ended_ms = ts_wall_ms();
         h->dirty = true;

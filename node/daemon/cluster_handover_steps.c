@@ -128,6 +128,7 @@ static void work_tail(struct cluster_handover *h, struct ts_time now)
     struct leader_figures figures;
     char text[HANDOVER_TEXT_SIZE];
     leader_figures(c->leader, now, &figures);
+    const char *other = c->peer == NULL ? h->field.from : c->peer->name;
     bool follows = c->link_up && figures.acked.generation > 0 &&
                    figures.acked.generation == figures.own.generation &&
                    figures.acked.epoch == figures.own.epoch;
@@ -136,25 +137,25 @@ static void work_tail(struct cluster_handover *h, struct ts_time now)
                         "%s follows at row %lld of epoch %lld; it named %zu "
                         "objects that it had decided about, and each is looked "
                         "at again",
-                        h->field.from, (long long) figures.acked.seq,
+                        other, (long long) figures.acked.seq,
                         (long long) figures.acked.epoch, c->tail_hints);
         handover_step_over(h, EVIDENCE_DONE, text);
     } else if (follows) {
         (void) snprintf(text, sizeof text,
                         "%s follows at row %lld of epoch %lld and had nothing "
                         "that is not here",
-                        h->field.from, (long long) figures.acked.seq,
+                        other, (long long) figures.acked.seq,
                         (long long) figures.acked.epoch);
         handover_step_over(h, EVIDENCE_PROVED, text);
     } else if (now.ms - h->step.from.ms >= HANDOVER_TAIL_MS) {
         (void) snprintf(text, sizeof text,
                         "%s did not follow within %d s: what only it has is "
                         "looked for in a full reading",
-                        h->field.from, HANDOVER_TAIL_MS / 1000);
+                        other, HANDOVER_TAIL_MS / 1000);
         handover_step_over(h, EVIDENCE_PENDING, text);
     } else {
         (void) snprintf(h->step.text, sizeof h->step.text,
-                        "%s is to follow from where it stopped", h->field.from);
+                        "%s is to follow from where it stopped", other);
     }
 }
 

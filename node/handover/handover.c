@@ -295,8 +295,13 @@ static void mark(struct handover_work *work, const struct handover_seen *seen,
 }
 
 /* Something was left that somebody has to look at. */
-static enum handover_outcome outcome(const struct handover_evidence *evidence)
+static enum handover_outcome outcome(const struct handover_field *field,
+                                     const struct handover_evidence *evidence,
+                                     const struct handover_seen *seen)
 {
+    if (!is(seen->self, field->to)) {
+        return HANDOVER_INCOMPLETE; /* the other one failed over meanwhile */
+    }
     for (size_t i = 0; i < evidence->count; i++) {
         const struct evidence_row *row = &evidence->rows[i];
         if (row->step >= HANDOVER_RESET && row->state == EVIDENCE_FAILED) {
@@ -328,7 +333,7 @@ static void advance(const struct handover_field *field,
     } while (step < HANDOVER_STEPS && is_skipped(field, seen, step));
     if (step == HANDOVER_STEPS) {
         work->kind = HANDOVER_END;
-        work->outcome = outcome(evidence);
+        work->outcome = outcome(field, evidence, seen);
     } else {
         mark(work, seen, step);
     }
