@@ -22,6 +22,7 @@
 #define HANDOVER_ASK_MS       1000  /* between two questions of a preflight */
 #define HANDOVER_PREFLIGHT_MS 30000 /* until the other node is given up */
 #define HANDOVER_TAIL_MS      30000
+#define HANDOVER_SESSION_MS   5000 /* for a last session to begin */
 #define HANDOVER_CLOCK_MS     1000 /* two readings of a clock are this apart */
 
 /* A condition with value, threshold and fix. */
@@ -114,7 +115,8 @@ struct cluster_handover {
         bool running;
         enum handover_step step;
         struct ts_time from;
-        int64_t cycle;                 /* that ran when it began */
+        int64_t cycle;                 /* the last one when it began, */
+        bool ran;                      /* and whether that was running */
         char text[HANDOVER_TEXT_SIZE]; /* what it waits for */
     } step;
     struct {

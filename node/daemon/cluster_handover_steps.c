@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "node/daemon/cluster_handover_private.h"
+#include "node/engine/engine.h"
 
 /* The steps that this node can do. */
 unsigned handover_does(void)
@@ -56,40 +57,75 @@ static void work_preflight(struct cluster_handover *h, bool begins,
 /* --- drain ------------------------------------------------------------------
  */
 
+static void ignore_finish(void *context, int exit_status, json_t *result,
+                          const char *error)
+{
+    (void) context;
+    (void) exit_status;
+    (void) error;
+    json_decref(result);
+}
+
+static void ignore_progress(void *context, const char *phase, uint64_t done,
+                            uint64_t total)
+{
+    (void) context;
+    (void) phase;
+    (void) done;
+    (void) total;
+}
+
+/* One more session brings over what has come in since the last one, so that the
+ * other computer finds little to do when it begins. */
+static void ask_last_session(struct cluster_handover *h)
+{
+    static const struct engine_reply nobody = { .progress = ignore_progress,
+                                                .finish = ignore_finish };
+    json_t *args = json_object();
+    engine_request(h->c->engine, "sync", args, &nobody);
+    json_decref(args);
+}
+
+static void tell_drained(struct cluster_handover *h,
+                         const struct engine_look *look, int64_t waited_ms)
+{
+    char text[HANDOVER_TEXT_SIZE];
+    bool ran = look->cycle > h->step.cycle || h->step.ran;
+    (void) snprintf(text, sizeof text,
+                    ran ? "session %lld has ended after %lld ms; row %lld of "
+                          "epoch %lld is durable here"
+                        : "no session began after %lld within %lld ms; row "
+                          "%lld of epoch %lld is durable here",
+                    (long long) look->cycle, (long long) waited_ms,
+                    (long long) h->c->position.seq,
+                    (long long) h->c->position.epoch);
+    handover_step_over(h, EVIDENCE_DONE, text);
+}
+
 static void work_drain(struct cluster_handover *h, bool begins,
                        struct ts_time now)
 {
     struct engine_look look;
-    char text[HANDOVER_TEXT_SIZE];
     int64_t waited_ms = now.ms - h->step.from.ms;
     engine_look(h->c->engine, &look);
     if (begins) {
-        h->step.cycle = look.running ? look.cycle : 0;
+        h->step.cycle = look.cycle;
+        h->step.ran = look.running;
+        if (!look.running) {
+            ask_last_session(h);
+        }
     }
-    if (look.running && h->step.cycle == look.cycle) {
-        (void) snprintf(
-            h->step.text, sizeof h->step.text,
-            "session %lld still runs: %s %llu of %llu, waited for "
-            "%lld s",
-            (long long) look.cycle, look.phase, (unsigned long long) look.done,
-            (unsigned long long) look.total, (long long) (waited_ms / 1000));
+    bool ended = h->step.ran ? !look.running || look.cycle != h->step.cycle
+                             : !look.running && look.cycle > h->step.cycle;
+    if (ended || (!look.running && waited_ms >= HANDOVER_SESSION_MS)) {
+        tell_drained(h, &look, waited_ms);
         return;
     }
-    if (h->step.cycle > 0) {
-        (void) snprintf(text, sizeof text,
-                        "session %lld has ended after %lld ms; row %lld of "
-                        "epoch %lld is durable here",
-                        (long long) h->step.cycle, (long long) waited_ms,
-                        (long long) h->c->position.seq,
-                        (long long) h->c->position.epoch);
-    } else {
-        (void) snprintf(text, sizeof text,
-                        "no session ran; row %lld of epoch %lld is durable "
-                        "here",
-                        (long long) h->c->position.seq,
-                        (long long) h->c->position.epoch);
-    }
-    handover_step_over(h, EVIDENCE_DONE, text);
+    (void) snprintf(
+        h->step.text, sizeof h->step.text,
+        "session %lld runs: %s %llu of %llu, waited for %lld s",
+        (long long) look.cycle, look.phase, (unsigned long long) look.done,
+        (unsigned long long) look.total, (long long) (waited_ms / 1000));
 }
 
 /* --- lease ------------------------------------------------------------------

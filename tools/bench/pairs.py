@@ -10,7 +10,7 @@ import urllib.request
 
 from measure import LAX_GUARD, PLACE, creation_rate, figure, median, program, say
 from pair import Pair, await_that
-from stage import Daemon, Failed, Lab
+from stage import Changes, Daemon, Failed, Lab
 
 # A pair waits for its operator after three takeovers in a quarter of an hour.
 TAKEOVERS_OF_A_PAIR = 3
@@ -134,6 +134,45 @@ def host_death(seconds):
         return [figure(name, median(found), "< %g" % limit,
                        "ms from a host's death to the standby's first export, lease %d s; likewise" % seconds)], found
     return measure
+
+
+# ------------------------------------------------------------------ handover
+
+
+def handover(stage, seed):
+    """Milliseconds from the old node's last write to the new one's first, by the provider's log, and those of the
+    whole; the directory changes all the while."""
+    pair, lab = stage.pair, stage.lab
+    old = pair.alpha if pair.alpha.role() == "active" else pair.beta
+    new, name = (pair.beta, "beta") if old is pair.alpha else (pair.alpha, "alpha")
+    pair.await_ready(new)
+    since = lab.log_lines()
+    with Changes(lab, seed):
+        pair.first_write(old, since)
+        told = old.ask("handover", "--to", name)
+        pair.first_write(new, since)
+    if told["outcome"] != "complete":
+        raise Failed("the handover is %s: see %s" % (told["outcome"], told["report"]))
+    pair.await_role(old, "standby")
+    await_that(lambda: lab.compare()["mismatches"] == 0, "the service is in step")
+    faults = pair.judge(pair.since)["faults"]
+    if faults:
+        raise Failed("the judge found more than one exporter: " + ", ".join(sorted(faults)))
+    return pair.export_gap(since, "beta" if name == "alpha" else "alpha", name), told["duration_ms"]
+
+
+def measure_handover(bench):
+    stage = Stage("handover", 300, "--approve-first")
+    try:
+        stage.begin(LEASES[5])
+        found = []
+        while len(found) < bench.runs:
+            found.append(handover(stage, 1000 * (len(found) + 1)))
+            say("handover, run %d of %d: gap %d ms, %d ms in all" % (len(found), bench.runs, *found[-1]))
+    finally:
+        stage.close()
+    return [figure("handover", median([gap for gap, _ in found]), "< 1000",
+                   "ms from the old node's last export to the new one's first, a planned handover under load")], found
 
 
 # ----------------------------------------------------------------- snapshots

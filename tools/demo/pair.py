@@ -178,6 +178,14 @@ class Pair:
             return None
         return await_that(found, "%s writes to the service" % name)
 
+    def export_gap(self, since, old="alpha", new="beta"):
+        """Milliseconds between the last write of the one node and the first of the other, from that line of the log
+        on."""
+        writes = [(row["admitted_us"], row["op"].split("/")[1]) for row in self.lab.rows(since)
+                  if row.get("op") and row["method"] != "GET" and row.get("admitted_us")]
+        last = max(at for at, node in writes if node == old)
+        return round((min(at for at, node in writes if node == new and at > last) - last) / 1000)
+
     def stop(self):
         for node in (self.alpha, self.beta):
             node.stop()

@@ -2,11 +2,13 @@
 request log, and a twinsyncd with the command line tool speaking to it."""
 
 import contextlib
+import itertools
 import json
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 BINARIES = "build/release"
@@ -99,6 +101,26 @@ class Lab:
         tenant = os.path.join(self.folder, "tenant.json")
         known = ["--tenant", tenant] if os.path.exists(tenant) else []
         return json.loads(run(["tests/lib/oracle/compare", self.folder, *known], 300, allowed=(0, 1)))
+
+
+class Changes:
+    """The directory changes all the while: people come, go, are renamed, move between groups."""
+
+    def __init__(self, lab, seed):
+        self.lab, self.seeds, self.ended = lab, itertools.count(seed), threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        while not self.ended.wait(0.1):
+            self.lab.change("--seed", str(next(self.seeds)), "--count", "15")
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
 
 
 class Daemon:
