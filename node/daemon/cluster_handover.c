@@ -110,6 +110,7 @@ static void take_field(struct cluster_handover *h,
     h->open = h->raw_size > 0;
     h->trouble[0] = '\0';
     h->step.running = false;
+    h->work = (struct handover_work){ .kind = HANDOVER_WAIT };
     ts_arena_reset(&h->arena);
     if (!h->open) {
         h->known = h->known && !was_open; // what it came to is read anew

@@ -87,6 +87,7 @@ static void give_order(struct cluster_handover *h,
     order->is_clear = verdict == HANDOVER_CLEAR;
     order->reply = reply;
     h->step.running = false;
+    h->work = (struct handover_work){ .kind = HANDOVER_WAIT };
     if (wish->order == HANDOVER_BEGIN) {
         open_evidence(h, &order->next, reason);
         put_left_out(h, &order->next);

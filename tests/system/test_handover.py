@@ -145,7 +145,8 @@ class CutOff(HandoverCase):
         self.pair.wait_role(self.pair.other(active), "standby")
         self.wait_fit(self.pair.other(active))
         done = self.hand_over("--abort", node=active)
-        self.assertEqual((0, "aborted"), (done.returncode, json.loads(done.stdout)["outcome"]), done.stderr)
+        self.assertEqual((0, "aborted"), (done.returncode, json.loads(done.stdout)["outcome"]),
+                         done.stdout + done.stderr)
         self.pair.wait_role(self.pair.alpha, "active")
         self.assertWhole()
 
