@@ -15,13 +15,18 @@ STOP_SECONDS = 10
 
 
 def start_time(pid):
-    """Clock ticks since boot, or None when there is no such process."""
+    """Clock ticks since boot, or None when there is no such process.
+
+    One whose first thread has ended is there, and so are its sockets, until its
+    other threads have ended too.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rsplit(b")", 1)[1].split()
+        ended = fields[0] in (b"Z", b"X") and len(os.listdir(f"/proc/{pid}/task")) <= 1
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in (b"Z", b"X") else fields[19].decode()
+    return None if ended else fields[19].decode()
 
 
 def running(pid_file):
