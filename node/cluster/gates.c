@@ -84,9 +84,15 @@ static void tell_facts(const struct member *member, struct member_gate_row *row)
                        "then twinsync join --token T here");
 }
 
+/* A first load may have ended between its name in the register and its
+ * selection: no renewal has shown a state, and only this node could have
+ * exported anything. */
 static bool state_ok(const struct member *member)
 {
-    return member->has_state || member->seen.value.data_generation == 0 ||
+    const struct register_value *value = &member->seen.value;
+    bool cut_off =
+        member_other_voter(member) == NULL && value->position.generation == 0;
+    return member->has_state || value->data_generation == 0 || cut_off ||
            member->op.accept_data_loss;
 }
 

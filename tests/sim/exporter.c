@@ -33,6 +33,13 @@ static bool take_over(struct sim_node *node,
 {
     struct sim_exporter *exporter = &node->exporter;
     struct inherit_found found;
+    if (!node->store.open) { /* a first load: both sides are read */
+        exporter->rebuild = true;
+        exporter->rest_ms =
+            doubt_rest(order->quiesce_all || order->reconcile_first,
+                       exporter_quiet_ms(node));
+        return true;
+    }
     /* The rows of the other node have moved the counters. */
     if (!store_refresh(&node->store) ||
         !store_raise_epoch(&node->store, order->epoch) ||
@@ -55,8 +62,7 @@ static void on_activated(struct world *world, struct occasion *occasion)
         exporter->epoch != order->epoch) {
         return;
     }
-    if (!node->store.open ||
-        store_position(&node->store).epoch > order->epoch) {
+    if (store_position(&node->store).epoch > order->epoch) {
         exporter->phase = EXPORTER_STANDBY;
         tell(node, MEMBER_ACTIVATED, false);
         return;
@@ -114,6 +120,7 @@ static void on_left(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
     if (node->exporter.leaving) {
+        store_abandon(&node->store);
         node->exporter.leaving = false;
         node->exporter.phase = EXPORTER_STANDBY;
         node->exporter.cycles++;
@@ -278,9 +285,32 @@ static void note_rest(struct sim_node *node)
     exporter->rest_changes = rests ? source->log_count : 0;
 }
 
+/* The register names the generation before it is selected anywhere. */
+static void select_load(struct sim_node *node)
+{
+    struct member_view view;
+    member_view(node->member, node_clocks(node), &view);
+    if (!view.has_value ||
+        (int64_t) view.value->data_generation < node->store.generation) {
+        return;
+    }
+    node->exporter.loading = false;
+    if (!store_select(&node->store, node->exporter.epoch)) {
+        (void) node_died(node);
+        return;
+    }
+    trace(node->world, node->index, "selects its first load: generation %lld",
+          (long long) node->store.generation);
+    node_selected(node);
+}
+
 static void work(struct sim_node *node)
 {
     struct sim_exporter *exporter = &node->exporter;
+    if (exporter->loading) {
+        select_load(node);
+        return;
+    }
     if (exporter->rest_ms > 0 &&
         ts_elapsed_least(exporter->quiet_from, node_clocks(node)) <=
             exporter->rest_ms) {

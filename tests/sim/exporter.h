@@ -42,6 +42,7 @@ struct sim_exporter {
     int64_t token, token_asked; /* usable; waiting for a yes */
     bool token_under_way;
     bool rebuild, reading_target, keep_deletes;
+    bool loading; /* a first load is complete, and not selected yet */
     struct ts_clocks quiet_from;
     int64_t rest_ms; /* from then on; 0: it is over */
     int64_t rebuild_cookie;

@@ -293,6 +293,26 @@ static bool looked(struct sim_node *node, struct exporter_slot *slot,
     return true;
 }
 
+/* Of both sides, in a state of its own: the register has to name it. */
+static bool load(struct sim_node *node, const struct target_answer *answer)
+{
+    struct sim_exporter *exporter = &node->exporter;
+    struct member_event event = { .kind = MEMBER_GENERATION };
+    struct member_view view;
+    member_view(node->member, node_clocks(node), &view);
+    int64_t seen = (int64_t) view.value->data_generation;
+    judge_rebuilding(node->world, 0);
+    if (!store_build(&node->store, seen + 1) ||
+        !store_rebuild(&node->store, exporter->rebuild_cookie, answer->found,
+                       answer->count)) {
+        return false;
+    }
+    exporter->loading = true;
+    event.generation = (uint64_t) node->store.generation;
+    node_step(node, &event);
+    return true;
+}
+
 static bool listed(struct sim_node *node, const struct target_answer *answer)
 {
     struct sim_exporter *exporter = &node->exporter;
@@ -305,6 +325,9 @@ static bool listed(struct sim_node *node, const struct target_answer *answer)
           answer->count);
     exporter->rebuild = exporter->keep_deletes = false;
     exporter->doubt_count = 0;
+    if (!node->store.open) {
+        return load(node, answer);
+    }
     judge_rebuilding(node->world, store_spent(&node->store));
     return store_rebuild(&node->store, exporter->rebuild_cookie, answer->found,
                          answer->count);

@@ -9,6 +9,7 @@
 #define WISHES_MAX     3
 #define IMAGE_MS       60000
 #define FIRST_IMAGE_MS 1000 /* before anybody learns */
+#define FIRST_LOAD_MS  9000
 #define STIR_MS        2500
 #define SETTLED_MS     20000 /* before the first bout, at the latest */
 
@@ -313,8 +314,21 @@ static void on_begin(struct world *world, struct occasion *occasion)
     on_bout(world, occasion);
 }
 
+/* While nobody has a state yet, and no second voter. */
+static void plan_first_load(struct world *world)
+{
+    int64_t count = random_between(&world->random, 1, 3);
+    for (int64_t i = 0; i < count; i++) {
+        plan(world, random_below(&world->random, FIRST_LOAD_MS),
+             &(struct planned){ .kind = some_fault(world), .node = -1 });
+    }
+}
+
 void faults_start(struct world *world)
 {
+    if (world->settings.first_load) {
+        plan_first_load(world);
+    }
     agenda_note(&world->agenda, &(struct occasion){ .at_ms = 500,
                                                     .run = on_begin,
                                                     .node = AGENDA_NOBODY });

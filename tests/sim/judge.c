@@ -95,14 +95,18 @@ static bool has_waited(const struct world *world, int node,
     return ts_elapsed_least(from, node_clocks(world->nodes[node])) >= wait_ms;
 }
 
-/* It is this start of the node that takes the lease. */
+/* It is this start of the node that takes the lease. A register that an
+ * operator repairs has another id and a higher epoch, and names its last
+ * holder: nobody takes anything by that. */
 static void judge_taking(struct world *world, int node,
                          const struct register_value *value)
 {
     const struct sim_judge *judge = &world->judge;
     const struct judge_life *life = &judge->lives[node];
     const struct sim_node *at = world->nodes[node];
-    if (!judge->has_value || !at->up || strcmp(value->holder, at->name) != 0 ||
+    if (!judge->has_value ||
+        memcmp(judge->value.id, value->id, sizeof value->id) != 0 || !at->up ||
+        strcmp(value->holder, at->name) != 0 ||
         memcmp(value->boot, at->boot, sizeof value->boot) != 0 ||
         (int64_t) value->epoch <= judge->register_epoch) {
         return;
@@ -177,6 +181,9 @@ void judge_swap(struct world *world, int node, struct ts_slice bytes, bool late)
               value.released ? ", released" : "",
               value.is_unprotected ? ", unprotected" : "",
               late ? " (landed late)" : "");
+    }
+    if ((int64_t) value.epoch >= judge->register_epoch) {
+        judge->is_unprotected = value.is_unprotected;
     }
     judge->value = value;
     judge->has_value = true;
@@ -392,7 +399,7 @@ void judge_sending(struct world *world, const struct target_request *request,
     int own = request->node;
     bool others = is_durable_on(world, 1 - own, marked);
     if (!is_durable_on(world, own, marked) ||
-        (!others && !alone && !judge->value.is_unprotected)) {
+        (!others && !alone && !judge->is_unprotected)) {
         judge_violated(world, "I7",
                        "%s sends the %s of u%d, its intent is not durable on "
                        "both nodes, and the register shows protection",

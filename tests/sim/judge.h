@@ -65,6 +65,8 @@ struct sim_judge {
     /* What stands in the register. */
     struct register_value value;
     bool has_value;
+    bool is_unprotected;    /* of its highest epoch: one that was put back to an
+                               older one shows nothing */
     int64_t register_epoch; /* the highest ever */
     int64_t before_epoch;   /* of the holder before this one */
     uint8_t before_boot[REGISTER_ID_SIZE];

@@ -86,6 +86,7 @@ static void run_range(const struct options *options, int job,
         if (options->until > 0 && seconds() > options->until) {
             return;
         }
+        tally->running = seed;
         const struct world_options what = { .seed = seed,
                                             .scene = options->scene };
         world_run(&what, &tally->coverage, &verdict);
@@ -121,10 +122,11 @@ static void show_progress(const struct options *options,
     (void) fprintf(stderr, isatty(STDERR_FILENO) ? "\r\033[K" : "");
 }
 
-/* Adds what they came to. */
-static void run_jobs(const struct options *options, struct tally *total)
+/* Adds what they came to; false: one of them ended badly. */
+static bool run_jobs(const struct options *options, struct tally *total)
 {
     double from = seconds();
+    pid_t children[JOBS_MAX];
     size_t size = JOBS_MAX * sizeof(struct tally);
     struct tally *tallies = mmap(NULL, size, PROT_READ | PROT_WRITE,
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -134,24 +136,27 @@ static void run_jobs(const struct options *options, struct tally *total)
     }
     (void) fflush(stdout);
     for (int i = 0; i < options->jobs; i++) {
-        pid_t child = fork();
-        if (child == 0) {
+        children[i] = fork();
+        if (children[i] == 0) {
             run_range(options, i, &tallies[i]);
             tallies[i].cpu_s = cpu_seconds();
             (void) fflush(stdout);
             _exit(0);
         }
-        if (child < 0) {
+        if (children[i] < 0) {
             perror("fork");
             exit(1);
         }
     }
     show_progress(options, tallies);
-    int status = 0;
-    while (wait(&status) > 0) {
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-            (void) printf("a process of the simulator ended badly\n");
-            tallies[0].failed++;
+    bool whole = true;
+    for (int i = 0; i < options->jobs; i++) {
+        int status = 0;
+        if (waitpid(children[i], &status, 0) < 0 || !WIFEXITED(status) ||
+            WEXITSTATUS(status) != 0) {
+            (void) printf("seed %llu: the process ended badly\n",
+                          (unsigned long long) tallies[i].running);
+            whole = false;
         }
     }
     for (int i = 0; i < options->jobs; i++) {
@@ -159,6 +164,7 @@ static void run_jobs(const struct options *options, struct tally *total)
     }
     total->took_s += seconds() - from;
     (void) munmap(tallies, size);
+    return whole;
 }
 
 /* Chunk after chunk, each kept when it is done. */
@@ -174,7 +180,9 @@ static int run_resumed(const struct options *options, struct tally *all)
         uint64_t left = options->seeds - all->seeds;
         chunk.first = options->first + all->seeds;
         chunk.seeds = left < CHUNK ? left : CHUNK;
-        run_jobs(&chunk, all);
+        if (!run_jobs(&chunk, all)) {
+            return 1; /* the counts are those of fewer seeds */
+        }
         if (!tally_save(options->resume, all)) {
             perror(options->resume);
             return 1;
@@ -187,8 +195,9 @@ static int run_seeds(const struct options *options)
 {
     static struct tally total;
     struct tally *all = &total;
+    bool whole = true;
     if (options->resume == NULL) {
-        run_jobs(options, all);
+        whole = run_jobs(options, all);
     } else if (run_resumed(options, all) != 0) {
         return 1;
     }
@@ -198,7 +207,7 @@ static int run_seeds(const struct options *options)
     if (uncovered) {
         (void) printf("%zu cells that can be reached are empty\n", empty);
     }
-    return all->failed > 0 || uncovered;
+    return all->failed > 0 || uncovered || !whole;
 }
 
 static int run_one(const struct options *options)

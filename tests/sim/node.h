@@ -115,6 +115,8 @@ void node_remember_before(struct sim_node *node);
 void node_lead(struct sim_node *node, int64_t epoch);
 void node_follow(struct sim_node *node);
 void node_committed(struct sim_node *node);
+/* A first load has become its state. */
+void node_selected(struct sim_node *node);
 void node_link_changed(struct sim_node *node);
 void node_hear_frame(struct sim_node *node, const uint8_t *bytes, size_t size);
 

@@ -56,7 +56,7 @@ static void on_probe(struct world *world, struct occasion *occasion)
     event.probed.ok[MEMBER_PROBE_SOURCE] = !world->source.cut[node->index];
     event.probed.ok[MEMBER_PROBE_TARGET] = target;
     event.probed.ok[MEMBER_PROBE_REGISTRATION] = target;
-    event.probed.ok[MEMBER_PROBE_STATE] = node->store.open;
+    event.probed.ok[MEMBER_PROBE_STATE] = true;
     node_step(node, &event);
 }
 

@@ -117,7 +117,8 @@ static void on_hinted(struct world *world, struct occasion *occasion)
 {
     struct sim_node *node = world->nodes[occasion->node];
     const int *anchors = occasion->data;
-    bool failed = node->exporter.phase != EXPORTER_EXPORTING;
+    bool failed =
+        node->exporter.phase != EXPORTER_EXPORTING || !node->store.open;
     if (!failed &&
         !store_touch(&node->store, anchors, (size_t) occasion->number)) {
         (void) node_died(node);
@@ -445,6 +446,12 @@ void node_committed(struct sim_node *node)
                                            .position =
                                                store_position(&node->store) });
     }
+}
+
+void node_selected(struct sim_node *node)
+{
+    open_ship(node);
+    node_committed(node);
 }
 
 void node_remember_before(struct sim_node *node)

@@ -147,8 +147,8 @@ void operator_looks(struct world *world)
     resume(world);
     reconcile(world);
     rot(world);
-    if (look_after_register(world, node)) {
-        return;
+    if (!node->up || look_after_register(world, node)) {
+        return; /* its disk may have died in an approval */
     }
     if (world->judge.value.voter_count < 2 &&
         world->judge.value.learner[0] == 0) {

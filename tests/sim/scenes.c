@@ -151,6 +151,11 @@ static void adjust_torn(struct world *world)
     world->settings.cycle_ms = 900;
 }
 
+static void adjust_first_load(struct world *world)
+{
+    world->settings.first_load = true;
+}
+
 static void adjust_wrong_sums(struct world *world)
 {
     world->settings.wrong_sums = 20;
@@ -223,6 +228,7 @@ static const struct scene scenes[SCENES] = {
     [SCENE_TORN] = { "torn", 2, adjust_torn, STEPS(torn) },
     [SCENE_RESTORED] = { "restored", 1, NULL, STEPS(restored) },
     [SCENE_HANG] = { "hang", 1, NULL, STEPS(hang) },
+    [SCENE_FIRST_LOAD] = { "first-load", 2, adjust_first_load, NULL, 0 },
     [SCENE_WRONG_SUMS] = { "wrong-sums", 1, adjust_wrong_sums, NULL, 0 },
 };
 

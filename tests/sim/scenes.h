@@ -37,6 +37,7 @@ enum sim_scene {
     SCENE_TORN,         /* disks die in the middle of much writing */
     SCENE_RESTORED,     /* the register is put back, and both start anew */
     SCENE_HANG,         /* exporters hang */
+    SCENE_FIRST_LOAD,   /* nobody has a state yet */
     SCENE_WRONG_SUMS,   /* rows come with the sums of other rows */
     SCENES
 };

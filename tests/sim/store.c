@@ -93,7 +93,8 @@ int64_t store_cookie(struct sim_store *store)
     struct ts_err err = { .code = TS_OK };
     sqlite3_stmt *row = NULL;
     int64_t cookie = 0;
-    if (metaverse_row(store->mv, sql, DB_NO_VALUES, &row, &err) == TS_OK &&
+    if (store->open &&
+        metaverse_row(store->mv, sql, DB_NO_VALUES, &row, &err) == TS_OK &&
         row != NULL) {
         cookie = store_value_of(db_column(row, 0));
         db_reset(row);

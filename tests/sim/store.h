@@ -28,6 +28,9 @@ struct sim_store {
     struct metaverse *mv;
     struct journal *journal;
     bool open;
+    bool building;      /* a first load: not selected yet */
+    int hold;           /* of its folder */
+    int64_t generation; /* likewise */
     /* What local.db would hold: in a file of its own, replaced as a whole. */
     uint8_t *facts;
     size_t facts_size;
@@ -86,6 +89,13 @@ int64_t store_spent(struct sim_store *store);
 /* A complete reading of both sides: source as of `cookie`, and the target. */
 bool store_rebuild(struct sim_store *store, int64_t cookie,
                    const struct target_found *found, size_t count);
+/* A first load (store_load.c): a complete reading of both sides into a state of
+ * its own, which nobody captures and nobody sees before it is selected. */
+bool store_build(struct sim_store *store, int64_t generation);
+bool store_select(struct sim_store *store, int64_t epoch);
+/* Not to be selected any more. */
+void store_abandon(struct sim_store *store);
+
 /* As the engine does: what a takeover finds in the rows, and leaves there. */
 bool store_take_over(struct sim_store *store,
                      const struct engine_activation *activation,

@@ -309,7 +309,7 @@ int64_t store_open_intents(struct sim_store *store)
 {
     struct intent_counts counts = { .due = 0 };
     struct ts_err err = { .code = TS_OK };
-    return intent_count(store->mv, &counts, &err) == TS_OK
+    return store->open && intent_count(store->mv, &counts, &err) == TS_OK
                ? counts.due + counts.doubt
                : -1;
 }

@@ -15,6 +15,13 @@ bool store_begin(struct sim_store *store, struct ts_err *err);
 bool store_finish(struct sim_store *store, enum ts_code code,
                   struct ts_err *err);
 
+enum ts_code store_open_file(struct sim_store *store, const char *path,
+                             enum db_mode mode, struct ts_err *err);
+/* Of a file that is still empty; false: the disk died. */
+bool store_set_page_size(const char *path);
+/* Not TS_OK: either the disk died, or something is wrong with the code. */
+bool store_explain(struct sim_store *store, const struct ts_err *err);
+
 struct store_anchor {
     char text[STORE_ANCHOR_SIZE];
 };

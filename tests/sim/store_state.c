@@ -111,8 +111,7 @@ static enum ts_code save_counters(struct sim_store *store, struct ts_err *err)
 
 /* ---- transactions ------------------------------------------------------- */
 
-/* Not TS_OK: either the disk died, or something is wrong with the code. */
-static bool explain(struct sim_store *store, const struct ts_err *err)
+bool store_explain(struct sim_store *store, const struct ts_err *err)
 {
     if (!store->node->disk.dead) {
         judge_violated(store->node->world, "ERROR", "%s", err->text);
@@ -122,7 +121,8 @@ static bool explain(struct sim_store *store, const struct ts_err *err)
 
 bool store_begin(struct sim_store *store, struct ts_err *err)
 {
-    return journal_begin(store->journal, err) == TS_OK || explain(store, err);
+    return journal_begin(store->journal, err) == TS_OK ||
+           store_explain(store, err);
 }
 
 bool store_finish(struct sim_store *store, enum ts_code code,
@@ -137,7 +137,7 @@ bool store_finish(struct sim_store *store, enum ts_code code,
     }
     if (code != TS_OK) {
         journal_rollback(store->journal);
-        return explain(store, err);
+        return store_explain(store, err);
     }
     if (seq > 0) {
         struct journal_position at = journal_position(store->journal);
@@ -149,8 +149,8 @@ bool store_finish(struct sim_store *store, enum ts_code code,
 
 /* ---- the file ----------------------------------------------------------- */
 
-static enum ts_code open_file(struct sim_store *store, const char *path,
-                              enum db_mode mode, struct ts_err *err)
+enum ts_code store_open_file(struct sim_store *store, const char *path,
+                             enum db_mode mode, struct ts_err *err)
 {
     struct journal_options options = { .tables = store_tables() };
     enum ts_code code =
@@ -168,6 +168,10 @@ void store_shut(struct sim_store *store)
     store->journal = NULL;
     store->mv = NULL;
     store->open = false;
+    if (store->building) {
+        generation_release(store->hold);
+        store->building = false;
+    }
 }
 
 bool store_reopen(struct sim_store *store)
@@ -185,11 +189,11 @@ bool store_reopen(struct sim_store *store)
         return true;
     }
     if (code == TS_OK) {
-        code = open_file(store, path, DB_DURABLE, &err);
+        code = store_open_file(store, path, DB_DURABLE, &err);
     }
     if (code != TS_OK) {
         store_shut(store);
-        return explain(store, &err);
+        return store_explain(store, &err);
     }
     store->open = true;
     return true;
@@ -281,7 +285,7 @@ bool store_raise_epoch(struct sim_store *store, int64_t epoch)
 {
     struct ts_err err = { .code = TS_OK };
     if (journal_raise_epoch(store->journal, epoch, &err) != TS_OK) {
-        return explain(store, &err);
+        return store_explain(store, &err);
     }
     node_committed(store->node);
     return true;
@@ -290,25 +294,22 @@ bool store_raise_epoch(struct sim_store *store, int64_t epoch)
 bool store_refresh(struct sim_store *store)
 {
     struct ts_err err = { .code = TS_OK };
-    return load_counters(store, &err) == TS_OK || explain(store, &err);
+    return load_counters(store, &err) == TS_OK || store_explain(store, &err);
 }
 
 /* ---- the template ------------------------------------------------------- */
 
-/* Of a file that is still empty. A row here is short, and what is written is
- * written in pages. */
-static void set_page_size(const char *path)
+/* A row here is short, and what is written is written in pages. */
+bool store_set_page_size(const char *path)
 {
     sqlite3 *handle = NULL;
-    if (sqlite3_open(path, &handle) != SQLITE_OK ||
-        sqlite3_exec(handle,
-                     "PRAGMA page_size=" PAGE_SIZE
-                     ";CREATE TABLE first(a);DROP TABLE first",
-                     NULL, NULL, NULL) != SQLITE_OK) {
-        (void) fprintf(stderr, "no template: %s\n", sqlite3_errmsg(handle));
-        abort();
-    }
+    bool done = sqlite3_open(path, &handle) == SQLITE_OK &&
+                sqlite3_exec(handle,
+                             "PRAGMA page_size=" PAGE_SIZE
+                             ";CREATE TABLE first(a);DROP TABLE first",
+                             NULL, NULL, NULL) == SQLITE_OK;
     (void) sqlite3_close(handle);
+    return done;
 }
 
 static void make_template(struct sim_store *store)
@@ -324,8 +325,8 @@ static void make_template(struct sim_store *store)
         code = generation_path("/t", generation, path, &err);
     }
     if (code == TS_OK) {
-        set_page_size(path);
-        code = open_file(store, path, DB_DURABLE, &err);
+        (void) store_set_page_size(path); /* or the next call fails, too */
+        code = store_open_file(store, path, DB_DURABLE, &err);
     }
     if (code == TS_OK) {
         code = journal_start(store->journal, &origin, &err);

@@ -23,6 +23,7 @@ struct tally {
     uint64_t program; /* which one counted */
     uint64_t first;   /* the seed that the run began with */
     volatile uint64_t seeds, failed;
+    volatile uint64_t running; /* the seed under way */
     uint64_t sparse;
     struct spread takeovers, faults, rows, admissions, snapshots, virtual_s;
     double took_s, cpu_s;

@@ -58,7 +58,9 @@ static void begin(struct world *world, enum sim_scene scene)
     add_foreign(world);
     for (int i = 0; i < 2; i++) {
         world->nodes[i] = node_new(world, i);
-        give_disk(world->nodes[i]);
+        if (!world->settings.first_load) {
+            give_disk(world->nodes[i]);
+        }
         clock_start(&world->nodes[i]->clock, 0, some_rate(world));
     }
     if (world->settings.apart) {
@@ -109,8 +111,9 @@ static void explain(struct world *world)
         }
         size_t count = member_explain(node->member, node_clocks(node), rows);
         struct store_op ops[STORE_BATCH_MAX];
-        size_t doubts =
-            store_doubts(&world->nodes[i]->store, ops, STORE_BATCH_MAX);
+        size_t doubts = node->store.open ? store_doubts(&world->nodes[i]->store,
+                                                        ops, STORE_BATCH_MAX)
+                                         : 0;
         for (size_t k = 0; k < doubts; k++) {
             trace(world, i, "in doubt: u%d, verb %d, batch %lld", ops[k].anchor,
                   ops[k].verb, (long long) ops[k].batch);

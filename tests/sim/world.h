@@ -47,6 +47,7 @@ struct sim_settings {
     bool harsh_clocks;      /* rates at the ends of what is allowed */
     bool apart;             /* one at each end */
     int wrong_sums;         /* permille of frames with rows */
+    bool first_load;        /* both disks are empty */
     bool outage;            /* the target fails just after a fence */
     struct cell_way cell;   /* a bad way to the register; else drawn */
     struct network_way way; /* a bad link; else drawn */

@@ -221,6 +221,37 @@ static void a_new_generation_is_recorded_as_unprotected(void **state)
     world_free(world);
 }
 
+/* It named the generation, and died before it selected it. */
+static void a_first_load_that_was_cut_off_is_begun_again(void **state)
+{
+    (void) state;
+    for (int shown = 0; shown < 2; shown++) {
+        struct world *world = world_new();
+        struct world_node *alpha = &world->nodes[0];
+        struct member_event event = { .kind = MEMBER_GENERATION,
+                                      .generation = 1 };
+        alpha->has_state = false;
+        world_start(world, 0);
+        world_command(world, 0, MEMBER_COMMAND_INIT, NULL);
+        world_told(world, world_until(world, 0, MEMBER_ACTIVE, 4000));
+        world_tell(world, 0, &event);
+        if (shown) { /* it is selected: a renewal says so */
+            struct member_event moved = { .kind = MEMBER_POSITION };
+            moved.position.at.generation = moved.position.at.epoch = 1;
+            moved.position.has_state = true;
+            world_tell(world, 0, &moved);
+        }
+        world_run(world, 4000);
+        world_value(world, &value);
+        assert_int_equal(value.data_generation, 1);
+        assert_int_equal(value.position.generation, shown);
+        world_kill(world, 0);
+        world_start(world, 0);
+        assert_int_equal(world_until(world, 0, MEMBER_ACTIVE, 60000), !shown);
+        world_free(world);
+    }
+}
+
 static void a_pause_closes_the_gate_and_keeps_the_lease(void **state)
 {
     (void) state;
@@ -390,6 +421,7 @@ int main(void)
         cmocka_unit_test(leave_to_send_unprotected_ends_with_the_lease),
         cmocka_unit_test(a_strict_policy_never_records_unprotected),
         cmocka_unit_test(a_new_generation_is_recorded_as_unprotected),
+        cmocka_unit_test(a_first_load_that_was_cut_off_is_begun_again),
         cmocka_unit_test(a_pause_closes_the_gate_and_keeps_the_lease),
         cmocka_unit_test(a_pause_for_a_while_ends_by_itself),
         cmocka_unit_test(a_second_pause_takes_the_place_of_the_first),
