@@ -43,6 +43,7 @@ struct importer {
     int64_t last_count; /* of the last complete enumeration */
     struct ts_hash last_fingerprint;
     bool had_fingerprint;
+    bool torn; /* something could not be stored whole: read all of it again */
     struct import_outcome outcome;
 };
 
@@ -208,7 +209,8 @@ static enum ts_code watermark_store(struct importer *im, struct ts_err *err)
     struct metaverse *mv = im->engine->state.mv;
     /* Without a cookie the next import reads everything again: that is how
      * what could not be concluded now is looked at once more. */
-    bool open = im->outcome.missing_held && result->keep_because == NULL;
+    bool open =
+        im->torn || (im->outcome.missing_held && result->keep_because == NULL);
     struct ts_slice cookie = open ? TS_SLICE_NONE : result->cookie;
     enum ts_code code = metaverse_run(
         mv, sql,
@@ -252,6 +254,7 @@ static enum ts_code convert_links(struct importer *im,
             .attribute = link->attribute,
             .key = ts_slice(link->key.bytes, sizeof link->key.bytes),
             .dn = link->dn,
+            .gone = link->gone,
         };
     }
     return TS_OK;
@@ -274,7 +277,16 @@ static enum ts_code store_put(struct importer *im, const struct source_row *row,
         .hash = ts_slice(row->hash.bytes, sizeof row->hash.bytes),
         .links = im->links,
         .link_count = row->link_count,
+        .partial = row->partial,
     };
+    if (row->partial.size > 0) {
+        stored.hash = TS_SLICE_NONE;
+        code = connector_find(&im->writer, row->anchor, ret_id, err);
+        if (code != TS_OK || *ret_id == 0) {
+            im->torn = true; /* a part of what is not known */
+            return code;
+        }
+    }
     code = connector_put(&im->writer, &stored, ret_id, &change, err);
     im->outcome.put++;
     im->outcome.added += change == CONNECTOR_NEW;
@@ -287,16 +299,10 @@ static enum ts_code store_gone(struct importer *im,
                                const struct source_row *row, struct ts_err *err)
 {
     struct ts_slice key = ts_slice(row->key.bytes, sizeof row->key.bytes);
-    int64_t id = 0;
-    enum ts_code code = connector_unlink(&im->writer, key, err);
-    if (code == TS_OK) {
-        code = connector_find_key(&im->writer, key, &id, err);
-    }
-    if (code != TS_OK || id == 0) {
-        return code;
-    }
-    im->outcome.gone++;
-    return connector_mark_gone(&im->writer, id, err);
+    bool known = false;
+    enum ts_code code = connector_lose(&im->writer, key, &known, err);
+    im->outcome.gone += known;
+    return code;
 }
 
 static enum ts_code store_row(struct importer *im, const struct source_row *row,
@@ -382,8 +388,7 @@ static enum ts_code store_batches(struct importer *im, struct ts_err *err)
     return code;
 }
 
-/* ---- the end
- * ------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 /* Draw the conclusions from what was not seen (absence.h). */
 static enum ts_code absent(struct importer *im, struct ts_err *err)

@@ -46,9 +46,9 @@ static enum ts_code link_insert(struct metaverse *mv, int64_t id,
                          err);
 }
 
-static enum ts_code link_add(struct metaverse *mv, int64_t id,
-                             const struct connector_link *link,
-                             struct ts_err *err)
+enum ts_code connector_link_add(struct metaverse *mv, int64_t id,
+                                const struct connector_link *link,
+                                struct ts_err *err)
 {
     enum ts_code code = link_insert(mv, id, link, err);
     if (code == TS_OK) {
@@ -77,6 +77,12 @@ struct old_link {
     struct ts_slice attribute, key;
 };
 
+struct old_links {
+    struct ts_arena arena;
+    struct old_link *items;
+    size_t count;
+};
+
 static int link_order(const struct connector_link *link,
                       const struct old_link *old)
 {
@@ -84,37 +90,39 @@ static int link_order(const struct connector_link *link,
     return order != 0 ? order : ts_slice_compare(link->key, old->key);
 }
 
-/* The stored links of `id`, in key order, copied: they change under way. */
+/* The stored links of `id` but those of the attribute `partial`, in key order,
+ * copied: they change under way. */
 static enum ts_code links_load(struct metaverse *mv, int64_t id,
-                               struct ts_arena *arena,
-                               struct old_link **ret_links, size_t *ret_count,
+                               struct ts_slice partial, struct old_links *old,
                                struct ts_err *err)
 {
     static const char count_sql[] =
-        "SELECT count(*) FROM source_link WHERE object_id = ?1";
+        "SELECT count(*) FROM source_link WHERE object_id = ?1 AND attribute "
+        "<> ?2";
     static const char sql[] =
-        "SELECT attribute, dn_key FROM source_link WHERE object_id = ?1 "
-        "ORDER BY attribute, dn_key";
+        "SELECT attribute, dn_key FROM source_link WHERE object_id = ?1 AND "
+        "attribute <> ?2 ORDER BY attribute, dn_key";
+    struct db_values values = DB_VALUES(
+        DB_INT(id), DB_TEXT(partial.size > 0 ? partial : ts_slice_str("")));
     sqlite3_stmt *stmt = NULL;
     bool row = false;
-    enum ts_code code =
-        metaverse_row(mv, count_sql, DB_VALUES(DB_INT(id)), &stmt, err);
+    enum ts_code code = metaverse_row(mv, count_sql, values, &stmt, err);
     if (code != TS_OK) {
         return code;
     }
     size_t count = (size_t) db_column_int(stmt, 0);
     db_reset(stmt);
 
-    struct old_link *links = ts_arena_array(arena, count, sizeof *links);
+    struct old_link *links = ts_arena_array(&old->arena, count, sizeof *links);
     size_t n = 0;
-    code = metaverse_query(mv, sql, DB_VALUES(DB_INT(id)), &stmt, err);
+    code = metaverse_query(mv, sql, values, &stmt, err);
     while (code == TS_OK && links != NULL && n < count) {
         code = db_step(&mv->db, stmt, &row, err);
         if (code != TS_OK || !row) {
             break;
         }
-        links[n].attribute = ts_arena_copy(arena, db_column(stmt, 0));
-        links[n].key = ts_arena_copy(arena, db_column(stmt, 1));
+        links[n].attribute = ts_arena_copy(&old->arena, db_column(stmt, 0));
+        links[n].key = ts_arena_copy(&old->arena, db_column(stmt, 1));
         if (links[n].attribute.data == NULL || links[n].key.data == NULL) {
             links = NULL;
             break;
@@ -128,16 +136,18 @@ static enum ts_code links_load(struct metaverse *mv, int64_t id,
                        "memory",
                        count, (long long) id);
     }
-    *ret_links = links;
-    *ret_count = n;
+    old->items = links;
+    old->count = n;
     return code;
 }
 
 static enum ts_code links_diff(struct metaverse *mv, int64_t id,
                                const struct connector_row *row,
-                               const struct old_link *old, size_t old_count,
+                               const struct old_links *known,
                                struct ts_err *err)
 {
+    const struct old_link *old = known->items;
+    const size_t old_count = known->count;
     enum ts_code code = TS_OK;
     size_t i = 0;
     size_t j = 0;
@@ -147,7 +157,10 @@ static enum ts_code links_diff(struct metaverse *mv, int64_t id,
                     : j == old_count     ? -1
                                          : link_order(&row->links[i], &old[j]);
         if (order < 0) {
-            code = link_add(mv, id, &row->links[i++], err);
+            const struct connector_link *link = &row->links[i++];
+            code = ts_slice_equal(link->attribute, row->partial)
+                       ? connector_link_patch(mv, id, link, err)
+                       : connector_link_add(mv, id, link, err);
         } else if (order > 0) {
             code =
                 connector_link_drop(mv, id, old[j].attribute, old[j].key, err);
@@ -164,15 +177,13 @@ static enum ts_code links_put(struct metaverse *mv, int64_t id,
                               const struct connector_row *row,
                               struct ts_err *err)
 {
-    struct ts_arena arena;
-    struct old_link *old = NULL;
-    size_t old_count = 0;
-    ts_arena_init(&arena, (size_t) 512 * 1024 * 1024);
-    enum ts_code code = links_load(mv, id, &arena, &old, &old_count, err);
+    struct old_links old = { .count = 0 };
+    ts_arena_init(&old.arena, (size_t) 512 * 1024 * 1024);
+    enum ts_code code = links_load(mv, id, row->partial, &old, err);
     if (code == TS_OK) {
-        code = links_diff(mv, id, row, old, old_count, err);
+        code = links_diff(mv, id, row, &old, err);
     }
-    ts_arena_done(&arena);
+    ts_arena_done(&old.arena);
     return code;
 }
 
@@ -419,7 +430,8 @@ enum ts_code connector_put(struct connector_writer *w,
         .replaced = !ts_slice_equal(db_column(stmt, 4), row->rdn) ||
                     !ts_slice_equal(db_column(stmt, 5), row->parent),
     };
-    bool same = ts_slice_equal(db_column(stmt, 1), row->hash) && !before.gone;
+    bool same = ts_slice_equal(db_column(stmt, 1), row->hash) && !before.gone &&
+                row->partial.size == 0;
     struct ts_slice key = db_column(stmt, 3);
     if (key.size == sizeof before.key) {
         memcpy(before.key, key.data, sizeof before.key);

@@ -15,8 +15,9 @@
  *       is noted (loss.h) likewise.
  *   C5  what is below an entry that comes, goes or is renamed is due, where
  *       rules ask for its place (ancestry.h).
- *   C6  an object whose links were taken away by connector_unlink() has no
- *       hash: whatever the source says of it next is looked at.
+ *   C6  an object whose links were changed by connector_lose() or by a
+ *       partial row has no hash: whatever the source says of it next is looked
+ * at.
  */
 #ifndef NODE_METAVERSE_CONNECTOR_H
 #define NODE_METAVERSE_CONNECTOR_H
@@ -30,6 +31,7 @@
 
 struct connector_link {
     struct ts_slice attribute, key, dn;
+    bool gone; /* of a partial attribute: it is no more */
 };
 
 /* What a source says of one object. All borrowed. */
@@ -37,6 +39,8 @@ struct connector_row {
     struct ts_slice anchor, key, parent, rdn, packed, hash;
     const struct connector_link *links; /* by attribute, then key; none twice */
     size_t link_count;
+    struct ts_slice partial; /* an attribute of which the links say only what
+                                has changed (then there is no hash), or empty */
 };
 
 /* What is stored of one object. */
@@ -79,7 +83,8 @@ enum connector_change {
     CONNECTOR_CHANGED
 };
 
-/* Store what the source says; numbers are drawn from the writer. *ret_id is
+/* Store what the source says (a partial row only of an object that is known);
+ * numbers are drawn from the writer. *ret_id is
  * the object's id in every case. */
 TS_MUSTUSE enum ts_code connector_put(struct connector_writer *writer,
                                       const struct connector_row *row,
@@ -90,15 +95,12 @@ TS_MUSTUSE enum ts_code connector_put(struct connector_writer *writer,
 TS_MUSTUSE enum ts_code connector_find(struct connector_writer *writer,
                                        struct ts_slice anchor, int64_t *ret_id,
                                        struct ts_err *err);
-/* The same by its key, of a source whose keys are identities. */
-TS_MUSTUSE enum ts_code connector_find_key(struct connector_writer *writer,
-                                           struct ts_slice key, int64_t *ret_id,
-                                           struct ts_err *err);
-/* The object of that identity is gone, and with it, without another word from
- * the source, whatever refers to it. */
-TS_MUSTUSE enum ts_code connector_unlink(struct connector_writer *writer,
-                                         struct ts_slice key,
-                                         struct ts_err *err);
+/* The object of that key is gone, of a source whose keys are identities; and
+ * with it, without another word from the source, whatever refers to it.
+ * *ret_known: there was one. */
+TS_MUSTUSE enum ts_code connector_lose(struct connector_writer *writer,
+                                       struct ts_slice key, bool *ret_known,
+                                       struct ts_err *err);
 /* Mark an object gone; 0 and unknown ids are no error. */
 TS_MUSTUSE enum ts_code connector_mark_gone(struct connector_writer *writer,
                                             int64_t id, struct ts_err *err);

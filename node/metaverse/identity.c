@@ -13,8 +13,8 @@ struct owners {
     size_t count, room;
 };
 
-enum ts_code connector_find_key(struct connector_writer *w, struct ts_slice key,
-                                int64_t *ret_id, struct ts_err *err)
+static enum ts_code find_key(struct connector_writer *w, struct ts_slice key,
+                             int64_t *ret_id, struct ts_err *err)
 {
     static const char sql[] = "SELECT id FROM source_object WHERE dn_key = ?1 "
                               "AND +source_id = ?2 AND gone = 0";
@@ -29,6 +29,29 @@ enum ts_code connector_find_key(struct connector_writer *w, struct ts_slice key,
         db_reset(row);
     }
     return TS_OK;
+}
+
+enum ts_code connector_link_patch(struct metaverse *mv, int64_t id,
+                                  const struct connector_link *link,
+                                  struct ts_err *err)
+{
+    static const char sql[] = "SELECT 1 FROM source_link WHERE object_id = ?1 "
+                              "AND attribute = ?2 AND dn_key = ?3";
+    sqlite3_stmt *row = NULL;
+    enum ts_code code = metaverse_row(
+        mv, sql,
+        DB_VALUES(DB_INT(id), DB_TEXT(link->attribute), DB_BLOB(link->key)),
+        &row, err);
+    bool there = code == TS_OK && row != NULL;
+    if (there) {
+        db_reset(row);
+    }
+    if (code != TS_OK || there != link->gone) {
+        return code;
+    }
+    return link->gone
+               ? connector_link_drop(mv, id, link->attribute, link->key, err)
+               : connector_link_add(mv, id, link, err);
 }
 
 static bool owners_add(struct owners *owners, sqlite3_stmt *row)
@@ -78,8 +101,8 @@ static enum ts_code owners_load(struct connector_writer *w, struct ts_slice key,
     return code;
 }
 
-enum ts_code connector_unlink(struct connector_writer *w, struct ts_slice key,
-                              struct ts_err *err)
+static enum ts_code unlink_from(struct connector_writer *w, struct ts_slice key,
+                                struct ts_err *err)
 {
     static const char sql[] =
         "UPDATE source_object SET hash = x'' WHERE id = ?1"; /* C6 */
@@ -96,4 +119,16 @@ enum ts_code connector_unlink(struct connector_writer *w, struct ts_slice key,
     }
     ts_arena_done(&owners.arena);
     return code;
+}
+
+enum ts_code connector_lose(struct connector_writer *w, struct ts_slice key,
+                            bool *ret_known, struct ts_err *err)
+{
+    int64_t id = 0;
+    enum ts_code code = unlink_from(w, key, err);
+    if (code == TS_OK) {
+        code = find_key(w, key, &id, err);
+    }
+    *ret_known = code == TS_OK && id > 0;
+    return *ret_known ? connector_mark_gone(w, id, err) : code;
 }

@@ -1,4 +1,4 @@
-/* identity.h -- between connector.c and identity.c: a link is taken away. */
+/* identity.h -- between connector.c and identity.c: single links. */
 #ifndef NODE_METAVERSE_IDENTITY_H
 #define NODE_METAVERSE_IDENTITY_H
 
@@ -8,5 +8,13 @@ TS_MUSTUSE enum ts_code connector_link_drop(struct metaverse *mv, int64_t id,
                                             struct ts_slice attribute,
                                             struct ts_slice key,
                                             struct ts_err *err);
+
+TS_MUSTUSE enum ts_code connector_link_add(struct metaverse *mv, int64_t id,
+                                           const struct connector_link *link,
+                                           struct ts_err *err);
+/* One change of a partial row: what is so already stays so. */
+TS_MUSTUSE enum ts_code connector_link_patch(struct metaverse *mv, int64_t id,
+                                             const struct connector_link *link,
+                                             struct ts_err *err);
 
 #endif

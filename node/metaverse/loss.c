@@ -160,7 +160,7 @@ static enum ts_code take_links(struct loss_watch *watch, int64_t id,
     for (size_t i = 0; code == TS_OK && i < watch->reference_count; i++) {
         struct ts_slice name = ts_slice_str(watch->references[i]);
         bool before = false;
-        bool after = has_link(row, name);
+        bool after = has_link(row, name) || same_name(row->partial, name);
         code = exists(watch->mv, sql, DB_VALUES(DB_INT(id), DB_TEXT(name)),
                       &before, err);
         if (code == TS_OK && before && !after) {

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "node/base/time.h"
 #include "node/ldap/dn.h"
@@ -59,6 +60,7 @@ static void driver_close(void *state)
     if (ad != NULL) {
         ldap_session_free(ad->session);
         source_rows_free(ad->rows);
+        free(ad->attributes);
         free(ad);
     }
 }
@@ -76,6 +78,24 @@ static enum ts_code base_key(struct ad *ad, struct ts_err *err)
         memcpy(ad->base_key.bytes, dn.key.bytes, sizeof ad->base_key.bytes);
     }
     return rc;
+}
+
+static enum ts_code list_attributes(struct ad *ad, struct ts_err *err)
+{
+    const char *const *names = source_rows_attributes(ad->rows);
+    size_t count = 0;
+    while (names[count] != NULL) {
+        count++;
+    }
+    ad->attributes = calloc(count + 1, sizeof *ad->attributes);
+    for (size_t i = 0; ad->attributes != NULL && i < count; i++) {
+        ad->attributes[i] =
+            strcasecmp(names[i], AD_RANGED) == 0 ? AD_RANGE : names[i];
+    }
+    return ad->attributes != NULL
+               ? TS_OK
+               : ts_fail(err, TS_E_NOMEM, 0, "could not prepare source \"%s\"",
+                         ad->config->name);
 }
 
 static enum ts_code driver_open(const struct source_options *options,
@@ -99,6 +119,9 @@ static enum ts_code driver_open(const struct source_options *options,
     enum ts_code rc = ldap_session_new(&session, &ad->session, err);
     if (rc == TS_OK) {
         rc = source_rows_new(options, &ad->kind, &ad->rows, err);
+    }
+    if (rc == TS_OK) {
+        rc = list_attributes(ad, err);
     }
     if (rc == TS_OK) {
         rc = base_key(ad, err);
@@ -175,8 +198,7 @@ static enum ts_code read_changes(struct run *run, struct ts_slice cookie,
                                err);
     }
     if (rc == TS_OK) {
-        rc = ad_objects_read(run->ad, changes->changed.items,
-                             changes->changed.count, &run->builder, err);
+        rc = ad_objects_read(run->ad, changes, &run->builder, err);
     }
     for (size_t i = 0; rc == TS_OK && i < changes->restored.count; i++) {
         rc = ad_objects_read_owners(run->ad, changes->restored.items[i],
@@ -348,6 +370,7 @@ static enum ts_code driver_import(void *state,
     run->from = call->from;
     run->builder.sink = call->sink;
     run->builder.context = call->context;
+    ad_changes_init(&run->changes);
     enum ts_code rc = run_import(run, call, err);
     free(run);
     return rc;

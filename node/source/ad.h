@@ -68,6 +68,10 @@ enum ad_extra {
     AD_DELETED, /* changes when it is deleted or brought back */
     AD_EXTRAS
 };
+/* Members that are asked for in one piece: what Windows gives at most. */
+#define AD_RANGED "member"
+#define AD_RANGE  "member;range=0-1499"
+
 extern const char *const ad_extras[AD_EXTRAS + 1];
 
 /* Who is at the other end of the present connection. */
@@ -89,6 +93,7 @@ struct ad {
     struct ldap_session *session;
     struct source_rows_kind kind;
     struct source_rows *rows;
+    const char **attributes; /* those of rows, AD_RANGED in its first piece */
     struct source_dn_key base_key; /* of its DN: what the base is known by */
     struct ad_server server;
 };
@@ -104,21 +109,43 @@ struct ts_hash ad_fingerprint(const struct ad *ad);
 
 #define AD_CHANGES_MAX ((size_t) 16 * 1024 * 1024)
 
+/* One change of a reference, as an answer told it. */
+struct ad_link {
+    struct dirsync_guid owner;
+    const char *attribute; /* as in the options */
+    size_t order;          /* in which it was told */
+    struct source_link link;
+};
+
+/* More than that of one answer are forgotten: then owners are read whole. */
+#define AD_LINKS_MAX ((size_t) 1024 * 1024)
+
 struct ad_list {
     struct dirsync_guid *items; /* each once */
     size_t count, room;
 };
 
-/* Who an answer named: an object may be in several lists. A zeroed struct is
- * empty. */
+/* Who an answer named: an object may be in several lists. */
 struct ad_changes {
     struct ad_list changed, gone;
     struct ad_list restored; /* of those changed: were deleted */
-    bool refused;            /* the controller does not know the cookie */
+    struct ad_list created;  /* of those changed: were not there */
+    struct ad_link *links;   /* by owner, attribute, key; each once */
+    size_t link_count, link_room;
+    bool links_forgotten;
+    struct ts_arena arena; /* their texts */
+    bool refused;          /* the controller does not know the cookie */
     size_t cookie_size;
     uint8_t cookie[DIRSYNC_COOKIE_MAX]; /* the new one */
 };
-void ad_changes_done(struct ad_changes *changes);
+void ad_changes_init(struct ad_changes *changes);
+void ad_changes_done(struct ad_changes *changes); /* and empty again */
+bool ad_list_has(const struct ad_list *list, struct dirsync_guid guid);
+/* The changes of one owner's reference, together; *count tells how many. */
+const struct ad_link *ad_changes_links(const struct ad_changes *changes,
+                                       struct dirsync_guid owner,
+                                       const char *attribute,
+                                       size_t *ret_count);
 
 /* Everything that matches `filter` and has changed since the cookie (empty:
  * ever), page after page. Errors   as source_import. */
@@ -141,11 +168,12 @@ enum ts_code ad_link(void *context, struct ts_slice value,
 TS_MUSTUSE enum ts_code ad_objects_read_all(struct ad *ad,
                                             struct source_builder *builder,
                                             struct ts_err *err);
-/* Those of `guids` that are there become PUT; those that are there but do not
- * match the filter, DELETE. */
-TS_MUSTUSE enum ts_code
-ad_objects_read(struct ad *ad, const struct dirsync_guid *guids, size_t count,
-                struct source_builder *builder, struct ts_err *err);
+/* Those that have changed and are there become PUT; those that are there but do
+ * not match the filter, DELETE. */
+TS_MUSTUSE enum ts_code ad_objects_read(struct ad *ad,
+                                        const struct ad_changes *changes,
+                                        struct source_builder *builder,
+                                        struct ts_err *err);
 /* Whoever refers to it, which no answer tells when it is brought back with its
  * memberships, becomes PUT. */
 TS_MUSTUSE enum ts_code ad_objects_read_owners(struct ad *ad,

@@ -7,9 +7,14 @@
 
 #define GUID_ATTRIBUTE    "objectGUID"
 #define DELETED_ATTRIBUTE "isDeleted"
+#define CLASS_ATTRIBUTE   "objectClass"
 
-/* The names of changed objects matter, not what changed of them: so all that
- * rows are made of is asked for, and looked at no further. */
+/* The names of changed objects matter, and what changed of references; of all
+ * else that rows are made of only that it is there. */
+
+#define ADDED       ";range=1-1"
+#define REMOVED     ";range=0-0"
+#define LINKS_TEXTS ((size_t) 256 * 1024 * 1024)
 
 struct pass {
     struct ad *ad;
@@ -23,11 +28,29 @@ static void list_done(struct ad_list *list)
     *list = (struct ad_list){ .items = NULL };
 }
 
+static void links_done(struct ad_changes *changes)
+{
+    free(changes->links);
+    ts_arena_done(&changes->arena);
+    changes->links = NULL;
+    changes->link_count = changes->link_room = 0;
+}
+
+void ad_changes_init(struct ad_changes *changes)
+{
+    *changes = (struct ad_changes){ .refused = false };
+    ts_arena_init(&changes->arena, LINKS_TEXTS);
+}
+
 void ad_changes_done(struct ad_changes *changes)
 {
     list_done(&changes->changed);
     list_done(&changes->gone);
     list_done(&changes->restored);
+    list_done(&changes->created);
+    links_done(changes);
+    ts_arena_init(&changes->arena, LINKS_TEXTS);
+    changes->links_forgotten = false;
 }
 
 static enum ts_code add(struct ad_list *list, struct dirsync_guid guid,
@@ -72,19 +95,158 @@ static void drop_twins(struct ad_list *list)
     list->count = kept;
 }
 
+bool ad_list_has(const struct ad_list *list, struct dirsync_guid guid)
+{
+    return list->count > 0 && bsearch(&guid, list->items, list->count,
+                                      sizeof guid, by_bytes) != NULL;
+}
+
+/* --- links -----------------------------------------------------------------
+ */
+
+static int by_owner(const struct ad_link *x, const struct ad_link *y)
+{
+    int order = memcmp(x->owner.bytes, y->owner.bytes, sizeof x->owner.bytes);
+    return order != 0 ? order : strcasecmp(x->attribute, y->attribute);
+}
+
+static int by_link(const void *a, const void *b)
+{
+    const struct ad_link *x = a;
+    const struct ad_link *y = b;
+    int order = by_owner(x, y);
+    if (order == 0) {
+        order = memcmp(x->link.key.bytes, y->link.key.bytes,
+                       sizeof x->link.key.bytes);
+    }
+    return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
+}
+
+/* Of several changes of one link the last counts. */
+static void settle_links(struct ad_changes *changes)
+{
+    struct ad_link *links = changes->links;
+    size_t kept = 0;
+    if (changes->link_count > 1) {
+        qsort(links, changes->link_count, sizeof *links, by_link);
+    }
+    for (size_t i = 0; i < changes->link_count; i++) {
+        bool last = i + 1 == changes->link_count ||
+                    by_owner(&links[i], &links[i + 1]) != 0 ||
+                    memcmp(links[i].link.key.bytes, links[i + 1].link.key.bytes,
+                           sizeof links[i].link.key.bytes) != 0;
+        if (last) {
+            links[kept++] = links[i];
+        }
+    }
+    changes->link_count = kept;
+}
+
+const struct ad_link *ad_changes_links(const struct ad_changes *changes,
+                                       struct dirsync_guid owner,
+                                       const char *attribute, size_t *ret_count)
+{
+    const struct ad_link wanted = { .owner = owner, .attribute = attribute };
+    size_t low = 0;
+    size_t high = changes->link_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (by_owner(&changes->links[middle], &wanted) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    size_t count = 0;
+    while (low + count < changes->link_count &&
+           by_owner(&changes->links[low + count], &wanted) == 0) {
+        count++;
+    }
+    *ret_count = count;
+    return &changes->links[low];
+}
+
+static bool grow_links(struct ad_changes *changes)
+{
+    size_t room = changes->link_room == 0 ? 64 : 2 * changes->link_room;
+    struct ad_link *links =
+        changes->link_count >= AD_LINKS_MAX
+            ? NULL
+            : reallocarray(changes->links, room, sizeof *links);
+    if (links == NULL) {
+        return false;
+    }
+    changes->links = links;
+    changes->link_room = room;
+    return true;
+}
+
+/* False: no room, or no name. */
+static bool add_link(struct pass *pass, struct ad_link link,
+                     struct berval value)
+{
+    struct ad_changes *changes = pass->changes;
+    struct ts_err ignored;
+    if (changes->link_count == changes->link_room && !grow_links(changes)) {
+        return false;
+    }
+    link.order = changes->link_count;
+    if (ad_link(pass->ad, ts_slice(value.bv_val, value.bv_len), &changes->arena,
+                &link.link, &ignored) != TS_OK) {
+        return false;
+    }
+    changes->links[changes->link_count++] = link;
+    return true;
+}
+
 /* --- entries ---------------------------------------------------------------
  */
 
 /* What matters of one entry of an answer. */
 struct told {
     struct dirsync_guid guid;
-    bool known, deleted, restored, unnamed;
+    bool known, deleted, restored, created, unnamed;
 };
 
 static bool is_called(struct berval type, const char *name)
 {
     return type.bv_len == strlen(name) &&
            strncasecmp(type.bv_val, name, type.bv_len) == 0;
+}
+
+/* A reference's name before one of the two options, or NULL. */
+static const char *reference_of(const struct ad *ad, struct berval type,
+                                const char *option)
+{
+    size_t size = strlen(option);
+    const struct source_options *options = &ad->options;
+    if (type.bv_len <= size ||
+        strncasecmp(type.bv_val + type.bv_len - size, option, size) != 0) {
+        return NULL;
+    }
+    type.bv_len -= size;
+    for (size_t i = 0; i < options->reference_count; i++) {
+        if (is_called(type, options->references[i])) {
+            return options->references[i];
+        }
+    }
+    return NULL;
+}
+
+static void take_links(struct pass *pass, struct berval type,
+                       const struct berval *values)
+{
+    struct ad_changes *changes = pass->changes;
+    const char *removed = reference_of(pass->ad, type, REMOVED);
+    const char *name =
+        removed != NULL ? removed : reference_of(pass->ad, type, ADDED);
+    const struct ad_link link = { .attribute = name,
+                                  .link = { .gone = removed != NULL } };
+    for (size_t i = 0; name != NULL && values != NULL &&
+                       values[i].bv_val != NULL && !changes->links_forgotten;
+         i++) {
+        changes->links_forgotten = !add_link(pass, link, values[i]);
+    }
 }
 
 static void take_values(struct berval type, const struct berval *values,
@@ -95,6 +257,8 @@ static void take_values(struct berval type, const struct berval *values,
         values[0].bv_len == DIRSYNC_GUID_SIZE && values[1].bv_val == NULL) {
         memcpy(told->guid.bytes, values[0].bv_val, DIRSYNC_GUID_SIZE);
         told->known = true;
+    } else if (is_called(type, CLASS_ATTRIBUTE)) {
+        told->created = any; /* else it never changes */
     } else if (is_called(type, DELETED_ATTRIBUTE)) {
         /* No value: it had one, and was brought back. */
         told->restored = !any;
@@ -113,9 +277,9 @@ static bool is_unnamed(struct berval dn)
                               name.dn.size == 0);
 }
 
-static enum ts_code read_told(LDAP *ld, LDAPMessage *entry, struct told *told,
-                              struct ts_err *err)
+static int walk(struct pass *pass, LDAPMessage *entry, struct told *told)
 {
+    LDAP *ld = ldap_session_handle(pass->ad->session);
     BerElement *ber = NULL;
     struct berval dn = { 0, NULL };
     int result = ldap_get_dn_ber(ld, entry, &ber, &dn);
@@ -130,10 +294,27 @@ static enum ts_code read_told(LDAP *ld, LDAPMessage *entry, struct told *told,
         }
         if (result == LDAP_SUCCESS) {
             take_values(type, values, told);
+            take_links(pass, type, values);
         }
         ber_memfree(values);
     }
     ber_free(ber, 0);
+    return result;
+}
+
+static enum ts_code read_told(struct pass *pass, LDAPMessage *entry,
+                              struct told *told, struct ts_err *err)
+{
+    struct ad_changes *changes = pass->changes;
+    size_t first = changes->link_count;
+    int result = walk(pass, entry, told);
+    /* Whose they are may come after them; and the dead have none. */
+    for (size_t i = first; i < changes->link_count; i++) {
+        changes->links[i].owner = told->guid;
+    }
+    if (told->deleted) {
+        changes->link_count = first;
+    }
     return result == LDAP_SUCCESS && told->known
                ? TS_OK
                : ts_fail(err, TS_E_PROTOCOL, 0,
@@ -148,10 +329,12 @@ static enum ts_code take_entry(struct pass *pass, LDAPMessage *message,
 {
     struct ad_changes *changes = pass->changes;
     struct told told = { .known = false };
-    enum ts_code rc =
-        read_told(ldap_session_handle(pass->ad->session), message, &told, err);
+    enum ts_code rc = read_told(pass, message, &told, err);
     if (rc == TS_OK && told.restored) {
         rc = add(&changes->restored, told.guid, err);
+    }
+    if (rc == TS_OK && told.created) {
+        rc = add(&changes->created, told.guid, err);
     }
     return rc == TS_OK ? add(told.deleted || told.unnamed ? &changes->gone
                                                           : &changes->changed,
@@ -311,5 +494,7 @@ enum ts_code ad_changes_read(struct ad *ad, struct ts_slice cookie,
     drop_twins(&changes->changed);
     drop_twins(&changes->gone);
     drop_twins(&changes->restored);
+    drop_twins(&changes->created);
+    settle_links(changes);
     return rc;
 }

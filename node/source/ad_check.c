@@ -9,6 +9,9 @@ static void probe_dirsync(struct source_findings *findings, struct ad *ad)
 {
     struct ts_err err = { .code = TS_OK };
     struct ad_changes *changes = calloc(1, sizeof *changes);
+    if (changes != NULL) {
+        ad_changes_init(changes);
+    }
     enum ts_code rc =
         changes == NULL
             ? ts_fail(&err, TS_E_NOMEM, 0, "could not ask for changes")

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "node/ldap/rdn.h"
 #include "node/source/ad.h"
@@ -25,10 +26,12 @@
 struct reading {
     struct ad *ad;
     struct source_builder *builder;
-    bool *found; /* for each of `guids`: it came; NULL when all are read */
+    const struct ad_changes *changes; /* NULL when all are read */
+    bool *found;                      /* for each of `guids`: it came */
     const struct dirsync_guid *guids;
     size_t count;
-    struct berval page; /* the cookie of the next page */
+    struct source_link *links; /* of the entry at hand: what changed */
+    struct berval page;        /* the cookie of the next page */
     bool done;
 };
 
@@ -207,7 +210,7 @@ static enum ts_code read_part(struct reading *reading, const char *name,
                             { sizeof name_value - 1, name_value },
                             1 };
     LDAPControl *controls[] = { &control, NULL };
-    const char *const attributes[] = { attribute, "objectGUID", NULL };
+    const char *const attributes[] = { attribute, NULL };
     struct ldap_session_search search = { .base = base,
                                           .scope = LDAP_SCOPE_BASE,
                                           .filter = "(objectClass=*)",
@@ -235,6 +238,29 @@ static enum ts_code read_part(struct reading *reading, const char *name,
     return rc;
 }
 
+/* Of a group that was there before, and is not told of in one piece: only what
+ * has changed of its members. False: it has to be read to its end. */
+static bool patch(struct reading *reading, const char *name,
+                  struct dirsync_guid guid)
+{
+    const struct ad_changes *changes = reading->changes;
+    size_t count = 0;
+    if (changes == NULL || changes->links_forgotten ||
+        ad_list_has(&changes->created, guid) ||
+        ad_list_has(&changes->restored, guid)) {
+        return false;
+    }
+    const struct ad_link *links = ad_changes_links(changes, guid, name, &count);
+    reading->links = calloc(count + 1, sizeof *reading->links);
+    for (size_t i = 0; reading->links != NULL && i < count; i++) {
+        reading->links[i] = links[i].link;
+    }
+    if (reading->links != NULL) {
+        source_rows_patch(reading->ad->rows, name, reading->links, count);
+    }
+    return reading->links != NULL;
+}
+
 /* The rest of the entry that was read last. */
 static enum ts_code read_rest(struct reading *reading, struct parts *parts,
                               struct source_seen *seen, struct ts_err *err)
@@ -245,7 +271,10 @@ static enum ts_code read_rest(struct reading *reading, struct parts *parts,
     uint32_t before = 0;
     const char *name = source_rows_next_range(ad->rows, &next);
     enum ts_code rc = TS_OK;
-    if (name == NULL) {
+    struct dirsync_guid guid;
+    if (name == NULL ||
+        (strcasecmp(name, AD_RANGED) == 0 && guid_of(ad, AD_GUID, &guid) &&
+         patch(reading, name, guid))) {
         return TS_OK;
     }
     parts->items = calloc(PARTS_MAX, sizeof(LDAPMessage *));
@@ -284,15 +313,15 @@ static enum ts_code take_entry(struct reading *reading, LDAPMessage *message,
     struct source_seen seen;
     enum ts_code rc = source_rows_read(
         ad->rows, ldap_session_handle(ad->session), message, &seen, err);
-    struct ts_slice dn = seen.dn;
     if (rc == TS_OK) {
         rc = read_rest(reading, &parts, &seen, err);
     }
-    seen.dn = dn;
     if (rc == TS_OK) {
         rc = add_row(reading, &seen, err);
     }
     parts_done(&parts);
+    free(reading->links);
+    reading->links = NULL;
     return rc;
 }
 
@@ -353,7 +382,7 @@ static enum ts_code send_search(struct reading *reading, const char *filter,
         .base = ad->config->base,
         .scope = LDAP_SCOPE_SUBTREE,
         .filter = filter,
-        .attributes = source_rows_attributes(ad->rows),
+        .attributes = ad->attributes,
         .controls = controls,
     };
     enum ts_code rc = ldap_session_search(ad->session, &search, ret_id, err);
@@ -499,18 +528,19 @@ static enum ts_code read_some(struct reading *reading, struct ts_err *err)
     return rc;
 }
 
-enum ts_code ad_objects_read(struct ad *ad, const struct dirsync_guid *guids,
-                             size_t count, struct source_builder *builder,
-                             struct ts_err *err)
+enum ts_code ad_objects_read(struct ad *ad, const struct ad_changes *changes,
+                             struct source_builder *builder, struct ts_err *err)
 {
+    size_t count = changes->changed.count;
     enum ts_code rc = TS_OK;
     for (size_t at = 0; rc == TS_OK && at < count; at += GUIDS_MAX) {
         bool found[GUIDS_MAX] = { false };
         struct reading reading = {
             .ad = ad,
             .builder = builder,
+            .changes = changes,
             .found = found,
-            .guids = guids + at,
+            .guids = changes->changed.items + at,
             .count = count - at < GUIDS_MAX ? count - at : GUIDS_MAX,
         };
         rc = read_some(&reading, err);

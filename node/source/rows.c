@@ -20,6 +20,7 @@ struct slot {
     struct ts_slice *values;
     size_t count, capacity;
     uint32_t next; /* ranged: the index of the next value; 0: none */
+    const struct source_link *patch; /* links instead of values, or NULL */
 };
 
 struct source_rows {
@@ -262,10 +263,11 @@ static enum ts_code take_attribute(struct source_rows *rows, struct berval type,
                                    const struct berval *values,
                                    struct source_seen *seen, struct ts_err *err)
 {
+    bool only_ranged = seen->dn.data != NULL; /* a further part */
     uint32_t next = 0;
     bool ranged = rows->kind->ranges && cut_range(&type, &next);
     struct slot *slot = find_slot(rows, type);
-    if (slot == NULL) {
+    if (slot == NULL || (only_ranged && !ranged)) {
         return TS_OK;
     }
     if (ranged) {
@@ -308,7 +310,9 @@ enum ts_code source_rows_read_more(struct source_rows *rows, LDAP *ld,
                        "cannot read an entry that the directory sent: %s",
                        ldap_err2string(result));
     }
-    seen->dn = ts_slice(dn.bv_val, dn.bv_len);
+    if (seen->dn.data == NULL) {
+        seen->dn = ts_slice(dn.bv_val, dn.bv_len);
+    }
     return rc;
 }
 
@@ -320,6 +324,7 @@ enum ts_code source_rows_read(struct source_rows *rows, LDAP *ld,
     for (size_t i = 0; i < rows->slot_count; i++) {
         rows->slots[i].count = 0;
         rows->slots[i].next = 0;
+        rows->slots[i].patch = NULL;
     }
     rows->hint = 0;
     enum ts_code rc = source_rows_read_more(rows, ld, entry, ret_seen, err);
@@ -337,6 +342,16 @@ const char *source_rows_next_range(const struct source_rows *rows,
         }
     }
     return NULL;
+}
+
+void source_rows_patch(struct source_rows *rows, const char *name,
+                       const struct source_link *links, size_t count)
+{
+    struct slot *slot = slot_called(rows, name);
+    assert(slot != NULL && slot->reference && links != NULL);
+    slot->patch = links;
+    slot->count = count;
+    slot->next = 0;
 }
 
 struct source_values source_rows_extra(const struct source_rows *rows,
@@ -433,6 +448,21 @@ static enum ts_code link_by_dn(struct source_rows *rows, struct ts_slice text,
                          "could not take in the references of one entry");
 }
 
+static enum ts_code fill_patch(const struct slot *slot, struct ts_arena *arena,
+                               struct source_link *links, struct ts_err *err)
+{
+    for (size_t i = 0; i < slot->count; i++) {
+        links[i] = slot->patch[i];
+        links[i].attribute = ts_slice(slot->name, slot->name_size);
+        links[i].dn = ts_arena_copy(arena, slot->patch[i].dn);
+        if (links[i].dn.data == NULL && slot->patch[i].dn.size > 0) {
+            return ts_fail(err, TS_E_LIMIT, 0,
+                           "could not take in the references of one entry");
+        }
+    }
+    return TS_OK;
+}
+
 static enum ts_code fill_slot_links(struct source_rows *rows,
                                     const struct slot *slot,
                                     struct ts_arena *arena,
@@ -441,6 +471,9 @@ static enum ts_code fill_slot_links(struct source_rows *rows,
 {
     const struct source_rows_kind *kind = rows->kind;
     enum ts_code rc = TS_OK;
+    if (slot->patch != NULL) {
+        return fill_patch(slot, arena, links, err);
+    }
     for (size_t i = 0; rc == TS_OK && i < slot->count; i++) {
         links[i] = (struct source_link){
             .attribute = ts_slice(slot->name, slot->name_size),
@@ -458,7 +491,11 @@ static enum ts_code fill_links(struct source_rows *rows, struct ts_arena *arena,
 {
     size_t total = 0;
     for (size_t i = 0; i < rows->slot_count; i++) {
-        total += rows->slots[i].reference ? rows->slots[i].count : 0;
+        const struct slot *slot = &rows->slots[i];
+        total += slot->reference ? slot->count : 0;
+        if (slot->patch != NULL) {
+            row->partial = ts_slice(slot->name, slot->name_size);
+        }
     }
     if (total == 0) {
         return TS_OK;

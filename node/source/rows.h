@@ -93,6 +93,10 @@ TS_MUSTUSE enum ts_code source_rows_read_more(struct source_rows *rows,
  * index of the next; NULL when all are there. */
 const char *source_rows_next_range(const struct source_rows *rows,
                                    uint32_t *ret_from);
+/* Instead of reading the rest of the reference `name`: of its links the row
+ * says only these changes, which live until _fill. */
+void source_rows_patch(struct source_rows *rows, const char *name,
+                       const struct source_link *links, size_t count);
 /* The values of extra number `index` of what was read last. */
 struct source_values source_rows_extra(const struct source_rows *rows,
                                        size_t index);

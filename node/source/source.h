@@ -42,6 +42,7 @@ struct source_link {
     struct ts_slice attribute; /* as configured, e.g. "member" */
     struct source_dn_key key;
     struct ts_slice dn; /* as the directory printed it */
+    bool gone;          /* of a partial attribute: it is no more */
 };
 
 enum source_verb {
@@ -64,6 +65,9 @@ struct source_row {
     struct ts_hash hash;    /* of dn, packed and links: equal means unchanged */
     const struct source_link *links; /* by attribute, then key; none twice */
     size_t link_count;
+    struct ts_slice partial; /* a reference of which `links` say only what has
+                                changed (then there is no hash), or empty: of an
+                                object that was PUT before */
 };
 
 /* A batch owns its rows' memory. */

@@ -150,6 +150,31 @@ class AdTest(unittest.TestCase):
         self.domain.join(group, eve)
         self.assertEqual({bob, eve}, members(self.delta(first), group))
 
+    def crowd(self, name, count):
+        """A group of so many contacts; they, who are added in one transaction."""
+        those = [f"CN={name}{number},{self.unit}" for number in range(count)]
+        self.domain.add("\n".join(f"dn: {dn}\nobjectClass: contact\n" for dn in those))
+        return self.group(name, *those), those
+
+    def test_of_a_large_group_a_delta_tells_only_who_came_and_went(self):
+        crowd, those = self.crowd("crowd", 1502)
+        first = self.whole()
+        self.assertEqual(set(those), members(first, crowd))
+        self.assertIsNone(first.entry(crowd)["partial"])
+        ada = self.person("ada")
+        self.domain.join(crowd, ada)
+        self.domain.leave(crowd, those[7])
+        answer = self.delta(first)
+        self.assertEqual("member", answer.entry(crowd)["partial"])
+        self.assertEqual({(ada, False), (those[7], True)},
+                         {(link["dn"], link["gone"]) for link in answer.entry(crowd)["links"]})
+        self.domain.set(crowd, displayName="other")
+        answer = self.delta(answer)
+        self.assertEqual(("member", []), (answer.entry(crowd)["partial"], answer.entry(crowd)["links"]))
+        # Until it is of a size again that comes in one piece.
+        self.domain.leave(crowd, *those[8:100])
+        self.assertIsNone(self.delta(answer).entry(crowd)["partial"])
+
     def test_a_renamed_member_is_the_same_member(self):
         ada = self.person("ada")
         group = self.group("group", ada)

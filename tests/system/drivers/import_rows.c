@@ -153,10 +153,11 @@ static void print_row(const struct source_row *row)
         for (size_t i = 0; i < row->link_count; i++) {
             const struct source_link *link = &row->links[i];
             json_array_append_new(links,
-                                  json_pack("{s:o,s:o,s:o}", "attribute",
+                                  json_pack("{s:o,s:o,s:o,s:b}", "attribute",
                                             text_of(link->attribute), "key",
                                             hex(ts_slice(link->key.bytes, 16)),
-                                            "dn", text_of(link->dn)));
+                                            "dn", text_of(link->dn), "gone",
+                                            (int) link->gone));
         }
         json_object_set_new(json, "dn", text_of(row->dn));
         json_object_set_new(json, "rdn", text_of(row->rdn));
@@ -166,6 +167,9 @@ static void print_row(const struct source_row *row)
         json_object_set_new(json, "hash", hex(ts_slice(row->hash.bytes, 32)));
         json_object_set_new(json, "attributes", attributes_of(row));
         json_object_set_new(json, "links", links);
+        json_object_set_new(json, "partial",
+                            row->partial.size > 0 ? text_of(row->partial)
+                                                  : json_null());
     } else if (row->anchor.size == 0) {
         json_object_set_new(json, "key", hex(ts_slice(row->key.bytes, 16)));
     }
