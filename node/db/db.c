@@ -165,6 +165,16 @@ enum ts_code db_step(struct db *db, sqlite3_stmt *stmt, bool *ret_row,
     return failed;
 }
 
+bool db_next(struct db *db, sqlite3_stmt *stmt, enum ts_code *code,
+             struct ts_err *err)
+{
+    bool row = false;
+    if (*code == TS_OK) {
+        *code = db_step(db, stmt, &row, err);
+    }
+    return row;
+}
+
 enum ts_code db_run(struct db *db, sqlite3_stmt *stmt, struct ts_err *err)
 {
     bool row = false;

@@ -116,10 +116,15 @@ void db_bind(sqlite3_stmt *stmt, struct db_values values);
  * error, the statement has been reset. */
 TS_MUSTUSE enum ts_code db_step(struct db *db, sqlite3_stmt *stmt,
                                 bool *ret_row, struct ts_err *err);
+/* The next row, as long as all is well: `while (db_next(db, stmt, &code,
+ * err))`. Takes no step after an error. False, too, when there is no (more)
+ * row. */
+bool db_next(struct db *db, sqlite3_stmt *stmt, enum ts_code *code,
+             struct ts_err *err);
 /* A statement whose rows do not matter: step once and reset. */
 TS_MUSTUSE enum ts_code db_run(struct db *db, sqlite3_stmt *stmt,
                                struct ts_err *err);
-/* Done with a statement before its last row was read. */
+/* Done with a statement before its last row was read; NULL is fine. */
 void db_reset(sqlite3_stmt *stmt);
 
 /* Columns count from 0; text and blobs live until the next step or reset. */

@@ -12,24 +12,17 @@ enum ts_code absence_unseen(const struct absence *absence, int64_t *ids,
                               "+source_id = ?2 AND gone = 0 ORDER BY id";
     struct metaverse *mv = absence->writer->mv;
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(*after), DB_INT(absence->writer->source_id)),
         &stmt, err);
-    while (code == TS_OK && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         *after = db_column_int(stmt, 0);
         if (!seen_has(absence->seen, *after)) {
             ids[n++] = *after;
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }
@@ -57,21 +50,14 @@ static enum ts_code key_seen(const struct absence *absence, struct ts_slice key,
                               "AND +source_id = ?2 AND gone = 0";
     struct metaverse *mv = absence->writer->mv;
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     *ret_seen = false;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_BLOB(key), DB_INT(absence->writer->source_id)),
         &stmt, err);
-    while (code == TS_OK && !*ret_seen) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (!*ret_seen && db_next(&mv->db, stmt, &code, err)) {
         *ret_seen = seen_has(absence->seen, db_column_int(stmt, 0));
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

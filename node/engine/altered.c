@@ -39,14 +39,12 @@ static enum ts_code successor(const struct absence *absence, int64_t id,
         "n.id)";
     struct metaverse *mv = absence->writer->mv;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     *ret_alteration = (struct alteration){ .successor = 0 };
     enum ts_code code =
         metaverse_query(mv, sql, DB_VALUES(DB_INT(id)), &stmt, err);
-    while (code == TS_OK && row && ret_alteration->successor == 0) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row &&
-            seen_has(absence->seen, db_column_int(stmt, 0))) {
+    while (ret_alteration->successor == 0 &&
+           db_next(&mv->db, stmt, &code, err)) {
+        if (seen_has(absence->seen, db_column_int(stmt, 0))) {
             *ret_alteration = (struct alteration){
                 .successor = db_column_int(stmt, 0),
                 .kind = (int) db_column_int(stmt, 1),
@@ -55,9 +53,7 @@ static enum ts_code successor(const struct absence *absence, int64_t id,
             };
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

@@ -41,18 +41,14 @@ static enum ts_code find_groups(struct dismissal *d, int64_t group,
         "ORDER BY s.owner_id LIMIT ?3";
     const struct config_target *target = &d->engine->config->target;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         d->mv, sql,
         DB_VALUES(DB_INT(group),
                   DB_INT(target->foreign_edits == CONFIG_FOREIGN_REPORT),
                   DB_INT(GROUPS_MAX)),
         &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&d->mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            d->owners[d->count++] = db_column_int(stmt, 0);
-        }
+    while (db_next(&d->mv->db, stmt, &code, err)) {
+        d->owners[d->count++] = db_column_int(stmt, 0);
     }
     return code;
 }
@@ -129,7 +125,6 @@ static enum ts_code list_strangers(struct dismissal *d, int64_t owner,
     struct ts_slice ids[STRANGERS_MAX];
     size_t count = 0;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code =
         metaverse_row(d->mv, count_sql, DB_VALUES(DB_INT(owner)), &stmt, err);
     if (code != TS_OK || stmt == NULL) {
@@ -140,11 +135,8 @@ static enum ts_code list_strangers(struct dismissal *d, int64_t owner,
     code = metaverse_query(d->mv, sql,
                            DB_VALUES(DB_INT(owner), DB_INT(STRANGERS_MAX)),
                            &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&d->mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            ids[count++] = ts_arena_copy(&d->arena, db_column(stmt, 0));
-        }
+    while (db_next(&d->mv->db, stmt, &code, err)) {
+        ids[count++] = ts_arena_copy(&d->arena, db_column(stmt, 0));
     }
     for (size_t i = 0; code == TS_OK && i < count; i++) {
         code = add_stranger(d, ids[i], list, err);

@@ -120,19 +120,13 @@ static enum ts_code retry_all(struct retrying *r, struct ts_err *err)
     enum ts_code code = TS_OK;
     do {
         sqlite3_stmt *stmt = NULL;
-        bool row = true;
         count = 0;
         code =
             metaverse_query(r->mv, sql, DB_VALUES(DB_INT(after)), &stmt, err);
-        while (code == TS_OK && row && count < IDS_MAX) {
-            code = db_step(&r->mv->db, stmt, &row, err);
-            if (code == TS_OK && row) {
-                ids[count++] = db_column_int(stmt, 0);
-            }
+        while (count < IDS_MAX && db_next(&r->mv->db, stmt, &code, err)) {
+            ids[count++] = db_column_int(stmt, 0);
         }
-        if (stmt != NULL) {
-            db_reset(stmt);
-        }
+        db_reset(stmt);
         if (code == TS_OK && count > 0) {
             after = ids[count - 1];
             code = retry_list(r, ids, count, err);

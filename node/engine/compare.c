@@ -355,19 +355,12 @@ static enum ts_code read_ids(struct metaverse *mv, const char *sql,
                              size_t *ret_count, struct ts_err *err)
 {
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     size_t n = 0;
     enum ts_code code = metaverse_query(mv, sql, values, &stmt, err);
-    while (code == TS_OK && n < ENGINE_CHUNK) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < ENGINE_CHUNK && db_next(&mv->db, stmt, &code, err)) {
         ids[n++] = db_column_int(stmt, 0);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *ret_count = n;
     return code;
 }

@@ -118,25 +118,18 @@ static enum ts_code next_unshown(const struct observation *o,
         "SELECT member_id FROM reference WHERE owner_id = ?1 AND path = ?2 AND "
         "member_id > ?3 AND held = 1 ORDER BY member_id";
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     int64_t found = 0;
     enum ts_code code = metaverse_query(
         o->mv, sql,
         DB_VALUES(DB_INT(o->owner), DB_TEXT(ts_slice_str(o->path->path)),
                   DB_INT(*after_and_found)),
         &stmt, err);
-    while (code == TS_OK && found == 0) {
-        code = db_step(&o->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (found == 0 && db_next(&o->mv->db, stmt, &code, err)) {
         if (!seen_has(&o->shown, db_column_int(stmt, 0))) {
             found = db_column_int(stmt, 0);
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *after_and_found = found;
     return code;
 }

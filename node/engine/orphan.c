@@ -492,17 +492,11 @@ enum ts_code orphan_unaccounted(struct metaverse *mv,
         "m.kind = l.kind) AND NOT EXISTS (SELECT 1 FROM hold_item i WHERE "
         "i.kind = l.kind AND i.anchor = l.anchor)";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            tell(context, (int) db_column_int(stmt, 0), db_column(stmt, 1),
-                 db_column(stmt, 2));
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        tell(context, (int) db_column_int(stmt, 0), db_column(stmt, 1),
+             db_column(stmt, 2));
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }

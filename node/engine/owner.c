@@ -23,20 +23,14 @@ static enum ts_code find_shown(struct search *s, int64_t ids[static SHOWN],
         "LEFT JOIN joined j ON j.object_id = s.id WHERE s.anchor = ?1 AND "
         "s.gone = 0 AND s.source_id IN (SELECT id FROM source) LIMIT 8";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     *ret_count = 0;
     enum ts_code code =
         metaverse_query(s->mv, sql, DB_VALUES(DB_TEXT(s->anchor)), &stmt, err);
-    while (code == TS_OK && row && *ret_count < SHOWN) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            ids[*ret_count] = db_column_int(stmt, 0);
-            joined[(*ret_count)++] = db_column_int(stmt, 1);
-        }
+    while (*ret_count < SHOWN && db_next(&s->mv->db, stmt, &code, err)) {
+        ids[*ret_count] = db_column_int(stmt, 0);
+        joined[(*ret_count)++] = db_column_int(stmt, 1);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

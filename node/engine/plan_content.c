@@ -10,15 +10,11 @@ static enum ts_code add_quarantined(struct metaverse *mv,
         "SELECT path FROM object_error WHERE kind = ?1 AND anchor = ?2 AND "
         "stage = 'unique' ORDER BY path";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(object->kind), DB_TEXT(object->anchor)),
         &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            ts_hasher_add_field(hasher, db_column(stmt, 0));
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        ts_hasher_add_field(hasher, db_column(stmt, 0));
     }
     return code;
 }

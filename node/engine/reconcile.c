@@ -169,15 +169,10 @@ static enum ts_code next_unshown(struct reconciliation *r, int64_t *last,
                               "WHERE rowid > ?1 ORDER BY rowid";
     struct metaverse *mv = r->engine->state.mv;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code =
         metaverse_query(mv, sql, DB_VALUES(DB_INT(*last)), &stmt, err);
     *ret_id = TS_SLICE_NONE;
-    while (code == TS_OK && row && ret_id->size == 0) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (ret_id->size == 0 && db_next(&mv->db, stmt, &code, err)) {
         *last = db_column_int(stmt, 0);
         if (!seen_has(&r->shown, *last)) {
             *ret_id = ts_arena_copy(&r->arena, db_column(stmt, 1));
@@ -188,9 +183,7 @@ static enum ts_code next_unshown(struct reconciliation *r, int64_t *last,
             }
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

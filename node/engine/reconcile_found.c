@@ -119,17 +119,11 @@ static enum ts_code count_rows(struct engine_context *engine,
 {
     struct metaverse *mv = engine->state.mv;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            code = count_row(engine, found, stmt, class, err);
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        code = count_row(engine, found, stmt, class, err);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

@@ -26,19 +26,13 @@ static enum ts_code first_objects(struct metaverse *mv,
                                   json_t **ret_objects, struct ts_err *err)
 {
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code =
         metaverse_query(mv, query->objects_sql, query->values, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            reconcile_name(ret_objects, (int) db_column_int(stmt, 0),
-                           db_column(stmt, 1), db_column(stmt, 2));
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        reconcile_name(ret_objects, (int) db_column_int(stmt, 0),
+                       db_column(stmt, 1), db_column(stmt, 2));
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

@@ -151,16 +151,11 @@ static enum ts_code next_intents(struct metaverse *mv, int64_t after,
         "(SELECT 1 FROM temp.involved v WHERE v.id = i.metaverse_id) "
         "ORDER BY i.id LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(after), DB_INT((int64_t) *count)), &stmt,
         err);
-    while (code == TS_OK && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         intents[n] = (struct intent){
             .id = db_column_int(stmt, 0),
             .kind = (int) db_column_int(stmt, 1),
@@ -173,9 +168,7 @@ static enum ts_code next_intents(struct metaverse *mv, int64_t after,
                            "memory");
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }

@@ -49,15 +49,11 @@ static enum ts_code count_waiting(struct metaverse *mv,
         "SELECT verb, count(*) FROM intent WHERE batch = 0 AND clearance > 1 "
         "AND clearance = 2 GROUP BY verb";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            int64_t verb = db_column_int(stmt, 0);
-            if (verb >= 0 && verb < INTENT_VERBS) {
-                ret_counts[verb] = db_column_int(stmt, 1);
-            }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        int64_t verb = db_column_int(stmt, 0);
+        if (verb >= 0 && verb < INTENT_VERBS) {
+            ret_counts[verb] = db_column_int(stmt, 1);
         }
     }
     return code;

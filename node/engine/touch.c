@@ -21,20 +21,14 @@ enum ts_code touch_all(struct engine_context *engine, const char *sql,
     enum ts_code code = TS_OK;
     do {
         sqlite3_stmt *stmt = NULL;
-        bool row = true;
         count = 0;
         values[0] = DB_INT(after);
         code = metaverse_query(
             mv, sql, (struct db_values){ values, value_count }, &stmt, err);
-        while (code == TS_OK && row && count < TOUCH_LIST) {
-            code = db_step(&mv->db, stmt, &row, err);
-            if (code == TS_OK && row) {
-                ids[count++] = db_column_int(stmt, 0);
-            }
+        while (count < TOUCH_LIST && db_next(&mv->db, stmt, &code, err)) {
+            ids[count++] = db_column_int(stmt, 0);
         }
-        if (stmt != NULL) {
-            db_reset(stmt);
-        }
+        db_reset(stmt);
         for (size_t i = 0; code == TS_OK && i < count; i++) {
             after = ids[i];
             code = touch_one(engine, ids[i], err);

@@ -139,19 +139,13 @@ static enum ts_code candidates(struct metaverse *mv, const char *sql,
 {
     struct ts_arena arena;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            code = candidate(mv, stmt, side, keys, &arena, err);
-            ts_arena_reset(&arena);
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        code = candidate(mv, stmt, side, keys, &arena, err);
+        ts_arena_reset(&arena);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     ts_arena_done(&arena);
     return code;
 }
@@ -238,16 +232,11 @@ enum ts_code twins_pairs(struct metaverse *mv, int64_t after,
         "CROSS JOIN metaverse n ON n.id = w.new_id WHERE w.number > ?1 "
         "ORDER BY w.number LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(after), DB_INT((int64_t) *count)), &stmt,
         err);
-    while (code == TS_OK && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         struct twins_pair pair = {
             .number = db_column_int(stmt, 0),
             .kind = (int) db_column_int(stmt, 1),
@@ -265,9 +254,7 @@ enum ts_code twins_pairs(struct metaverse *mv, int64_t after,
         }
         pairs[n++] = pair;
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }
@@ -282,22 +269,16 @@ enum ts_code twins_ambiguous(struct metaverse *mv, twins_fn *each,
         "c.kind = v.kind AND c.value = v.value CROSS JOIN metaverse m ON m.id "
         "= c.id ORDER BY c.kind, c.value, c.side, m.anchor LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(TWINS_VALUES_MAX), DB_INT(TWINS_LISTED_MAX)),
         &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            each(context, &(struct twins_candidate){
-                              .kind = (int) db_column_int(stmt, 0),
-                              .value = db_column(stmt, 1),
-                              .anchor = db_column(stmt, 2),
-                              .is_new = db_column_int(stmt, 3) == SIDE_NEW });
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        each(context, &(struct twins_candidate){
+                          .kind = (int) db_column_int(stmt, 0),
+                          .value = db_column(stmt, 1),
+                          .anchor = db_column(stmt, 2),
+                          .is_new = db_column_int(stmt, 3) == SIDE_NEW });
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }

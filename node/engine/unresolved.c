@@ -52,15 +52,10 @@ enum ts_code unresolved_of(struct engine_context *engine, int64_t source_object,
     struct metaverse *mv = engine->state.mv;
     char name[NAME_SIZE];
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(source_object), DB_BLOB(mv->dummies)), &stmt,
         err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         setting_name(db_column_int(stmt, 3), name);
         each(context,
              db_column_int(stmt, 1) != 0 ? UNRESOLVED_OUT_OF_SCOPE
@@ -69,9 +64,7 @@ enum ts_code unresolved_of(struct engine_context *engine, int64_t source_object,
                  : UNRESOLVED_NOT_YET_SEEN,
              db_column(stmt, 0));
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

@@ -35,20 +35,16 @@ static enum ts_code below_load(struct connector_writer *w, struct ts_slice key,
         "s.parent_key = below.dn_key AND +s.source_id = ?2) "
         "SELECT id FROM below WHERE gone = 0";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         w->mv, sql, DB_VALUES(DB_BLOB(key), DB_INT(w->source_id)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&w->mv->db, stmt, &row, err);
-        if (code == TS_OK && row && !below_add(below, db_column_int(stmt, 0))) {
+    while (db_next(&w->mv->db, stmt, &code, err)) {
+        if (!below_add(below, db_column_int(stmt, 0))) {
             code = ts_fail(err, TS_E_LIMIT, 0,
                            "could not look at the entries below one that "
                            "changed: out of memory");
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

@@ -299,21 +299,14 @@ enum ts_code claim_waiting(struct metaverse *mv,
         "WHERE c.value = ?1 AND c.wanted > 0 AND c.held = 0 "
         "ORDER BY c.wanted DESC, m.anchor, m.kind LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_BLOB(bytes_of(value)), DB_INT((int64_t) *count)),
         &stmt, err);
-    while (code == TS_OK) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         ids[n++] = db_column_int(stmt, 0);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }

@@ -9,13 +9,8 @@ static enum ts_code count_wanted(struct metaverse *mv, struct claim_list *list,
     static const char sql[] =
         "SELECT id, kind, packed FROM metaverse WHERE presence = 0";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         const struct claim_owner owner = { db_column_int(stmt, 0),
                                            (int) db_column_int(stmt, 1),
                                            CLAIM_WANTED };
@@ -23,9 +18,7 @@ static enum ts_code count_wanted(struct metaverse *mv, struct claim_list *list,
         code =
             claim_list_entry(mv, &owner, db_column(stmt, 2), arena, list, err);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 
@@ -37,13 +30,8 @@ static enum ts_code count_held(struct metaverse *mv, struct claim_list *list,
         "SELECT metaverse_id, kind, sent, CASE length(seen) WHEN 1 THEN NULL "
         "ELSE seen END FROM target_object WHERE metaverse_id IS NOT NULL";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         const struct claim_owner owner = { db_column_int(stmt, 0),
                                            (int) db_column_int(stmt, 1),
                                            CLAIM_HELD };
@@ -55,9 +43,7 @@ static enum ts_code count_held(struct metaverse *mv, struct claim_list *list,
                                     err);
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 

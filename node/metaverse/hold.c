@@ -134,7 +134,6 @@ enum ts_code hold_all(struct metaverse *mv, int64_t id, struct ts_arena *arena,
         "WHERE ?1 IN (0, id) ORDER BY class, kind, detail";
     int64_t room = 0;
     size_t n = 0;
-    bool row = true;
     sqlite3_stmt *stmt = NULL;
     enum ts_code code =
         first_number(mv, count_sql, DB_VALUES(DB_INT(id)), &room, err);
@@ -142,15 +141,13 @@ enum ts_code hold_all(struct metaverse *mv, int64_t id, struct ts_arena *arena,
     if (code == TS_OK) {
         code = metaverse_query(mv, sql, DB_VALUES(DB_INT(id)), &stmt, err);
     }
-    while (code == TS_OK && row && holds != NULL && n < (size_t) room) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row && !read_hold(stmt, arena, &holds[n++])) {
+    while (holds != NULL && n < (size_t) room &&
+           db_next(&mv->db, stmt, &code, err)) {
+        if (!read_hold(stmt, arena, &holds[n++])) {
             holds = NULL;
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     if (code == TS_OK && holds == NULL) {
         code = ts_fail(err, TS_E_LIMIT, 0,
                        "could not read the holds of \"%s\": out of memory or "
@@ -278,18 +275,13 @@ enum ts_code hold_items(struct metaverse *mv, int64_t id,
         "SELECT kind, anchor, verb, amount, seq, since FROM hold_item "
         "WHERE hold_id = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql,
         DB_VALUES(DB_INT(id), DB_INT(after_last[0]), DB_INT(after_last[1]),
                   DB_INT((int64_t) *count)),
         &stmt, err);
-    while (code == TS_OK && row && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         items[n] = (struct hold_item){
             .kind = (int) db_column_int(stmt, 0),
             .anchor = ts_arena_copy(arena, db_column(stmt, 1)),
@@ -307,9 +299,7 @@ enum ts_code hold_items(struct metaverse *mv, int64_t id,
         }
         n++;
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }
@@ -367,7 +357,6 @@ static enum ts_code hash_items(struct metaverse *mv, const struct hold *hold,
         "SELECT kind, anchor, verb, amount, seq FROM hold_item "
         "WHERE hold_id = ?1 ORDER BY kind, anchor";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     struct ts_hasher *hasher = ts_hasher_new();
     ts_hasher_begin(hasher);
     ts_hasher_add(hasher, ts_slice(basis->bytes, sizeof basis->bytes));
@@ -376,11 +365,7 @@ static enum ts_code hash_items(struct metaverse *mv, const struct hold *hold,
     ts_hasher_add_field(hasher, hold->reason.detail);
     enum ts_code code =
         metaverse_query(mv, sql, DB_VALUES(DB_INT(hold->id)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         add_number(hasher, db_column_int(stmt, 0));
         ts_hasher_add_field(hasher, db_column(stmt, 1));
         for (int column = 2; column < 5; column++) {

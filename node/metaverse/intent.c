@@ -93,13 +93,8 @@ static enum ts_code read_intents(struct metaverse *mv, sqlite3_stmt *stmt,
                                  size_t *count, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
-    bool row = false;
     size_t n = 0;
-    while (n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         if (!read_intent(stmt, arena, &intents[n])) {
             code = ts_fail(err, TS_E_LIMIT, 0,
                            "could not read intent %lld of \"%s\": out of "
@@ -201,23 +196,16 @@ enum ts_code intent_ids(struct metaverse *mv, const struct intent_range *range,
         "SELECT id FROM intent WHERE id > ?1 AND batch = 0 AND clearance = ?2 "
         "AND classes & ?3 = 0 ORDER BY id LIMIT ?4";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql,
         DB_VALUES(DB_INT(range->after), DB_INT(range->clearance),
                   DB_INT(range->spared), DB_INT((int64_t) *count)),
         &stmt, err);
-    while (code == TS_OK && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         ids[n++] = db_column_int(stmt, 0);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }
@@ -297,13 +285,8 @@ enum ts_code intent_count(struct metaverse *mv,
         "FROM intent GROUP BY 1, 2";
     struct intent_counts counts = { .due = 0 };
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     enum ts_code code = metaverse_query(mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         int64_t verb = db_column_int(stmt, 0);
         int64_t n = db_column_int(stmt, 2);
         *count_of(&counts, db_column_int(stmt, 1)) += n;

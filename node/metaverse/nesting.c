@@ -159,13 +159,8 @@ static enum ts_code edges_read(struct metaverse *mv, const char *sql,
                                struct ts_err *err)
 {
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(mv, sql, values, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         struct edge edge = { .owner = db_column_int(stmt, 0),
                              .group = db_column_int(stmt, 1),
                              .direct = db_column_int(stmt, 2),
@@ -176,9 +171,7 @@ static enum ts_code edges_read(struct metaverse *mv, const char *sql,
                            "out of memory");
         }
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     return code;
 }
 
@@ -413,20 +406,14 @@ enum ts_code nesting_ignored(struct metaverse *mv, struct nesting_loop *loops,
         "SELECT owner_id, group_id FROM nesting INDEXED BY nesting_ignored "
         "WHERE ignored = 1 ORDER BY owner_id, group_id LIMIT ?1";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT((int64_t) *count)), &stmt, err);
-    while (code == TS_OK && row && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            loops[n].owner = db_column_int(stmt, 0);
-            loops[n++].group = db_column_int(stmt, 1);
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
+        loops[n].owner = db_column_int(stmt, 0);
+        loops[n++].group = db_column_int(stmt, 1);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }

@@ -196,20 +196,13 @@ enum ts_code object_contributors(struct metaverse *mv, int64_t id, int64_t *ids,
                               "WHERE metaverse_id = ?1 ORDER BY object_id "
                               "LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(id), DB_INT((int64_t) *count)), &stmt, err);
-    while (code == TS_OK && n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         ids[n++] = db_column_int(stmt, 0);
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }

@@ -208,13 +208,8 @@ static enum ts_code list_items(struct metaverse *mv, sqlite3_stmt *stmt,
                                size_t *count, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
-    bool row = true;
     size_t n = 0;
-    while (n < *count) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < *count && db_next(&mv->db, stmt, &code, err)) {
         items[n] = (struct plan_item){
             .kind = (int) db_column_int(stmt, 0),
             .anchor = ts_arena_copy(arena, db_column(stmt, 1)),
@@ -283,17 +278,13 @@ enum ts_code plan_store_count(struct metaverse *mv, int64_t id,
     static const char sql[] =
         "SELECT state, count(*) FROM plan_item WHERE plan_id = ?1 GROUP BY 1";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     memset(ret_counts, 0, PLAN_ITEM_STATES * sizeof ret_counts[0]);
     enum ts_code code =
         metaverse_query(mv, sql, DB_VALUES(DB_INT(id)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            int64_t state = db_column_int(stmt, 0);
-            if (state >= 0 && state < PLAN_ITEM_STATES) {
-                ret_counts[state] = db_column_int(stmt, 1);
-            }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        int64_t state = db_column_int(stmt, 0);
+        if (state >= 0 && state < PLAN_ITEM_STATES) {
+            ret_counts[state] = db_column_int(stmt, 1);
         }
     }
     return code;

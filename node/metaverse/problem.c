@@ -107,18 +107,13 @@ enum ts_code problem_paths(struct metaverse *mv, const struct problem_key *of,
         "SELECT path FROM object_error WHERE kind = ?1 AND anchor = ?2 AND "
         "stage = ?3 AND retry_at > 0 ORDER BY path LIMIT ?4";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     size_t n = 0;
     enum ts_code code = metaverse_query(
         mv, sql,
         DB_VALUES(DB_INT(of->kind), DB_TEXT(of->anchor),
                   DB_TEXT(ts_slice_str(of->stage)), DB_INT((int64_t) *count)),
         &stmt, err);
-    while (code == TS_OK) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         paths[n] = ts_arena_copy(arena, db_column(stmt, 0));
         if (paths[n].data == NULL) {
             code = ts_fail(err, TS_E_LIMIT, 0,
@@ -129,9 +124,7 @@ enum ts_code problem_paths(struct metaverse *mv, const struct problem_key *of,
         }
         n++;
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }

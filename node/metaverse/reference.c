@@ -115,17 +115,12 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
 {
     struct ts_arena arena;
     sqlite3_stmt *stmt = NULL;
-    bool row = false;
     size_t count = 0;
     size_t room = 64;
     ts_arena_init(&arena, (size_t) 512 * 1024 * 1024);
     struct resolved *found = ts_arena_array(&arena, room, sizeof *found);
     enum ts_code code = metaverse_query(mv, sql, values, &stmt, err);
-    while (code == TS_OK && found != NULL) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (found != NULL && db_next(&mv->db, stmt, &code, err)) {
         if (count == room) {
             struct resolved *more =
                 ts_arena_array(&arena, 2 * room, sizeof *found);
@@ -146,9 +141,7 @@ static enum ts_code adjust_all(struct metaverse *mv, const char *sql,
             .key = ts_arena_copy(&arena, db_column(stmt, 5)),
         };
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     if (code == TS_OK && found == NULL) {
         code =
             ts_fail(err, TS_E_LIMIT, 0,
@@ -352,12 +345,7 @@ static enum ts_code read_due(struct metaverse *mv, sqlite3_stmt *stmt,
                              size_t *count, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
-    bool row = true;
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
         due[*count].path = ts_arena_copy(arena, db_column(stmt, 0));
         due[*count].member = db_column_int(stmt, 1);
         due[*count].target_id = ts_arena_copy(arena, db_column(stmt, 2));

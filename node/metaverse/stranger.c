@@ -235,7 +235,6 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
     static const char sql[] =
         "SELECT r.target_id " DUE "ORDER BY r.target_id LIMIT ?4";
     struct going to_go;
-    bool row = true;
     size_t n = 0;
     sqlite3_stmt *stmt = NULL;
     size_t room = *count;
@@ -253,11 +252,7 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
         DB_VALUES(DB_INT(owner), DB_TEXT(path), DB_INT(to_go.dismissed),
                   DB_INT(mv->link_filter == NULL ? (int64_t) room : -1)),
         &stmt, err);
-    while (code == TS_OK && row && n < room) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (n < room && db_next(&mv->db, stmt, &code, err)) {
         if (!allowed(mv, owner, path, db_column(stmt, 0))) {
             continue;
         }
@@ -270,9 +265,7 @@ enum ts_code stranger_due(struct metaverse *mv, int64_t owner,
         }
         n++;
     }
-    if (stmt != NULL) {
-        db_reset(stmt);
-    }
+    db_reset(stmt);
     *count = n;
     return code;
 }

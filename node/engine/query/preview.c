@@ -60,12 +60,10 @@ static enum ts_code read_ids(struct preview *preview, struct ts_err *err)
     _Static_assert(INTENT_CREATE == 0 && INTENT_ADOPT == 5 && INTENT_HELD == 3,
                    "the statement has their numbers");
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code =
         metaverse_query(preview->mv, sql, DB_NO_VALUES, &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&preview->mv->db, stmt, &row, err);
-        if (code == TS_OK && row && !add_id(preview, db_column_int(stmt, 0))) {
+    while (db_next(&preview->mv->db, stmt, &code, err)) {
+        if (!add_id(preview, db_column_int(stmt, 0))) {
             db_reset(stmt);
             code = preview_too_large(err);
         }

@@ -125,14 +125,9 @@ enum ts_code preview_take_links(struct preview *preview,
         "ORDER BY r.path, m.anchor";
     sqlite3_stmt *stmt = NULL;
     json_t *last = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         preview->mv, sql, DB_VALUES(DB_INT(part->object.id)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&preview->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&preview->mv->db, stmt, &code, err)) {
         struct ts_slice path = db_column(stmt, 0);
         struct ts_slice anchor = db_column(stmt, 1);
         bool add = db_column_int(stmt, 2) != 0;

@@ -16,16 +16,12 @@ static enum ts_code list_rows(struct metaverse *mv, const char *sql,
 {
     struct ts_arena arena;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = metaverse_query(
         mv, sql, DB_VALUES(DB_INT(PREVIEW_REST_MAX)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            ts_arena_reset(&arena);
-            (void) json_array_append_new(list, row_document(stmt, &arena));
-        }
+    while (db_next(&mv->db, stmt, &code, err)) {
+        ts_arena_reset(&arena);
+        (void) json_array_append_new(list, row_document(stmt, &arena));
     }
     ts_arena_done(&arena);
     return code;

@@ -41,15 +41,10 @@ static enum ts_code add_others(struct showing *s, json_t *document,
         "WHERE c.metaverse_id = ?1 "
         "ORDER BY c.path, o.held DESC, o.wanted DESC, m.anchor LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         s->mv, sql, DB_VALUES(DB_INT(s->object.id), DB_INT(SHOW_LINKS_MAX)),
         &stmt, err);
-    while (code == TS_OK) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&s->mv->db, stmt, &code, err)) {
         add_other(s, stmt, document);
     }
     return code;

@@ -87,15 +87,10 @@ static enum ts_code add_source_links(struct showing *s, int64_t object_id,
         "ORDER BY attribute, dn_key LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
     json_t *last = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         s->mv, sql, DB_VALUES(DB_INT(object_id), DB_INT(SHOW_LINKS_MAX)), &stmt,
         err);
-    while (code == TS_OK && row) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&s->mv->db, stmt, &code, err)) {
         struct ts_slice name = db_column(stmt, 0);
         const char *known = json_string_value(json_object_get(last, "path"));
         if (known == NULL || !ts_slice_equal(ts_slice_str(known), name)) {
@@ -309,16 +304,11 @@ static enum ts_code add_references(struct showing *s, json_t *document,
     DB_AUTO_STMT sqlite3_stmt *stmt = NULL;
     json_t *values = NULL;
     char last[256] = "";
-    bool row = true;
     enum ts_code code = db_prepare(&s->mv->db, sql, &stmt, err);
     if (code == TS_OK) {
         db_bind(stmt, DB_VALUES(DB_INT(s->object.id), DB_INT(SHOW_LINKS_MAX)));
     }
-    while (code == TS_OK && row) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&s->mv->db, stmt, &code, err)) {
         struct ts_slice path = db_column(stmt, 0);
         if (values == NULL || !ts_slice_equal(path, ts_slice_str(last))) {
             (void) snprintf(last, sizeof last, "%.*s", TS_SLICE_ARGS(path));
@@ -341,14 +331,9 @@ static enum ts_code add_reference_counts(struct showing *s, json_t *document,
         "FROM reference WHERE owner_id = ?1 GROUP BY path";
     sqlite3_stmt *stmt = NULL;
     char name[280];
-    bool row = true;
     enum ts_code code = metaverse_query(
         s->mv, sql, DB_VALUES(DB_INT(s->object.id)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&s->mv->db, stmt, &code, err)) {
         struct ts_slice path = db_column(stmt, 0);
         (void) snprintf(name, sizeof name, "%.*s wanted", TS_SLICE_ARGS(path));
         show_fact(document, name, json_integer(db_column_int(stmt, 1)));

@@ -92,15 +92,10 @@ static enum ts_code add_due_references(struct showing *s, json_t *document,
         "JOIN metaverse m ON m.id = r.member_id WHERE r.owner_id = ?1 AND "
         "(r.wanted > 0) <> r.held ORDER BY r.path, r.member_id LIMIT ?2";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         s->mv, sql, DB_VALUES(DB_INT(s->object.id), DB_INT(SHOW_LINKS_MAX)),
         &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&s->mv->db, stmt, &row, err);
-        if (code != TS_OK || !row) {
-            break;
-        }
+    while (db_next(&s->mv->db, stmt, &code, err)) {
         json_t *member = query_one(db_column(stmt, 1));
         bool add = db_column_int(stmt, 2) != 0;
         show_difference(document, db_column(stmt, 0),

@@ -290,14 +290,11 @@ static enum ts_code compare_wanted(struct verification *v,
         "JOIN target_object t ON t.metaverse_id = r.member_id "
         "WHERE r.owner_id = ?1 AND r.path = ?2 AND r.wanted > 0";
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code = metaverse_query(
         v->mv, sql, DB_VALUES(DB_INT(subject->object.id), DB_TEXT(path)), &stmt,
         err);
-    while (code == TS_OK && row) {
-        code = db_step(&v->mv->db, stmt, &row, err);
-        if (code == TS_OK && row &&
-            !seen_has(members, db_column_int(stmt, 0))) {
+    while (db_next(&v->mv->db, stmt, &code, err)) {
+        if (!seen_has(members, db_column_int(stmt, 0))) {
             differs(v, subject,
                     (struct finding){ "member", path,
                                       query_one(db_column(stmt, 1)),
@@ -462,14 +459,10 @@ static enum ts_code missing_chunk(struct verification *v, int64_t *last,
     int64_t ids[ENGINE_CHUNK];
     size_t count = 0;
     sqlite3_stmt *stmt = NULL;
-    bool row = true;
     enum ts_code code =
         metaverse_query(v->mv, sql, DB_VALUES(DB_INT(*last)), &stmt, err);
-    while (code == TS_OK && row) {
-        code = db_step(&v->mv->db, stmt, &row, err);
-        if (code == TS_OK && row) {
-            ids[count++] = db_column_int(stmt, 0);
-        }
+    while (db_next(&v->mv->db, stmt, &code, err)) {
+        ids[count++] = db_column_int(stmt, 0);
     }
     *ret_more = count > 0;
     for (size_t i = 0; code == TS_OK && i < count; i++) {
