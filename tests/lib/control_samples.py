@@ -100,6 +100,15 @@ EXPLAIN = {
          "fix": "nothing to do while alpha is well"},
         {"name": "target", "ok": True, "value": "it answers", "threshold": None, "fix": None}]}
 FAILOVER = {"role": "active", "epoch": 8, "text": "this node exports in epoch 8"}
+HANDOVER = {
+    "node": "alpha", "open": False, "report": "/var/lib/twinsync/handover-00112233445566ff.txt",
+    "id": "00112233445566ff", "from": "alpha", "to": "beta", "actor": "ada", "reason": "new hardware",
+    "outcome": "complete", "started": "2026-01-02T03:04:05.678Z", "ended": "2026-01-02T03:04:08.678Z",
+    "duration_ms": 3000, "rows": [
+        {"step": "preflight", "name": "beta: source", "state": "done", "text": "every source answers",
+         "at": "2026-01-02T03:04:06.678Z", "node": "alpha"},
+        {"step": "lease", "name": "", "state": "proved", "text": "epoch 8 is this computer's",
+         "at": "2026-01-02T03:04:07.678Z", "node": "beta"}]}
 RETIREMENT = {"steps": [{"step": "membership", "state": "done", "text": "beta is no member any more (member list 4)",
                         "at": "2026-11-23T00:00:00Z"}]}
 ACCEPTED = {"role": "fencing", "epoch": 8, "text": "the fence is accepted without proof"}

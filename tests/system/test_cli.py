@@ -25,6 +25,7 @@ DAEMON_COMMANDS = {
     "maintenance": ["maintenance", "on", "--staging"],
     "token create": ["token", "create", "--for", "15m"], "explain": ["explain"],
     "failover": ["failover", "--reason", "a drill"],
+    "handover": ["handover"], "handover --to": ["handover", "--to", "beta", "--reason", "new hardware"],
     "retire": ["retire", "beta", "--now", "--reason", "moved"],
     "fence accept": ["fence", "accept", "--reason", "it is unplugged"], "upgrade finalize": ["upgrade", "finalize"],
     "register status": ["register", "status"], "register init": ["register", "init", "--reason", "the first"],
@@ -158,7 +159,7 @@ class WithDaemon(Case):
                     "reanchor": samples.REANCHOR, "maintenance": samples.MAINTENANCE,
                     "token create": samples.TOKEN,
                     "explain": samples.EXPLAIN, "failover": samples.FAILOVER,
-                    "retire": samples.RETIREMENT,
+                    "retire": samples.RETIREMENT, "handover": samples.HANDOVER, "handover --to": samples.HANDOVER,
                     "fence accept": samples.ACCEPTED, "upgrade finalize": samples.UPGRADED,
                     "register status": samples.REGISTER, "register init": samples.REGISTERED}
         for name, words in DAEMON_COMMANDS.items():
@@ -185,6 +186,9 @@ class WithDaemon(Case):
             ("maintenance", {"on": True, "staging": True, "who": WHO}),
             ("token-create", {"node": None, "for_seconds": 900, "who": WHO}), ("explain", {}),
             ("failover", {"accept_data_loss": False, "who": WHO, "reason": "a drill"}),
+            ("handover-status", {}),
+            ("handover", {"order": "begin", "to": "beta", "retire": False, "from_dead": False, "who": WHO,
+                          "reason": "new hardware"}), ("handover-status", {}),
             ("retire", {"node": "beta", "who": WHO, "reason": "moved"}),
             ("fence-accept", {"who": WHO, "reason": "it is unplugged"}),
             ("upgrade-finalize", {"who": WHO}), ("register-status", {}),
@@ -215,7 +219,9 @@ class WithDaemon(Case):
             "maintenance": ["nothing is written but by twinsync sync --plan"],
             "token create": [samples.TOKEN["token"] + "\n"],
             "explain": ["beta is standby: another node holds the lease", "wanted: 17.5 s", "while alpha is well"],
-            "failover": ["exports in epoch 8"], "retire": ["beta is retired", "membership: done; beta is no member"],
+            "failover": ["exports in epoch 8"], "handover": ["00112233445566ff from alpha to beta: complete", "beta: source: every source answers"],
+            "handover --to": ["proved     epoch 8", "complete after 3000 ms; the report is /var/lib"],
+            "retire": ["beta is retired", "membership: done; beta is no member"],
             "fence accept": ["accepted without proof"], "upgrade finalize": ["schema level 2"],
             "register status": ["peer", "7, held by alpha", "alpha and beta", "client-7", "earlier epoch is gone"],
             "register init": ["the register is written"],
@@ -233,6 +239,24 @@ class WithDaemon(Case):
         for piece in ("alpha, for another 9.1 s, register peer answers", "confirmed below epoch 7: the server says",
                       "beta connected, standby, heard 120 ms ago, round trip 310 us", "equal, 3 ms behind, protected"):
             self.assertIn(piece, shown)
+
+    def test_an_open_handover_is_shown_with_what_it_waits_for(self):
+        told = {"id": "00112233445566ff", "from": "alpha", "to": "beta", "step": "drain", "interrupted": False,
+                "text": "session 42 runs: export 3 of 9, waited for 4 s"}
+        self.daemon(status=answer(dict(samples.PAIR_STATUS, handover=told)))
+        self.assertIn("alpha to beta: drain, session 42 runs", self.run_tool("status").stdout)
+
+    def test_a_handover_that_was_cut_off_is_shown_as_such(self):
+        told = {"id": "00112233445566ff", "from": "alpha", "to": "beta", "step": "lease", "interrupted": True,
+                "text": "another epoch began meanwhile"}
+        self.daemon(status=answer(dict(samples.PAIR_STATUS, handover=told)))
+        self.assertIn("alpha to beta: interrupted at lease, another epoch", self.run_tool("status").stdout)
+
+    def test_a_handover_takes_one_of_its_orders(self):
+        for words in (("--to", "beta", "--abort"), ("--dry-run",), ("--retire",), ("--resume", "--abort")):
+            done = self.run_tool("handover", *words)
+            self.assertEqual(2, done.returncode, words)
+            self.assertIn("--to NODE", done.stderr)
 
     def test_what_a_silent_peer_had_is_told_as_the_past(self):
         self.daemon(status=answer(dict(samples.PAIR_STATUS, peer=dict(samples.PAIR_STATUS["peer"], connected=False))))

@@ -163,6 +163,31 @@ static void put_replication(const struct screen *screen,
     (void) putc('\n', screen->out);
 }
 
+/* Only while one is open. */
+static void put_handover(const struct screen *screen, const json_t *handover)
+{
+    if (!json_is_object(handover)) {
+        return;
+    }
+    bool interrupted = flag_at(handover, "interrupted");
+    const char *text = text_at(handover, "text");
+    label(screen, "handover");
+    put_text(screen, text_at(handover, "from"));
+    (void) fputs(" to ", screen->out);
+    put_text(screen, text_at(handover, "to"));
+    (void) fputs(": ", screen->out);
+    put_toned(screen, interrupted ? TONE_WARN : TONE_BUSY, 0,
+              interrupted ? "interrupted at " : "");
+    put_toned(screen, interrupted ? TONE_WARN : TONE_BUSY, 0,
+              text_at(handover, "step"));
+    if (text[0] != 0) {
+        (void) fputs(", ", screen->out);
+        put_wrapped(screen, LABEL_WIDTH + 4, text);
+    } else {
+        (void) putc('\n', screen->out);
+    }
+}
+
 /* A node alone has none of these. */
 static void put_pair(const struct screen *screen, const json_t *status)
 {
@@ -175,6 +200,7 @@ static void put_pair(const struct screen *screen, const json_t *status)
     put_peer(screen, json_object_get(status, "peer"));
     put_replication(screen, json_object_get(status, "replication"),
                     flag_at(json_object_get(status, "peer"), "connected"));
+    put_handover(screen, json_object_get(status, "handover"));
 }
 
 static enum tone tone_of_result(const char *result)
