@@ -42,7 +42,7 @@ struct cluster_secrets {
     bool closed, waking;
     uint64_t last;
     enum secrets_audience audience;
-    char node[WIRE_NAME_MAX + 1];
+    char node[WIRE_NAME_MAX + 1], absent[WIRE_NAME_MAX + 1];
     bool link_up, is_active;
     int64_t epoch;
     struct record records[CONFIG_SECRETS_MAX];
@@ -161,12 +161,12 @@ static enum ts_code reach(const struct cluster_secrets *self,
                        "the register, which has the members, could not be "
                        "read yet");
     }
-    if (self->audience == SECRETS_ABSENT ||
+    if (self->absent[0] != '\0' ||
         (self->audience == SECRETS_PEER && !self->link_up)) {
         return ts_fail(err, TS_E_UNREACHABLE, 0,
                        "\"%s\" is away and would be left with the old one; "
                        "start it, or take it out of the pair",
-                       self->node);
+                       self->absent[0] != '\0' ? self->absent : self->node);
     }
     return TS_OK;
 }
@@ -250,6 +250,8 @@ void cluster_secrets_publish(struct cluster_secrets *self,
     self->epoch = view->epoch;
     (void) snprintf(self->node, sizeof self->node, "%s",
                     view->node == NULL ? "" : view->node);
+    (void) snprintf(self->absent, sizeof self->absent, "%s",
+                    view->absent == NULL ? "" : view->absent);
     if (lost) {
         forget(self);
     }

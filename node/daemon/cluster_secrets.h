@@ -11,8 +11,8 @@
  *
  * Invariants:
  *   CS1  a secret is here, and in a message, only sealed under the pair's key.
- *   CS2  nothing is sent but to a member by the register, and never to one
- *        that is being retired.
+ *   CS2  nothing is sent but to a member by the register, a learner included,
+ *        and never to one that is being retired.
  *   CS3  wait() says yes only for an answer to the record that was given last,
  *        or when the register has no other member.
  *   CS4  what was given is forgotten when this node loses the lease: the next
@@ -37,12 +37,15 @@ enum secrets_audience {
     SECRETS_UNKNOWN, /* the register was not read yet */
     SECRETS_NOBODY,  /* this node is the only member */
     SECRETS_PEER,    /* the one that the link is to */
-    SECRETS_ABSENT   /* a member that the link is not to */
+    SECRETS_ABSENT   /* one that the link is not to */
 };
 
 struct secrets_view {
     enum secrets_audience audience;
-    const char *node; /* its name; NULL for UNKNOWN and NOBODY */
+    const char *node; /* PEER: its name */
+    /* A member besides that must be told too, and is not the link's: a lost one
+     * whose place another one is taking. NULL: none. */
+    const char *absent;
     bool link_up;
     bool is_active; /* this node exports, or may */
     int64_t epoch;

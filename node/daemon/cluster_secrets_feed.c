@@ -5,12 +5,20 @@
 
 /* ---- who is to have them ------------------------------------------------- */
 
-/* The member besides us; NULL: there is none. One that the link is not to is
- * told first: as long as it is a member it has to know. */
-static const char *find_member(const struct cluster *c,
-                               const struct register_value *value)
+/* One that is to leave is told nothing new, although it is listed for a while
+ * yet. */
+static bool is_one(const struct cluster *c, const char *name)
 {
-    const char *found = NULL;
+    return name[0] != '\0' && strcmp(name, c->config->this_node) != 0 &&
+           !cluster_handover_is_leaving(c->handover, name);
+}
+
+/* A learner is told as soon as it is linked: with an old password it would
+ * never be fit for a vote. */
+static void find_audience(const struct cluster *c,
+                          const struct register_value *value,
+                          struct secrets_view *view)
+{
     const char *names[REGISTER_VOTERS_MAX + 1] = { NULL };
     size_t count = 0;
     for (size_t i = 0; i < value->voter_count; i++) {
@@ -18,16 +26,18 @@ static const char *find_member(const struct cluster *c,
     }
     names[count++] = value->learner;
     for (size_t i = 0; i < count; i++) {
-        bool is_one = names[i][0] != '\0' &&
-                      strcmp(names[i], c->config->this_node) != 0 &&
-                      !cluster_handover_is_leaving(c->handover, names[i]);
-        bool is_linked =
-            c->peer != NULL && strcmp(names[i], c->peer->name) == 0;
-        if (is_one && (found == NULL || !is_linked)) {
-            found = names[i];
+        if (!is_one(c, names[i])) {
+            continue;
+        }
+        if (c->peer != NULL && strcmp(names[i], c->peer->name) == 0) {
+            view->node = names[i];
+        } else {
+            view->absent = names[i];
         }
     }
-    return found;
+    view->audience = view->node != NULL     ? SECRETS_PEER
+                     : view->absent != NULL ? SECRETS_ABSENT
+                                            : SECRETS_NOBODY;
 }
 
 void cluster_secrets_feed(struct cluster *c)
@@ -39,12 +49,7 @@ void cluster_secrets_feed(struct cluster *c)
                                  .is_active = seen.role == MEMBER_ACTIVE,
                                  .epoch = (int64_t) seen.epoch };
     if (seen.has_value) {
-        view.node = find_member(c, seen.value);
-        view.audience =
-            view.node == NULL ? SECRETS_NOBODY
-            : c->peer != NULL && strcmp(view.node, c->peer->name) == 0
-                ? SECRETS_PEER
-                : SECRETS_ABSENT;
+        find_audience(c, seen.value, &view);
     }
     cluster_secrets_publish(c->secrets, &view);
 }

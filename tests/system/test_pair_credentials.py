@@ -110,6 +110,23 @@ class PairCredentials(PairTestCase):
         self.assertServes(beta)
 
 
+class Replaced(PairTestCase):
+    OPTIONS = {**PairCredentials.OPTIONS, "spare": "gamma"}
+    row, wait_settled, assertServes = PairCredentials.row, PairCredentials.wait_settled, PairCredentials.assertServes
+
+    def test_a_computer_that_takes_a_lost_ones_place_gets_what_was_changed(self):
+        self.lab = self.pair.lab
+        alpha, beta = self.pair.alpha, self.pair.beta
+        self.assertEqual(0, alpha.twinsync("credentials", "rotate", NAME).returncode)
+        beta.kill()
+        gamma = self.pair.replace(beta)
+        self.wait_settled(gamma)
+        wait_until(lambda: alpha.json("register", "status")["value"]["voters"] == ["alpha", "gamma"], "it has the vote")
+        self.assertEqual(0, alpha.twinsync("credentials", "rotate", NAME).returncode)
+        alpha.kill()
+        self.assertServes(gamma)
+
+
 class LostAnswer(unittest.TestCase):
     """The wire to the directory is cut where it hurts most."""
     seeds = PairCredentials.seeds
