@@ -262,6 +262,7 @@ enum wire_secret_outcome {
     WIRE_SECRET_REFUSED, /* `text` says why; nothing has changed there */
     WIRE_SECRET_IS_KEPT, /* durable */
     WIRE_SECRET_OTHER,   /* that node uses another account: not its affair */
+    WIRE_SECRET_STALE,   /* what it keeps is later; it gives that */
     WIRE_SECRET_OUTCOMES
 };
 

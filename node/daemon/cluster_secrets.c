@@ -15,6 +15,7 @@ enum record_state {
     RECORD_FREE,
     RECORD_GIVEN, /* to be sent until it is answered */
     RECORD_KEPT,
+    RECORD_STALE,  /* the other one has a later one: not sent again */
     RECORD_REFUSED /* sent again later */
 };
 
@@ -190,7 +191,8 @@ static enum ts_code look(struct cluster_secrets *self, const char *name,
         (record != NULL && record->state == RECORD_KEPT)) {
         return code;
     }
-    if (record != NULL && record->state == RECORD_REFUSED) {
+    if (record != NULL &&
+        (record->state == RECORD_REFUSED || record->state == RECORD_STALE)) {
         return ts_fail(err, TS_E_REFUSED, 0, "\"%s\" does not keep it: %s",
                        self->node, record->text);
     }
@@ -241,7 +243,7 @@ void cluster_secrets_publish(struct cluster_secrets *self,
     bool another = view->node != NULL && strcmp(view->node, self->node) != 0;
     bool lost = self->is_active && !view->is_active;
     bool won = !self->is_active && view->is_active;
-    bool offer = view->is_active && reaches && (!reached || another || won);
+    bool offer = reaches && (!reached || another || won || lost);
     bool differs = view->audience != self->audience ||
                    view->link_up != self->link_up || another || lost;
     self->audience = view->audience;
@@ -281,6 +283,9 @@ void cluster_secrets_answered(struct cluster_secrets *self,
         ts_log(TS_LOG_WARNING, "secret-not-taken",
                "name=%s node=%s reason=\"%s\"", answer->name, self->node,
                answer->text);
+    } else if (is_ours && answer->outcome == WIRE_SECRET_STALE) {
+        record->state = RECORD_STALE;
+        (void) snprintf(record->text, sizeof record->text, "%s", answer->text);
     } else if (is_ours) {
         record->state = RECORD_KEPT;
     }

@@ -15,8 +15,9 @@
  *        and never to one that is being retired.
  *   CS3  wait() says yes only for an answer to the record that was given last,
  *        or when the register has no other member.
- *   CS4  what was given is forgotten when this node loses the lease: the next
- *        holder gives what it has.
+ *   CS4  both give all that they keep when they meet, and whenever the lease
+ *        changes hands: what a dead holder had begun reaches the one that goes
+ *        on, and the later record of a name ends up on both.
  */
 #ifndef NODE_DAEMON_CLUSTER_SECRETS_H
 #define NODE_DAEMON_CLUSTER_SECRETS_H

@@ -78,16 +78,14 @@ static void hear_secret(struct cluster *c, const struct wire_message *message)
 {
     struct member_view view;
     member_view(c->member, ts_clocks_now(), &view);
-    if (!view.has_value || view.cluster == NULL) {
-        return; /* it has just joined; given again in a moment */
+    if (!view.has_value || view.cluster == NULL ||
+        message->header.epoch < (int64_t) view.epoch) {
+        return; /* one of the two has just come; given again in a moment */
     }
     bool is_stranger = memcmp(view.cluster, message->header.cluster.bytes,
                               sizeof message->header.cluster.bytes) != 0;
     if (is_stranger) {
         refuse(c, &message->secret, "it belongs to another pair");
-    } else if (message->header.epoch < (int64_t) view.epoch) {
-        refuse(c, &message->secret,
-               "it knows a later holder of the lease than the sender");
     } else {
         c->options.secret_given(c->options.context, &message->secret);
     }

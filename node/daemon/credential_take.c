@@ -5,18 +5,33 @@
 #include "node/vault/share.h"
 #include "replication/certificate.h"
 
-/* What this node has is the other one's affair no more than it says. */
+/* One account of the register on both nodes: its holder's to change. What else
+ * comes to a holder is what a dead one had begun. */
 static enum ts_code check_given(const struct credential_world *world,
                                 const struct config_secret *secret,
                                 struct ts_err *err)
 {
-    if (world->peer != NULL && world->peer->holds(world->peer->context)) {
+    if (secret->kind == CONFIG_SECRET_REGISTER && world->peer != NULL &&
+        world->peer->holds(world->peer->context)) {
         return ts_fail(err, TS_E_REFUSED, 0,
                        "it uses the same account, and holds the lease: change "
                        "\"%s\" there",
                        secret->name);
     }
     return TS_OK;
+}
+
+static void give(const struct credential_world *world,
+                 const struct config_secret *secret,
+                 const struct vault_kept *kept)
+{
+    const struct credential_peer *peer = world->peer;
+    struct ts_hash account = credential_account(world->config, secret);
+    struct ts_err err;
+    if (peer->give(peer->context, kept, &account, &err) != TS_OK) {
+        ts_log(TS_LOG_WARNING, "secret-not-given", "name=%s reason=\"%s\"",
+               secret->name, err.text);
+    }
 }
 
 static enum ts_code keep_given(const struct credential_world *world,
@@ -29,7 +44,8 @@ static enum ts_code keep_given(const struct credential_world *world,
                              NULL) == TS_OK; /* a damaged one is replaced */
     enum share_verdict verdict = share_judge(has_own ? &own : NULL, kept);
     if (verdict == SHARE_STALE) {
-        return ts_fail(err, TS_E_REFUSED, 0,
+        give(world, secret, &own);
+        return ts_fail(err, TS_E_CONFLICT, 0,
                        "what it keeps of \"%s\" is later than what came",
                        secret->name);
     }
@@ -77,17 +93,11 @@ void credential_offer(const struct credential_world *world)
 {
     size_t count = 0;
     const struct config_secret *all = keeper_secrets(world->keeper, &count);
-    const struct credential_peer *peer = world->peer;
-    for (size_t i = 0; peer != NULL && i < count; i++) {
+    for (size_t i = 0; world->peer != NULL && i < count; i++) {
         TS_AUTOKEPT struct vault_kept kept = { .name = "" };
-        struct ts_err err = { .text = "" };
-        struct ts_hash account = credential_account(world->config, &all[i]);
-        if (credential_drives(world, &all[i]) &&
-            vault_get(keeper_vault(world->keeper), all[i].name, &kept, NULL) ==
-                TS_OK &&
-            peer->give(peer->context, &kept, &account, &err) != TS_OK) {
-            ts_log(TS_LOG_WARNING, "secret-not-given", "name=%s reason=\"%s\"",
-                   all[i].name, err.text);
+        if (vault_get(keeper_vault(world->keeper), all[i].name, &kept, NULL) ==
+            TS_OK) {
+            give(world, &all[i], &kept);
         }
     }
 }

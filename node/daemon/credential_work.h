@@ -114,8 +114,9 @@ struct credential_given {
 
 /* Keep it. TS_OK: it is durable, or this node uses another account, which
  * *ret_is_ours tells.
- * Errors   TS_E_REFUSED (what is kept is later; this node holds the lease),
- *          TS_E_CONFIG (no such secret), of share_open() and the vault. */
+ * Errors   TS_E_CONFLICT (what is kept is later, and is given back),
+ *          TS_E_REFUSED (it is this node's to change), TS_E_CONFIG (no such
+ * secret), of share_open() and the vault. */
 TS_MUSTUSE enum ts_code credential_take(const struct credential_world *world,
                                         const struct credential_given *given,
                                         bool *ret_is_ours, struct ts_err *err);

@@ -200,9 +200,10 @@ static void tell_given(const struct credential_task *task)
     const struct wire_secret_kept answer = {
         .number = task->wide->number,
         .name = task->name,
-        .outcome = task->code != TS_OK   ? WIRE_SECRET_REFUSED
-                   : task->wide->is_ours ? WIRE_SECRET_IS_KEPT
-                                         : WIRE_SECRET_OTHER,
+        .outcome = task->code == TS_E_CONFLICT ? WIRE_SECRET_STALE
+                   : task->code != TS_OK       ? WIRE_SECRET_REFUSED
+                   : task->wide->is_ours       ? WIRE_SECRET_IS_KEPT
+                                               : WIRE_SECRET_OTHER,
         .text = task->code == TS_OK ? "" : task->err.text,
     };
     options->kept(options->context, &answer);

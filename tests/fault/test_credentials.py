@@ -5,28 +5,19 @@ Of the holder, at each of its points, with power gone and with a supervisor that
 answers. What both keep and what the directory accepts are asked afterwards.
 """
 
-import os
-import sys
 import unittest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
-
-import test_pair_credentials as pair_credentials  # noqa: E402
-from lab import wait_until  # noqa: E402
+from lab import wait_until
+from pair_case import PairTestCase
+from pair_passwords import NAME, Passwords, hasty
 
 POINTS = ["credential-kept:1", "credential-shared", "credential-kept:2", "credential-kept:3", "credential-before-ask",
           "credential-asked", "credential-kept:4", "credential-kept:5"]
 
 
-class Deaths(unittest.TestCase):
+class Deaths(Passwords, PairTestCase):
     """Each point twice: of the worker alone, and of the computer."""
-    OPTIONS, seeds = pair_credentials.PairCredentials.OPTIONS, pair_credentials.PairCredentials.seeds
-    accepts, row = pair_credentials.PairCredentials.accepts, pair_credentials.PairCredentials.row
-    wait_settled = pair_credentials.PairCredentials.wait_settled
-    assertServes = pair_credentials.PairCredentials.assertServes
-    wait_fit = pair_credentials.PairCredentials.wait_fit
-    setUp = pair_credentials.PairCredentials.setUp
+    OPTIONS = {"people": 10, "groups": 2, "edit": hasty}
 
     def die(self, point, power):
         """beta holds the lease, and dies at that point."""
@@ -37,7 +28,7 @@ class Deaths(unittest.TestCase):
         self.assertEqual(0, self.pair.fail_over_to(beta).returncode)
         self.pair.wait_role(alpha, "standby")
         self.wait_fit(alpha)
-        beta.twinsync("credentials", "rotate", pair_credentials.NAME)
+        beta.twinsync("credentials", "rotate", NAME)
         wait_until(lambda: beta.log().count("worker-died") > died, f"it dies at {point}")
         if power:
             beta.kill()

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """An account's own password at a Samba AD domain controller: unicodePwd, over TLS only."""
 
+import json
 import os
 import shutil
 import sys
@@ -10,6 +11,9 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 
 from register_driver import Failed, Register  # noqa: E402
+from ad import Domain  # noqa: E402
+from ad_instep import configured, shown, wanted  # noqa: E402
+from lab import LabTestCase  # noqa: E402
 from labkit.samba import PASSWORD, Samba, missing  # noqa: E402
 from register_directory import password_file  # noqa: E402
 from slapd import shared_certificates  # noqa: E402
@@ -60,6 +64,28 @@ class OwnPassword(unittest.TestCase):
     def test_it_is_not_sent_without_tls(self):
         account = self.account("weak", uri=self.server.uri, plaintext=True)
         self.assertRefused(lambda: account.call("change", old=PASSWORD, fresh=FRESH), "over TLS only")
+
+
+@unittest.skipIf(missing(), f"{missing()} is not installed: see tools/setup")
+class OfASource(LabTestCase):
+    """The account that reads a domain changes its own password, and goes on reading."""
+    OPTIONS = {"people": 1, "groups": 0}
+
+    def test_a_rotation_is_pending_since_the_old_one_is_accepted_for_a_while(self):
+        with Domain() as domain:
+            domain.tool("domain", "passwordsettings", "set", "--min-pwd-age=0")
+            node = self.lab.node("alpha", edit=configured(domain))
+            with node:
+                node.sync()
+                done = node.twinsync("--json", "credentials", "rotate", "--all")
+                self.assertEqual(0, done.returncode, done.stderr)
+                [row] = [row for row in json.loads(done.stdout)["credentials"] if row["name"] == "source/corp"]
+                self.assertEqual("pending", row["state"])
+                self.assertIn("accepts the old one still", row["text"])
+                domain.person("ada")
+                node.sync("--full")
+                people, groups = wanted(domain)
+                self.assertEqual((people, groups), shown(self.lab))
 
 
 if __name__ == "__main__":

@@ -7,59 +7,16 @@ import subprocess
 import sys
 import unittest
 
-import ldap
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
 from lab import BUILD, wait_until  # noqa: E402
 from ldap_cut import LdapCut  # noqa: E402
 from pair import Pair  # noqa: E402
 from pair_case import PairTestCase  # noqa: E402
+from pair_passwords import NAME, Passwords, hasty  # noqa: E402
 
-NAME = "source/corp"
-TIMEOUTS = "    connect-timeout-seconds: 1\n    operation-timeout-seconds: 1\n"
-
-
-def hasty(text):
-    """A directory that does not answer is given up soon, and with it what may be under way there."""
-    return text.replace("    uri: ", TIMEOUTS + "    uri: ", 1)
-
-
-class PairCredentials(PairTestCase):
+class PairCredentials(Passwords, PairTestCase):
     OPTIONS = {"people": 10, "groups": 2, "edit": hasty}
-
-    def setUp(self):
-        super().setUp()
-        self.lab = self.pair.lab
-        self.first = self.lab.layout.read_secret("sync.password")
-
-    def accepts(self, password):
-        """Does the directory let the account in with it? Asked by python-ldap."""
-        connection = ldap.initialize(self.lab.env["ldaps_uri"])
-        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, self.lab.env["ca_file"])
-        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
-        try:
-            connection.simple_bind_s(self.lab.env["sync_dn"], password)
-        except ldap.INVALID_CREDENTIALS:
-            return False
-        finally:
-            connection.unbind_s()
-        return True
-
-    def row(self, node, name=NAME):
-        [row] = [row for row in node.json("credentials", "list")["credentials"] if row["name"] == name]
-        return row
-
-    def wait_settled(self, *nodes):
-        for node in nodes:
-            wait_until(lambda node=node: (self.row(node)["from"], self.row(node)["state"]) == ("vault", "settled"),
-                       "it has the new one", 60)
-
-    def assertServes(self, node):
-        """It exports what is changed now, with the password that it knows."""
-        self.pair.wait_role(node, "active")
-        self.lab.change(seed=next(self.seeds), count=4)
-        self.pair.wait_in_step()
 
     def test_a_rotation_reaches_both_and_the_standby_goes_on_with_the_new_one(self):
         alpha, beta = self.pair.alpha, self.pair.beta
@@ -110,12 +67,10 @@ class PairCredentials(PairTestCase):
         self.assertServes(beta)
 
 
-class Replaced(PairTestCase):
+class Replaced(Passwords, PairTestCase):
     OPTIONS = {**PairCredentials.OPTIONS, "spare": "gamma"}
-    row, wait_settled, assertServes = PairCredentials.row, PairCredentials.wait_settled, PairCredentials.assertServes
 
     def test_a_computer_that_takes_a_lost_ones_place_gets_what_was_changed(self):
-        self.lab = self.pair.lab
         alpha, beta = self.pair.alpha, self.pair.beta
         self.assertEqual(0, alpha.twinsync("credentials", "rotate", NAME).returncode)
         beta.kill()
@@ -127,20 +82,15 @@ class Replaced(PairTestCase):
         self.assertServes(gamma)
 
 
-class LostAnswer(unittest.TestCase):
+class LostAnswer(Passwords, unittest.TestCase):
     """The wire to the directory is cut where it hurts most."""
-    seeds = PairCredentials.seeds
-    accepts, row = PairCredentials.accepts, PairCredentials.row
-    wait_settled, assertServes = PairCredentials.wait_settled, PairCredentials.assertServes
 
     def setUp(self):
         self.cut = LdapCut()
         self.addCleanup(self.cut.close)
         self.pair = Pair(edit=self.through_the_cut, start=False, people=10, groups=2)
         self.addCleanup(self.pair.close)
-        self.lab = self.pair.lab
-        self.cut.leads_to(self.lab.env["ldap_uri"])
-        self.first = self.lab.layout.read_secret("sync.password")
+        self.cut.leads_to(self.pair.lab.env["ldap_uri"])
         self.pair.begin()
         self.pair.wait_in_step()
 

@@ -49,7 +49,7 @@ static enum mishap mishap(void)
     world.at += !world.is_dead;
     if (!world.is_dead && (what == DEATH || what >= TAKEOVER)) {
         world.is_dead = true;
-        if (what >= TAKEOVER && !world.is_away && world.has[!world.holder]) {
+        if (what >= TAKEOVER && !world.is_away) {
             world.holder = !world.holder;
             world.is_away = true; /* the dead one, for now */
             world.epoch++;
@@ -58,16 +58,31 @@ static enum mishap mishap(void)
     return world.is_dead && what != TAKEOVER_LATE ? LOST_BEFORE : what;
 }
 
-/* The receiver: a member that is there. */
-static void receive(const struct vault_kept *message)
+static void receive_at(size_t to, const struct vault_kept *message)
 {
-    size_t to = !world.holder;
     struct vault_kept given = *message;
     if (share_judge(world.has[to] ? &world.durable[to] : NULL, &given) ==
         SHARE_TAKE) {
         world.durable[to] = given;
         world.has[to] = true;
     }
+}
+
+/* The receiver: the member that is not the holder. */
+static void receive(const struct vault_kept *message)
+{
+    receive_at(!world.holder, message);
+}
+
+/* The two meet: each gives what it keeps. */
+static void meet(void)
+{
+    for (size_t node = 0; node < 2; node++) {
+        if (world.has[node]) {
+            receive_at(!node, &world.durable[node]);
+        }
+    }
+    world.is_away = false;
 }
 
 static bool knows(size_t node, const char *password)
@@ -233,11 +248,12 @@ static void settle(void)
 {
     enum rotation_end end = ROTATION_IN_DOUBT;
     for (int lives = 0; lives < 20; lives++) {
+        if (!world.has[world.holder]) {
+            meet(); /* it has nothing to go on with until then */
+        }
         bool lived = live(&end);
-        world.is_away = world.is_away && !lived;
         if (lived && world.durable[world.holder].phase == VAULT_SETTLED) {
-            world.is_away = false;
-            receive(&world.durable[world.holder]);
+            meet();
             if (world.is_delayed) {
                 receive(&world.delayed);
             }
