@@ -7,6 +7,7 @@
 #include "node/engine/compose.h"
 #include "node/engine/inherit.h"
 #include "node/engine/outbox.h"
+#include "node/engine/page.h"
 #include "node/engine/settle.h"
 #include "node/engine/unique.h"
 
@@ -383,28 +384,22 @@ static enum ts_code look_up(struct export_run *run, const struct intent *intent,
 static enum ts_code look_up_doubts(struct export_run *run, size_t *ret_left,
                                    struct ts_err *err)
 {
-    struct ts_arena arena;
-    struct intent intents[ENGINE_LIST_MAX];
-    int64_t after = 0;
-    size_t count = 0;
+    struct page page;
     enum ts_code code = TS_OK;
     *ret_left = 0;
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    do {
-        ts_arena_reset(&arena);
-        count = ENGINE_LIST_MAX;
-        code = intent_in_doubt(run->state->mv, after, &arena, intents, &count,
-                               err);
-        for (size_t i = 0; code == TS_OK && i < count && !run->ended; i++) {
-            after = intents[i].id;
-            code = look_up(run, &intents[i], ret_left, err);
+    page_begin(&page);
+    while (!run->ended &&
+           page_next(&page, run->state->mv, intent_in_doubt, &code, err)) {
+        for (size_t i = 0; code == TS_OK && i < page.count && !run->ended;
+             i++) {
+            code = look_up(run, &page.intents[i], ret_left, err);
         }
         if (code == TS_OK) {
             code = drain(run, 0, err);
         }
-    } while (code == TS_OK && count > 0 && !run->ended);
-    ts_arena_done(&arena);
-    return code;
+    }
+    page_end(&page);
+    return code == TS_OK ? drain(run, 0, err) : code;
 }
 
 /* Doubts become quiet by waiting; meanwhile operators are answered. */

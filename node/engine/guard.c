@@ -4,6 +4,7 @@
 #include "node/base/time.h"
 #include "node/engine/guard_run.h"
 #include "node/engine/order.h"
+#include "node/engine/page.h"
 #include "node/engine/plan.h"
 #include "node/engine/replaced.h"
 #include "node/engine/staging.h"
@@ -450,25 +451,22 @@ typedef enum ts_code list_fn(struct guard_run *run,
 static enum ts_code for_unchecked(struct guard_run *run, list_fn *fn,
                                   struct ts_err *err)
 {
-    struct intent intents[ENGINE_LIST_MAX];
-    struct ts_arena arena;
-    int64_t after = 0;
-    size_t count = 0;
+    struct page page;
     enum ts_code code = TS_OK;
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    do {
-        ts_arena_reset(&arena);
-        count = ENGINE_LIST_MAX;
-        code = intent_unchecked(run->mv, after, &arena, intents, &count, err);
-        while (count > 0 && intents[count - 1].id > run->last) {
+    page_begin(&page);
+    while (page_next(&page, run->mv, intent_unchecked, &code, err)) {
+        size_t count = page.count;
+        while (count > 0 && page.intents[count - 1].id > run->last) {
             count--;
         }
-        if (code == TS_OK && count > 0) {
-            after = intents[count - 1].id;
-            code = fn(run, intents, count, &arena, err);
+        if (count > 0) {
+            code = fn(run, page.intents, count, &page.arena, err);
         }
-    } while (code == TS_OK && count > 0);
-    ts_arena_done(&arena);
+        if (count < page.count) {
+            break; /* they came since */
+        }
+    }
+    page_end(&page);
     return code;
 }
 

@@ -5,6 +5,7 @@
 
 #include "node/base/rule.h"
 #include "node/engine/inherit.h"
+#include "node/engine/page.h"
 #include "node/metaverse/problem.h"
 
 /* More than that in doubt at once is an outage, not a poisonous object. */
@@ -120,22 +121,13 @@ static enum ts_code crash_list(struct metaverse *mv, struct crash *crash,
 static enum ts_code crash_all(struct metaverse *mv, struct crash *crash,
                               struct ts_err *err)
 {
-    struct ts_arena arena;
-    struct intent intents[ENGINE_LIST_MAX];
-    int64_t after = 0;
-    size_t count = 0;
+    struct page page;
     enum ts_code code = TS_OK;
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    do {
-        ts_arena_reset(&arena);
-        count = ENGINE_LIST_MAX;
-        code = intent_in_doubt(mv, after, &arena, intents, &count, err);
-        if (code == TS_OK && count > 0) {
-            after = intents[count - 1].id;
-            code = crash_list(mv, crash, intents, count, err);
-        }
-    } while (code == TS_OK && count > 0);
-    ts_arena_done(&arena);
+    page_begin(&page);
+    while (page_next(&page, mv, intent_in_doubt, &code, err)) {
+        code = crash_list(mv, crash, page.intents, page.count, err);
+    }
+    page_end(&page);
     return code;
 }
 

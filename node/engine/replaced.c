@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "node/base/time.h"
+#include "node/engine/page.h"
 #include "node/engine/twins.h"
 #include "node/metaverse/approval.h"
 #include "node/metaverse/hold.h"
@@ -207,27 +208,17 @@ static enum ts_code involve(struct metaverse *mv, struct ts_err *err)
 static enum ts_code keep_pairs(struct replaced *r, struct ts_err *err)
 {
     struct metaverse *mv = r->engine->state.mv;
-    struct intent intents[ENGINE_LIST_MAX];
-    struct ts_arena arena;
-    int64_t after = 0;
-    size_t count = 0;
+    struct page page;
     twins_default_key(r->engine->config, r->key);
     enum ts_code code = twins_find(r->engine, r->key, r->count, err);
     if (code == TS_OK) {
         code = involve(mv, err);
     }
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    while (code == TS_OK) {
-        ts_arena_reset(&arena);
-        count = ENGINE_LIST_MAX;
-        code = next_intents(mv, after, &arena, intents, &count, err);
-        if (code != TS_OK || count == 0) {
-            break;
-        }
-        after = intents[count - 1].id;
-        code = keep_list(r, intents, count, err);
+    page_begin(&page);
+    while (page_next(&page, mv, next_intents, &code, err)) {
+        code = keep_list(r, page.intents, page.count, err);
     }
-    ts_arena_done(&arena);
+    page_end(&page);
     return code;
 }
 

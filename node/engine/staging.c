@@ -1,5 +1,6 @@
 #include "node/engine/staging.h"
 
+#include "node/engine/page.h"
 #include "node/engine/plan.h"
 
 #include <stdio.h>
@@ -231,24 +232,14 @@ static enum ts_code clear_list(struct engine_context *engine,
 static enum ts_code clear_by_plan(struct engine_context *engine,
                                   struct ts_err *err)
 {
-    struct intent intents[ENGINE_LIST_MAX];
-    struct ts_arena arena;
-    int64_t after = 0;
-    size_t count = 0;
+    struct page page;
     enum ts_code code = TS_OK;
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    do {
-        ts_arena_reset(&arena);
-        count = ENGINE_LIST_MAX;
-        code = intent_unsent(engine->state.mv, after, &arena, intents, &count,
-                             err);
-        if (code == TS_OK && count > 0) {
-            after = intents[count - 1].id;
-            code = clear_list(engine, intents, count, err);
-        }
+    page_begin(&page);
+    while (page_next(&page, engine->state.mv, intent_unsent, &code, err)) {
+        code = clear_list(engine, page.intents, page.count, err);
         engine->breathe(engine->owner, ENGINE_COMPARE, 0, 0);
-    } while (code == TS_OK && count > 0);
-    ts_arena_done(&arena);
+    }
+    page_end(&page);
     return code;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "node/base/time.h"
+#include "node/engine/page.h"
 #include "node/metaverse/approval.h"
 #include "node/metaverse/loss.h"
 
@@ -143,23 +144,13 @@ static enum ts_code keep_list(struct engine_context *engine,
 
 static enum ts_code keep_all(struct engine_context *engine, struct ts_err *err)
 {
-    struct intent intents[ENGINE_LIST_MAX];
-    struct ts_arena arena;
-    int64_t after = 0;
-    size_t count = 0;
+    struct page page;
     enum ts_code code = TS_OK;
-    ts_arena_init(&arena, ENGINE_OBJECT_MEMORY);
-    do {
-        ts_arena_reset(&arena);
-        count = ENGINE_LIST_MAX;
-        code = intent_unchecked(engine->state.mv, after, &arena, intents,
-                                &count, err);
-        if (code == TS_OK && count > 0) {
-            after = intents[count - 1].id;
-            code = keep_list(engine, intents, count, &arena, err);
-        }
-    } while (code == TS_OK && count > 0);
-    ts_arena_done(&arena);
+    page_begin(&page);
+    while (page_next(&page, engine->state.mv, intent_unchecked, &code, err)) {
+        code = keep_list(engine, page.intents, page.count, &page.arena, err);
+    }
+    page_end(&page);
     return code;
 }
 
