@@ -6,6 +6,7 @@
  *   STATE/pair/peers/NAME.cert     public key of the other node
  *   STATE/pair/partner             name of the one it is paired with now
  *   STATE/pair/pair.key            32 bytes that seal what lies in the register
+ *   STATE/pair/pair.key.next, .last    see pair_turn.h
  *   STATE/pair/fence               what a fence under way has come to
  *   STATE/pair/minted              credentials that were not published yet
  *   STATE/pair/token               the invitation that is open, if one is

@@ -75,10 +75,12 @@
 
 /* In the order in which a retirement passes them: where it was asked for, then
  * on the computer that is out. */
-#define TS_FAILPOINT_RETIRE_LIST(X)       \
-    X(RETIRE_EXCLUDED, "retire-excluded") \
-    X(RETIRE_KEY_GONE, "retire-key-gone") \
-    X(RETIRED_MARKED, "retired-marked")   \
+#define TS_FAILPOINT_RETIRE_LIST(X)             \
+    X(RETIRE_EXCLUDED, "retire-excluded")       \
+    X(RETIRE_KEY_GONE, "retire-key-gone")       \
+    X(RETIRE_RESEALED, "retire-resealed")       \
+    X(RETIRE_KEY_TURNING, "retire-key-turning") \
+    X(RETIRED_MARKED, "retired-marked")         \
     X(RETIRED_WIPING, "retired-wiping")
 
 /* In the order in which a handover passes them, on whoever drives it. */

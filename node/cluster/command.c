@@ -238,6 +238,13 @@ static void retire(struct member *member, const struct member_request *request)
     }
 }
 
+static void reseal(struct member *member, const struct member_request *request)
+{
+    if (take_as_holder(member, request, &member->op.reseal, "reseal")) {
+        reseal_take(member, request);
+    }
+}
+
 /* NULL, or why the other node keeps the schema where it is. */
 static const char *level_bar(const struct member *member, uint32_t level)
 {
@@ -545,6 +552,7 @@ void command_take(struct member *member, const struct member_request *request)
         [MEMBER_COMMAND_MAINTENANCE_OFF] = maintenance,
         [MEMBER_COMMAND_ADMIT] = admit,
         [MEMBER_COMMAND_RETIRE] = retire,
+        [MEMBER_COMMAND_RESEAL] = reseal,
         [MEMBER_COMMAND_LEVEL] = set_level,
         [MEMBER_COMMAND_INIT] = init,
         [MEMBER_COMMAND_REPAIR] = repair,

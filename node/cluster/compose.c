@@ -197,6 +197,7 @@ static void put_commands(const struct member *member,
                          struct register_value *value)
 {
     const struct operating *op = &member->op;
+    reseal_put(member, value);
     if (op->level.open) {
         value->level = op->level_wanted;
     }

@@ -218,6 +218,7 @@ enum member_command {
     MEMBER_COMMAND_MAINTENANCE_OFF,
     MEMBER_COMMAND_ADMIT,  /* `node` becomes the learner; by the holder */
     MEMBER_COMMAND_RETIRE, /* `node` is no member any more; by the holder */
+    MEMBER_COMMAND_RESEAL, /* our own principal is sealed as `sealed` */
     MEMBER_COMMAND_LEVEL,  /* `level` becomes the schema level; by the holder */
     MEMBER_COMMAND_INIT,   /* write the first value; needs `random` */
     MEMBER_COMMAND_REPAIR, /* a lost or restored register; needs `random` */
@@ -237,6 +238,7 @@ struct member_request {
     bool accept_data_loss;          /* FAILOVER */
     int64_t for_ms;                 /* PAUSE; 0: until resumed */
     const char *node;               /* ADMIT, RETIRE */
+    struct ts_slice sealed;         /* RESEAL */
     uint64_t at_s;                  /* the same: wall clock, to be told only */
     bool wipe;                      /* RETIRE: it is to destroy what it knows */
     uint8_t key[REGISTER_KEY_SIZE]; /* RETIRE: its link's; zero: not known */

@@ -195,7 +195,9 @@ struct operating {
     size_t handover_size;
     uint8_t handover_field[REGISTER_HANDOVER_MAX];
     struct pending admit, level, init, repin, pause, maintenance, stop;
-    struct pending retire;
+    struct pending retire, reseal;
+    size_t sealed_size;
+    uint8_t sealed[REGISTER_SEALED_MAX];
     char admit_node[REGISTER_NAME_SIZE];
     uint64_t admit_at_s;
     struct register_retired retire_record;
@@ -342,6 +344,10 @@ void retire_settle(struct member *member);
 void retire_forget(struct register_value *value, const char *node);
 void retire_note(struct register_value *value,
                  const struct register_retired *record);
+/* The command is taken: `op.reseal` is open. */
+void reseal_take(struct member *member, const struct member_request *request);
+void reseal_put(const struct member *member, struct register_value *value);
+void reseal_settle(struct member *member);
 /* By the register's value: this node is no member any more. */
 bool retire_is_out(const struct member *member);
 

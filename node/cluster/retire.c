@@ -178,6 +178,64 @@ void retire_settle(struct member *member)
     }
 }
 
+/* ---- sealed by another key ----------------------------------------------- */
+
+/* Where our own principal is among the value's; the count: it is not. */
+static size_t place_of_own(const struct member *member,
+                           const struct register_value *value)
+{
+    size_t i = 0;
+    while (i < value->principal_count &&
+           (value->principals[i].epoch != value->epoch ||
+            value->principals[i].sealed_size == 0 ||
+            strcmp(value->principals[i].node, member->name) != 0)) {
+        i++;
+    }
+    return i;
+}
+
+void reseal_take(struct member *member, const struct member_request *request)
+{
+    struct operating *op = &member->op;
+    const struct register_value *value = &member->seen.value;
+    if (request->sealed.size == 0 || request->sealed.size > sizeof op->sealed ||
+        place_of_own(member, value) == value->principal_count) {
+        command_answer(member, &op->reseal, REFUSED,
+                       "cannot seal the credential of %s anew: the register "
+                       "shows none that is sealed",
+                       member->name);
+        return;
+    }
+    op->sealed_size = request->sealed.size;
+    memcpy(op->sealed, request->sealed.data, request->sealed.size);
+}
+
+void reseal_put(const struct member *member, struct register_value *value)
+{
+    const struct operating *op = &member->op;
+    size_t place = place_of_own(member, value);
+    if (op->reseal.open && place < value->principal_count) {
+        struct register_principal *own = &value->principals[place];
+        memset(own->sealed, 0, sizeof own->sealed);
+        memcpy(own->sealed, op->sealed, op->sealed_size);
+        own->sealed_size = op->sealed_size;
+    }
+}
+
+void reseal_settle(struct member *member)
+{
+    const struct operating *op = &member->op;
+    const struct register_value *value = &member->seen.value;
+    size_t place = place_of_own(member, value);
+    if (op->reseal.open && place < value->principal_count &&
+        value->principals[place].sealed_size == op->sealed_size &&
+        memcmp(value->principals[place].sealed, op->sealed, op->sealed_size) ==
+            0) {
+        command_answer(member, &member->op.reseal, DONE,
+                       "the register shows it sealed anew");
+    }
+}
+
 /* ---- on the node that is out -------------------------------------------- */
 
 bool retire_is_out(const struct member *member)

@@ -156,7 +156,8 @@ bool wants_swap(const struct member *member)
            (value->is_unprotected && wants_protect(member)) ||
            wants_swap_in(member) || retire_wants(member) || op->admit.open ||
            op->level.open || op->pause.open || op->repin.open ||
-           op->handover.open || member->takeover.step == TAKEOVER_CONFIRMING;
+           op->handover.open || op->reseal.open ||
+           member->takeover.step == TAKEOVER_CONFIRMING;
 }
 
 /* ---- confirmed ---------------------------------------------------------- */
@@ -212,6 +213,7 @@ static void settle_commands(struct member *member)
                        op->admit_node);
     }
     retire_settle(member);
+    reseal_settle(member);
     if (op->level.open && value->level == op->level_wanted) {
         command_answer(member, &op->level, 0,
                        "the schema level of the cluster is %" PRIu32,
@@ -262,7 +264,8 @@ void wants_drop(struct member *member, const char *why)
     struct wants *wants = &member->wants;
     struct operating *op = &member->op;
     struct pending *const asked[] = { &op->admit, &op->level,    &op->pause,
-                                      &op->repin, &op->handover, &op->retire };
+                                      &op->repin, &op->handover, &op->retire,
+                                      &op->reseal };
     if (wants->token) {
         answer_token(member, wants->token_hash, why);
     }

@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "node/base/log.h"
 #include "node/config/print.h"
 #include "node/daemon/cluster_handover.h"
 #include "node/daemon/cluster_private.h"
 #include "node/vault/seal.h"
 #include "replication/certificate.h"
+#include "replication/pair_turn.h"
 
 /* --- beginning ------------------------------------------------------------ */
 
@@ -146,12 +149,23 @@ static enum ts_code start_fence(struct cluster *c, struct ts_err *err)
     if (code == TS_E_NOT_FOUND) {
         return TS_OK;
     }
+    uint8_t others[PAIR_KEYS_OTHER][PAIR_KEY_SIZE];
+    struct seal_key opening[PAIR_KEYS_OTHER] = { { { 0 } } };
+    size_t count = 0;
+    if (code == TS_OK) {
+        code = pair_key_others(c->config->state_directory, others, &count, err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        memcpy(opening[i].bytes, others[i], sizeof opening[i].bytes);
+    }
     const struct cluster_fence_options options = {
         .principal = { .target = &c->config->target,
                        .cluster = c->config->cluster,
                        .node = c->config->this_node,
                        .boot_id = c->boot_text,
                        .key = &key,
+                       .others = opening,
+                       .others_count = count,
                        .secrets = c->options.secrets,
                        .clock_error_percent =
                            c->config->lease.clock_error_percent,
@@ -164,6 +178,8 @@ static enum ts_code start_fence(struct cluster *c, struct ts_err *err)
     };
     code = code == TS_OK ? cluster_fence_new(&options, &c->fence, err) : code;
     seal_key_done(&key);
+    OPENSSL_cleanse(others, sizeof others);
+    OPENSSL_cleanse(opening, sizeof opening);
     return code;
 }
 
@@ -209,6 +225,9 @@ enum ts_code cluster_start(struct cluster *c, struct engine *engine,
     }
     if (code == TS_OK) {
         code = cluster_retire_new(c, &c->retire, err);
+    }
+    if (code == TS_OK) {
+        code = cluster_rekey_new(c, &c->rekey, err);
     }
     if (code == TS_OK) {
         code = start_member(c, &facts, err);
@@ -279,13 +298,19 @@ static void on_retire(void *context, struct ts_time now)
     struct cluster *c = context;
     if (!c->closed) {
         cluster_retire_step(c, now);
+        cluster_rekey_step(c, now);
     }
 }
 
 static struct ts_time retire_deadline_of(void *context)
 {
     const struct cluster *c = context;
-    return c->closed ? TS_NEVER : cluster_retire_deadline(c);
+    if (c->closed) {
+        return TS_NEVER;
+    }
+    struct ts_time due = cluster_retire_deadline(c);
+    struct ts_time other = cluster_rekey_deadline(c);
+    return other.ms < due.ms ? other : due;
 }
 
 static void on_follow(void *context, struct ts_time now)
@@ -350,6 +375,7 @@ void cluster_close(struct cluster *c)
     cluster_secrets_close(c->secrets);
     cluster_forget_commands(c);
     cluster_retire_free(c->retire);
+    cluster_rekey_free(c->rekey);
     cluster_handover_close(c->handover);
     cluster_register_free(c->reg);
     cluster_fence_free(c->fence);
@@ -358,6 +384,7 @@ void cluster_close(struct cluster *c)
     cluster_peer_close(c);
     register_configured_done(&c->register_options);
     c->retire = NULL;
+    c->rekey = NULL;
     c->reg = NULL;
     c->fence = NULL;
     c->ship = NULL;

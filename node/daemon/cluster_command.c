@@ -93,6 +93,7 @@ void cluster_answer(struct cluster *c, uint64_t id, int status,
         return;
     }
     if (cluster_retire_answered(c, id, status, text) ||
+        cluster_rekey_answered(c, id, status, text) ||
         cluster_handover_answered(c->handover, id, status, text)) {
         return;
     }

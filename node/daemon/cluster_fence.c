@@ -30,11 +30,13 @@ struct call {
     struct register_principal rows[REGISTER_PRINCIPALS_MAX];
     struct principal_fencing fencings[REGISTER_PRINCIPALS_MAX];
     struct principal_sweep sweep;
+    struct seal_key key; /* REKEY */
 };
 
 static void call_free(struct call *call)
 {
     principal_done(&call->own);
+    seal_key_done(&call->key);
     free(call);
 }
 
@@ -66,6 +68,19 @@ static enum ts_code sweep(struct call *call)
                            &call->err);
 }
 
+/* What the register shows is still sealed by the one before: both open. */
+static enum ts_code rekey(struct call *call)
+{
+    struct cluster_fence *self = call->owner;
+    enum ts_code code =
+        principal_seal(&call->key, &call->own, &call->row, &call->err);
+    if (code == TS_OK) {
+        principal_rekey(self->keeper, &call->key);
+        self->key = call->key;
+    }
+    return code;
+}
+
 static void work(struct errand *errand)
 {
     struct call *call = (struct call *) errand;
@@ -88,6 +103,9 @@ static void work(struct errand *errand)
         break;
     case CLUSTER_FENCE_SWEEP:
         answer->code = sweep(call);
+        break;
+    case CLUSTER_FENCE_REKEY:
+        answer->code = rekey(call);
         break;
     }
 }
@@ -250,6 +268,20 @@ enum ts_code cluster_fence_sweep(struct cluster_fence *self,
     call->answer.epoch = self->has_own ? self->own.epoch : 0;
     call->answer.count = count;
     memcpy(call->rows, rows, count * sizeof *rows);
+    return give(self, call);
+}
+
+enum ts_code cluster_fence_rekey(struct cluster_fence *self,
+                                 const struct seal_key *key)
+{
+    enum ts_code code = TS_OK;
+    struct call *call = begin(self, CLUSTER_FENCE_REKEY, &code);
+    if (call == NULL) {
+        return code;
+    }
+    call->answer.epoch = self->own.epoch;
+    call->own = self->own;
+    call->key = *key;
     return give(self, call);
 }
 

@@ -25,7 +25,8 @@ enum cluster_fence_call {
     CLUSTER_FENCE_UNMINT,
     CLUSTER_FENCE_DESTROY,
     CLUSTER_FENCE_PROBE,
-    CLUSTER_FENCE_SWEEP
+    CLUSTER_FENCE_SWEEP,
+    CLUSTER_FENCE_REKEY
 };
 
 /* Lives during the callback. */
@@ -34,7 +35,7 @@ struct cluster_fence_answer {
     enum ts_code code;
     const struct ts_err *err;
     uint64_t epoch;                           /* as it was asked for */
-    const struct register_principal *row;     /* of a mint, sealed */
+    const struct register_principal *row;     /* MINT, REKEY: sealed */
     const struct principal_fencing *fencings; /* DESTROY */
     size_t count;
     const struct principal_sweep *sweep; /* SWEEP; also when it failed */
@@ -73,6 +74,9 @@ TS_MUSTUSE enum ts_code cluster_fence_probe(struct cluster_fence *self);
 TS_MUSTUSE enum ts_code
 cluster_fence_sweep(struct cluster_fence *self,
                     const struct register_principal *rows, size_t count);
+/* From now on this key seals; our own row comes back sealed by it. */
+TS_MUSTUSE enum ts_code cluster_fence_rekey(struct cluster_fence *self,
+                                            const struct seal_key *key);
 bool cluster_fence_busy(const struct cluster_fence *self);
 
 /* Our own principal of `epoch`; NULL when we have none. Valid until the next

@@ -247,6 +247,9 @@ void cluster_on_fence(void *context, const struct cluster_fence_answer *answer)
     case CLUSTER_FENCE_SWEEP:
         cluster_on_swept(c, answer);
         break;
+    case CLUSTER_FENCE_REKEY:
+        cluster_rekey_fenced(c, answer);
+        break;
     }
     if (c->unmint_wanted && !cluster_fence_busy(c->fence)) {
         c->unmint_wanted = cluster_fence_unmint(c->fence) == TS_E_LIMIT;

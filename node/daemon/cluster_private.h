@@ -10,6 +10,7 @@
  *   cluster_peer.c     messages of the link
  *   cluster_secrets_feed.c  changed passwords: who is to have them
  *   cluster_retire.c   another node is taken out for good
+ *   cluster_rekey.c    the pair's key becomes another one
  *   cluster_retired.c  this one was
  *   cluster_view.c     what is shown of all that
  *   cluster_command.c  what operators ask
@@ -23,6 +24,7 @@
 #include "node/daemon/cluster_gate.h"
 #include "node/daemon/cluster_recount.h"
 #include "node/daemon/cluster_register.h"
+#include "node/daemon/cluster_rekey.h"
 #include "node/daemon/cluster_retire.h"
 #include "node/daemon/cluster_secrets.h"
 #include "node/daemon/cluster_ship.h"
@@ -93,6 +95,7 @@ struct cluster {
     struct cluster_secrets *secrets;
     char peer_key[CERTIFICATE_TEXT_SIZE]; /* of the link's peer; "": none */
     struct cluster_retire *retire;
+    struct cluster_rekey *rekey;
     bool closed;
 
     /* The member. */
@@ -204,6 +207,8 @@ void cluster_on_swept(struct cluster *c,
 
 /* --- cluster_probe.c ------------------------------------------------------ */
 
+/* Another member has told another configuration than ours. */
+bool cluster_peer_differs(const struct cluster *c);
 void cluster_probe(struct cluster *c, const struct member_effect *effect);
 /* The fence's part of the answer. */
 void cluster_probe_registration(struct cluster *c, bool ok, const char *text);

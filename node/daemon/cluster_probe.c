@@ -16,12 +16,21 @@ void cluster_say(char text[static MEMBER_TEXT_SIZE], const char *what)
     (void) snprintf(text, MEMBER_TEXT_SIZE, "%.*s", MEMBER_TEXT_SIZE - 1, what);
 }
 
+bool cluster_peer_differs(const struct cluster *c)
+{
+    struct member_view view;
+    member_view(c->member, ts_clocks_now(), &view);
+    bool is_out = view.has_value && c->peer != NULL &&
+                  !register_has_member(view.value, c->peer->name);
+    return c->peer_heard && !is_out &&
+           !ts_hash_equal(c->peer_config_hash, c->config_hash);
+}
+
 /* Two nodes that were told different things must not take over from each
  * other; one that was never heard cannot be asked. */
 static void probe_configuration(struct cluster *c)
 {
-    bool same =
-        !c->peer_heard || ts_hash_equal(c->peer_config_hash, c->config_hash);
+    bool same = !cluster_peer_differs(c);
     c->probe.ok[MEMBER_PROBE_CONFIG] = same;
     cluster_say(c->probe.texts[MEMBER_PROBE_CONFIG],
                 !c->peer_heard ? "the other node has not told its own"

@@ -27,6 +27,7 @@ enum step {
     STEP_MEMBERSHIP,  /* the member has been asked */
     STEP_WIPE,        /* it was asked; its answer is waited for */
     STEP_CERTIFICATE, /* its certificate is being removed */
+    STEP_KEY,         /* the pair's key is being changed */
     STEP_SECRETS      /* what it knew is being changed */
 };
 
@@ -429,6 +430,17 @@ static void reset_secrets(struct cluster_retire *self)
     }
 }
 
+static void on_rekeyed(void *context, enum evidence_state state,
+                       const char *text)
+{
+    struct cluster *c = context;
+    struct cluster_retire *self = c->retire;
+    if (self != NULL && self->run.step == STEP_KEY) {
+        tell(self, "pair-key", state, "%s", text);
+        reset_secrets(self);
+    }
+}
+
 /* ---- its key ------------------------------------------------------------- */
 
 static void removed(struct cluster_retire *self, const struct task *task)
@@ -450,22 +462,9 @@ static void removed(struct cluster_retire *self, const struct task *task)
                           : "the key of %s opens no "
                             "link any more",
          run->node);
-    reset_secrets(self);
-}
-
-bool cluster_retire_is_old_key(const struct cluster *c, const char *node,
-                               const char *key)
-{
-    struct member_view view;
-    uint8_t bytes[CERTIFICATE_KEY_SIZE];
-    member_view(c->member, ts_clocks_now(), &view);
-    const struct register_retired *record =
-        view.has_value ? register_retired_of(view.value, node) : NULL;
-    if (record == NULL || !certificate_is_key(key)) {
-        return record != NULL;
-    }
-    certificate_key_bytes(key, bytes);
-    return memcmp(record->key, bytes, sizeof bytes) == 0;
+    run->step = STEP_KEY;
+    progress(self, "pair-key");
+    cluster_rekey_begin(c, on_rekeyed, c);
 }
 
 void cluster_retire_joined(struct cluster *c)

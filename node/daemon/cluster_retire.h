@@ -6,6 +6,7 @@
  *   principals    nothing of its is accepted by the target any more
  *   wipe          it destroys what it knows, if it can be reached (best effort)
  *   certificate   its key opens no link any more
+ *   pair-key      what the register holds is sealed by another key
  *   the secrets   it knew, each by its name: changed, and the old ones refused;
  *                 when nobody would tell it the new ones any more
  *

@@ -59,3 +59,18 @@ bool cluster_retired(const struct cluster *c, struct retirement *ret)
     }
     return c->retired.is_out;
 }
+
+bool cluster_retire_is_old_key(const struct cluster *c, const char *node,
+                               const char *key)
+{
+    struct member_view view;
+    uint8_t bytes[CERTIFICATE_KEY_SIZE];
+    member_view(c->member, ts_clocks_now(), &view);
+    const struct register_retired *record =
+        view.has_value ? register_retired_of(view.value, node) : NULL;
+    if (record == NULL || !certificate_is_key(key)) {
+        return record != NULL;
+    }
+    certificate_key_bytes(key, bytes);
+    return memcmp(record->key, bytes, sizeof bytes) == 0;
+}

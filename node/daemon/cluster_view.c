@@ -132,11 +132,6 @@ static void add(json_t *list, const struct problem *problem)
                         "fix", problem->fix));
 }
 
-static bool configs_differ(const struct cluster *c)
-{
-    return c->peer_heard && !ts_hash_equal(c->peer_config_hash, c->config_hash);
-}
-
 static void add_register(const struct member_view *view, json_t *list)
 {
     char text[MEMBER_TEXT_SIZE + 64];
@@ -190,7 +185,7 @@ static void add_pair(const struct cluster *c, const struct member_view *view,
                                             "between the two; until then "
                                             "nobody could take over" });
     }
-    if (configs_differ(c)) {
+    if (cluster_peer_differs(c)) {
         add(list, &(struct problem){
                       .code = "configurations-differ",
                       .severity = "error",

@@ -1,5 +1,6 @@
 #include "node/target/principal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 
 #include "node/base/json.h"
 #include "node/target/principal_notes.h"
+#include "node/vault/seal_file.h"
 
 #define CONTEXT_SIZE (REGISTER_NAME_SIZE + REGISTER_CLIENT_SIZE + 64)
 #define ARENA_MAX    ((size_t) 64 * 1024)
@@ -55,6 +57,9 @@ void principal_close(struct principal_keeper *keeper)
     if (keeper != NULL) {
         principal_oauth_close(keeper);
         seal_key_done(&keeper->key);
+        for (size_t i = 0; i < keeper->others_count; i++) {
+            seal_key_done(&keeper->others[i]);
+        }
         principal_done(&keeper->self);
         if (keeper->wake_fd >= 0) {
             (void) close(keeper->wake_fd);
@@ -74,6 +79,10 @@ enum ts_code principal_open(const struct principal_options *options,
     }
     keeper->options = *options;
     keeper->key = *options->key;
+    assert(options->others_count <= PRINCIPAL_KEYS_OTHER);
+    for (size_t i = 0; i < options->others_count; i++) {
+        keeper->others[keeper->others_count++] = options->others[i];
+    }
     keeper->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     enum ts_code rc =
         keeper->wake_fd >= 0
@@ -88,6 +97,43 @@ enum ts_code principal_open(const struct principal_options *options,
     }
     *ret_keeper = keeper;
     return TS_OK;
+}
+
+void principal_rekey(struct principal_keeper *keeper,
+                     const struct seal_key *key)
+{
+    if (CRYPTO_memcmp(key, &keeper->key, sizeof *key) == 0) {
+        return;
+    }
+    size_t place = keeper->others_count < PRINCIPAL_KEYS_OTHER + 1
+                       ? keeper->others_count++
+                       : PRINCIPAL_KEYS_OTHER;
+    keeper->others[place] = keeper->key;
+    keeper->key = *key;
+}
+
+const struct seal_key *principal_key(const struct principal_keeper *keeper,
+                                     size_t tried)
+{
+    if (tried == 0) {
+        return &keeper->key;
+    }
+    return tried <= keeper->others_count ? &keeper->others[tried - 1] : NULL;
+}
+
+enum ts_code principal_file_get(const struct principal_keeper *keeper,
+                                const char *path, struct ts_slice context,
+                                struct seal_room *room, struct ts_err *err)
+{
+    size_t size = room->size;
+    enum ts_code rc = TS_E_CORRUPT;
+    const struct seal_key *key;
+    for (size_t i = 0;
+         rc == TS_E_CORRUPT && (key = principal_key(keeper, i)) != NULL; i++) {
+        room->size = size;
+        rc = seal_file_get(path, key, context, room, err);
+    }
+    return rc;
 }
 
 void principal_cancel(struct principal_keeper *keeper)

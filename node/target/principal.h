@@ -66,7 +66,10 @@ void principal_done(struct principal *principal);
 struct principal_options {
     const struct config_target *target;
     const char *cluster, *node, *boot_id;
-    const struct seal_key *key;             /* the pair's; copied */
+    const struct seal_key *key; /* the pair's; copied */
+    /* What was sealed while the pair had another one; copied. */
+    const struct seal_key *others;
+    size_t others_count; /* PRINCIPAL_KEYS_OTHER at the most */
     const struct ts_secret_keeper *secrets; /* NULL: the files rule */
     uint32_t clock_error_percent;           /* lease.clock-error-percent */
     /* Where a fence that a crash cuts off is remembered, sealed; node-private.
@@ -80,6 +83,12 @@ struct principal_options {
 };
 
 struct principal_keeper;
+
+#define PRINCIPAL_KEYS_OTHER 2
+
+/* From now on this key seals; what others have sealed is opened as before. */
+void principal_rekey(struct principal_keeper *keeper,
+                     const struct seal_key *key);
 
 /* How the configuration says to fence. */
 enum register_kind principal_kind(const struct config_target *target);

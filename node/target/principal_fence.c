@@ -328,7 +328,12 @@ static enum ts_code slot_of(struct principal_keeper *keeper,
         .lifetime_s = had_token(row) ? row->token_lifetime_s : 0,
         .error_percent = keeper->options.clock_error_percent,
     };
-    enum ts_code rc = principal_unseal(&keeper->key, row, &slot->old, err);
+    enum ts_code rc = TS_E_CORRUPT;
+    const struct seal_key *key;
+    for (size_t i = 0;
+         rc == TS_E_CORRUPT && (key = principal_key(keeper, i)) != NULL; i++) {
+        rc = principal_unseal(key, row, &slot->old, err);
+    }
     if (rc == TS_OK) {
         slot->epoch = row->epoch;
         memcpy(slot->id, row->id, sizeof slot->id);

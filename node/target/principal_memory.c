@@ -123,8 +123,8 @@ void principal_memory_load(const struct principal_keeper *keeper,
     TS_AUTOJSON json_t *list = NULL;
     struct ts_err ignored;
     if (plain == NULL || !context_of(context) ||
-        seal_file_get(path, &keeper->key, ts_slice_str(context), &room,
-                      &ignored) != TS_OK) {
+        principal_file_get(keeper, path, ts_slice_str(context), &room,
+                           &ignored) != TS_OK) {
         return;
     }
     bool parsed =

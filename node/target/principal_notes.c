@@ -73,8 +73,8 @@ static enum ts_code load(const struct principal_keeper *keeper,
         return ts_fail(err, TS_E_NOMEM, 0,
                        "could not note a credential: out of memory");
     }
-    if (seal_file_get(keeper->options.notes_file, &keeper->key,
-                      ts_slice_str(CONTEXT), &room, &ignored) == TS_OK) {
+    if (principal_file_get(keeper, keeper->options.notes_file,
+                           ts_slice_str(CONTEXT), &room, &ignored) == TS_OK) {
         (void) !ts_json_parse(ts_slice(plain, room.size), &list, &ignored);
         OPENSSL_cleanse(plain, room.size);
     }

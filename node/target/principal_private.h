@@ -36,7 +36,9 @@ struct principal_slot {
 
 struct principal_keeper {
     struct principal_options options;
-    struct seal_key key;
+    struct seal_key key;                              /* seals, and opens */
+    struct seal_key others[PRINCIPAL_KEYS_OTHER + 1]; /* open */
+    size_t others_count;
     struct ts_http *http; /* NULL where nothing is asked over HTTP */
     int wake_fd;          /* an eventfd, readable when cancelled */
 
@@ -77,6 +79,15 @@ void principal_memory_save(const struct principal_keeper *keeper);
 /* What was kept for the slot's principal, if anything was. */
 void principal_memory_load(const struct principal_keeper *keeper,
                            struct principal_slot *slot);
+
+/* The key that may open what the `tried`th did not; NULL: there is none. */
+const struct seal_key *principal_key(const struct principal_keeper *keeper,
+                                     size_t tried);
+
+/* seal_file_get() by whichever key opens it. */
+enum ts_code principal_file_get(const struct principal_keeper *keeper,
+                                const char *path, struct ts_slice context,
+                                struct seal_room *room, struct ts_err *err);
 
 /* Tell a row that it waits. */
 void principal_pending(struct principal_fencing *fencing, int64_t again_ms,

@@ -175,6 +175,54 @@ static void a_reason_is_kept_as_the_register_takes_it(void **state)
     world_free(world);
 }
 
+/* ---- sealed by another key ------------------------------------------------
+ */
+
+static void reseal(struct world *world, int asked, struct ts_slice sealed)
+{
+    const struct member_event event = { .kind = MEMBER_COMMAND,
+                                        .command = { .id = 8888,
+                                                     .command =
+                                                         MEMBER_COMMAND_RESEAL,
+                                                     .actor = "daemon",
+                                                     .reason = "",
+                                                     .sealed = sealed } };
+    world->nodes[asked].status = -1;
+    world_tell(world, asked, &event);
+    world_run(world, 6000);
+}
+
+static void the_holder_shows_its_credential_sealed_anew(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    world_value(world, &value);
+    struct register_principal *own =
+        &value.principals[value.principal_count - 1];
+    own->sealed_size = 3; /* as sealed by the key of before */
+    memcpy(own->sealed, "old", 3);
+    value.serial++;
+    world_kill(world, 0);
+    world_put(world, &value);
+    world_told(world, world_until(world, 1, MEMBER_ACTIVE, 60000));
+    world_value(world, &value);
+    own = &value.principals[value.principal_count - 1];
+    own->sealed_size = 3;
+    memcpy(own->sealed, "old", 3);
+    value.serial++;
+    world_put(world, &value);
+    world_run(world, 10000);
+    reseal(world, 1, ts_slice("sealed anew", 11));
+    assert_int_equal(world->nodes[1].status, 0);
+    world_value(world, &value);
+    own = &value.principals[value.principal_count - 1];
+    assert_int_equal(own->sealed_size, 11);
+    assert_memory_equal(own->sealed, "sealed anew", 11);
+    reseal(world, 1, TS_SLICE_NONE);
+    assert_int_equal(world->nodes[1].status, 3);
+    world_free(world);
+}
+
 /* ---- interrupted --------------------------------------------------------- */
 
 /* Whatever becomes of the swap and its answer, and whenever the holder dies:
@@ -319,6 +367,7 @@ int main(void)
         cmocka_unit_test(without_the_register_nobody_is_retired),
         cmocka_unit_test(asked_again_it_is_done_and_may_ask_for_more),
         cmocka_unit_test(a_reason_is_kept_as_the_register_takes_it),
+        cmocka_unit_test(the_holder_shows_its_credential_sealed_anew),
         cmocka_unit_test(interrupted_anywhere_it_is_ended_by_asking_again),
         cmocka_unit_test(
             a_disk_image_of_before_finds_itself_out_and_never_swaps),
