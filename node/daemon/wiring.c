@@ -220,10 +220,11 @@ void wiring_free(struct wiring *wiring)
     if (wiring == NULL) {
         return;
     }
-    // The cluster's threads first: they wake whoever waits in the engine, and
-    // what they do needs nobody. Its memory last: the engine asks it.
-    credentials_free(wiring->credentials);
+    // The cluster's threads first: they wake whoever waits in the engine or for
+    // the other node to keep a secret, and what they do needs nobody. Its
+    // memory last: the engine and the credentials ask it.
     cluster_close(wiring->cluster);
+    credentials_free(wiring->credentials);
     if (wiring->engine != NULL) {
         engine_stop(wiring->engine); // a start that failed half-way
     }
