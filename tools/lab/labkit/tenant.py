@@ -123,9 +123,13 @@ class Tenant:
         found = {}
         for kind, query in (("people", "(&(objectClass=inetOrgPerson)(mail=*)(employeeNumber=*5))"),
                             ("groups", "(&(objectClass=groupOfNames)(cn=group*))")):
-            entries = changer.server.search_s(population.BASE, ldap.SCOPE_SUBTREE, query, ["entryUUID", "mail", "cn"])
+            entries = changer.server.search_s(population.BASE, ldap.SCOPE_SUBTREE, query,
+                                              ["entryUUID", "mail", "cn", "member"])
+            # The largest group: who is in it at the provider only is a small part of it, so that the guard lets go
+            # of them and of those who leave it afterwards.
+            entries.sort(key=lambda entry: (-len(entry[1].get("member", ())), entry[0]))
             found[kind] = [(values["entryUUID"][0].decode(), values.get("mail", values["cn"])[0].decode().casefold(), dn)
-                           for dn, values in sorted(entries)]
+                           for dn, values in entries]
         changer.server.unbind_s()
         made = self.prefill(found["people"], found["groups"], others)
         write_private(self.layout.path("tenant.json"), json.dumps(made))
