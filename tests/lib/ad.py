@@ -85,9 +85,9 @@ class Domain(samba.Samba):
         self.ldap.rename_s(dn, rdn, unit)
         return f"{rdn},{unit}"
 
-    def restore(self, dn, guid):
-        """Bring a deleted object back, [MS-ADTS] 3.1.1.5.3.7."""
-        tombstone = f"{dn.partition(',')[0]}\\0ADEL:{uuid.UUID(bytes_le=guid)},CN=Deleted Objects,{SUFFIX}"
+    def restore(self, dn, guid, was=None):
+        """Bring a deleted object back, [MS-ADTS] 3.1.1.5.3.7; `was`: its RDN when it was deleted."""
+        tombstone = f"{was or dn.partition(',')[0]}\\0ADEL:{uuid.UUID(bytes_le=guid)},CN=Deleted Objects,{SUFFIX}"
         self.ldap.modify_ext_s(tombstone, [
             (ldap.MOD_DELETE, "isDeleted", None), (ldap.MOD_REPLACE, "distinguishedName", encoded(dn))],
             serverctrls=[ldap.controls.RequestControl("1.2.840.113556.1.4.417", True, None)])

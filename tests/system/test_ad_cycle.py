@@ -11,6 +11,7 @@ from instep import InStepCase, quick  # noqa: E402
 import ad  # noqa: E402
 from ad import UNIT  # noqa: E402
 from ad_instep import Domain, configured, shown, wanted  # noqa: E402
+from ad_storm import Storm  # noqa: E402
 
 
 @unittest.skipIf(ad.missing(), f"{ad.missing()} is not installed: see tools/setup")
@@ -94,6 +95,19 @@ class AdCycle(InStepCase):
             self.assertNothingWritten(lambda: node.sync("--full"))
             self.assertNothingWritten(node.sync)
         self.assertEqual(0, node.status()["counts"]["errors"])
+
+    def test_a_storm_of_changes_arrives(self):
+        """TWINSYNC_AD_SEEDS=FIRST-LAST for a campaign; some rounds are whole."""
+        first, _, last = os.environ.get("TWINSYNC_AD_SEEDS", "1").partition("-")
+        node = self.running()
+        for seed in range(int(first), int(last or first) + 1):
+            storm = Storm(self.domain, seed)
+            for number in range(3):
+                steps = [storm.step() for _ in range(20)]
+                with self.subTest(seed=seed, round=number, steps=steps):
+                    self.assertFollows(node, *(["--full"] if storm.random.random() < 0.2 else []))
+        self.assertNothingWritten(lambda: node.sync("--full"))
+        self.assertNothingWritten(node.sync)
 
     def test_a_unit_is_in_scope_by_its_identity(self):
         domain = self.domain
