@@ -48,7 +48,7 @@ class Words(Case):
                     "rules", "errors", "history", "pause", "resume", "version", "completion", "hold",
                     "approve", "reject", "retry", "members", "reanchor", "maintenance", "token", "join", "explain",
                     "failover", "fence", "upgrade", "register", "credentials", "handover",
-                    "retire"}
+                    "retire", "wait"}
         self.assertEqual(expected, set(self.commands()))
 
     def test_every_command_has_help_with_examples(self):

@@ -78,6 +78,12 @@ class Retiring(PairTestCase):
 
     def test_who_exports_is_not_retired_and_only_it_retires(self):
         alpha, beta = self.pair.alpha, self.pair.beta
+        self.pair.lab.fault("stall", times=4, ms=1500)
+        self.pair.lab.change(seed=9, count=8)
+        self.pair.until(lambda: alpha.status()["cycle"]["running"], "a cycle runs")
+        waited = alpha.twinsync("wait", "--for", "60s")
+        self.assertEqual(0, waited.returncode)
+        self.assertRegex(waited.stderr, r"(?s)cycle #\d+ \(\w+\) has been running for .* when it has ended\n.*it has ended after")
         for asked, node, why in ((alpha, "alpha", "it is the active node"), (beta, "alpha", "ask alpha"),
                                  (alpha, "omega", "it is no member")):
             done = asked.twinsync("retire", node)

@@ -1,77 +1,14 @@
 #include <string.h>
-#include <time.h>
 
-#include "node/base/time.h"
 #include "tools/twinsync/commands.h"
-#include "tools/twinsync/daemon.h"
 #include "tools/twinsync/operator.h"
 #include "tools/twinsync/output.h"
+#include "tools/twinsync/session.h"
 
 enum {
     OPTION_NOW,
     OPTION_REASON
 };
-
-#define LOOK_MS 200 /* how often a session that runs is looked at */
-
-/* ---- a session that runs ------------------------------------------------- */
-
-/* Its number; 0: none runs, or nobody can tell. */
-static int64_t session(const struct cli_call *call, json_t **ret_cycle)
-{
-    struct cli_call quiet = *call;
-    const struct daemon_question question = { .command = "status",
-                                              .silent = true };
-    json_t *status = NULL;
-    quiet.json = false;
-    (void) daemon_ask(&quiet, &question, &status);
-    const json_t *cycle = json_object_get(status, "cycle");
-    int64_t id = flag_at(cycle, "running") ? count_at(cycle, "id") : 0;
-    json_decref(*ret_cycle);
-    *ret_cycle = json_incref((json_t *) (uintptr_t) cycle);
-    json_decref(status);
-    return id;
-}
-
-static void pause_ms(int64_t ms)
-{
-    const struct timespec span = { ms / 1000, ms % 1000 * 1000000 };
-    (void) nanosleep(&span, NULL);
-}
-
-static void warn(const struct cli_call *call, const json_t *cycle)
-{
-    char text[TEXT_SIZE];
-    (void) fprintf(stderr,
-                   "twinsync: cycle #%lld (%s) has been running for %s: %s is "
-                   "retired when it has ended; with --now and --reason at once"
-                   "\n",
-                   (long long) count_at(cycle, "id"), text_at(cycle, "kind"),
-                   span_text(text, count_at(cycle, "duration_ms")),
-                   call->words[0]);
-}
-
-/* Only for the one that runs now: who has cycles all the time would wait for
- * ever. */
-static void wait_for_session(const struct cli_call *call)
-{
-    json_t *cycle = NULL;
-    struct ts_time began = ts_time_now();
-    int64_t first = session(call, &cycle), now = first;
-    if (first != 0) {
-        warn(call, cycle);
-    }
-    while (now != 0 && now == first) {
-        pause_ms(LOOK_MS);
-        now = session(call, &cycle);
-    }
-    if (first != 0) {
-        char text[TEXT_SIZE];
-        (void) fprintf(stderr, "twinsync: it has ended after %s\n",
-                       span_text(text, ts_time_now().ms - began.ms));
-    }
-    json_decref(cycle);
-}
 
 /* ---- what came of it ----------------------------------------------------- */
 
@@ -112,7 +49,9 @@ static enum control_exit run(const struct cli_call *call)
                         call->words[0]);
     }
     if (call->options[OPTION_NOW] == NULL) {
-        wait_for_session(call);
+        char what[96];
+        (void) snprintf(what, sizeof what, "%.64s is retired", call->words[0]);
+        (void) session_wait(call, what, 0);
     }
     json_t *result = NULL;
     json_t *args = json_pack("{s:s}", "node", call->words[0]);

@@ -5,7 +5,7 @@
 
 static const struct cli_command *const running[] = {
     &command_status, &command_watch,  &command_sync, &command_preview,
-    &command_pause,  &command_resume, NULL,
+    &command_pause,  &command_resume, &command_wait, NULL,
 };
 static const struct cli_command *const looking[] = {
     &command_explain,

@@ -36,6 +36,7 @@ extern const struct cli_command command_token;
 extern const struct cli_command command_upgrade;
 extern const struct cli_command command_verify;
 extern const struct cli_command command_version;
+extern const struct cli_command command_wait;
 extern const struct cli_command command_watch;
 
 #endif
