@@ -143,15 +143,21 @@ struct journal_extent journal_extent(const struct journal *journal)
 
 /* ---- writing ------------------------------------------------------------ */
 
-/* A position and the start of its epoch, in a transaction of their own. */
+/* A position and the start of its epoch. */
+static enum ts_code put_epoch(struct journal *journal,
+                              const struct journal_position *at,
+                              struct ts_err *err)
+{
+    enum ts_code code = journal_write_position(journal, at, err);
+    return code == TS_OK ? journal_write_lineage(journal, at, err) : code;
+}
+
+/* In a transaction of their own. */
 static enum ts_code write_epoch(struct journal *journal,
                                 const struct journal_position *at,
                                 struct ts_err *err)
 {
-    enum ts_code code = journal_write_position(journal, at, err);
-    if (code == TS_OK) {
-        code = journal_write_lineage(journal, at, err);
-    }
+    enum ts_code code = put_epoch(journal, at, err);
     if (code == TS_OK) {
         code = db_commit(journal->db, err);
     }
@@ -191,7 +197,7 @@ enum ts_code journal_start(struct journal *journal,
 enum ts_code journal_raise_epoch(struct journal *journal, int64_t epoch,
                                  struct ts_err *err)
 {
-    assert(!journal->loading && !journal->open);
+    assert(!journal->loading);
     if (epoch == journal->at.epoch) {
         return TS_OK;
     }
@@ -204,6 +210,13 @@ enum ts_code journal_raise_epoch(struct journal *journal, int64_t epoch,
     }
     struct journal_position at = journal->at;
     at.epoch = epoch;
+    if (journal->open) {
+        journal->raised_from =
+            journal->raised ? journal->raised_from : journal->at;
+        journal->raised = true;
+        journal->at = at;
+        return put_epoch(journal, &at, err);
+    }
     enum ts_code code = db_begin(journal->db, err);
     return code == TS_OK ? write_epoch(journal, &at, err) : code;
 }
@@ -279,7 +292,7 @@ enum ts_code journal_commit(struct journal *journal, int64_t *ret_seq,
         journal_rollback(journal);
         return code;
     }
-    journal->open = false;
+    journal->open = journal->raised = false;
     journal->at = next;
     if (changeset.size > 0) {
         journal_note_rows(journal, 1, (int64_t) changeset.size);
@@ -297,6 +310,10 @@ void journal_rollback(struct journal *journal)
         capture_abandon(&journal->capture);
         db_rollback(journal->db);
         journal->open = false;
+        if (journal->raised) {
+            journal->at = journal->raised_from;
+            journal->raised = false;
+        }
     }
 }
 

@@ -95,7 +95,8 @@ TS_MUSTUSE enum ts_code journal_commit(struct journal *journal,
 /* Without an open transaction: does nothing. */
 void journal_rollback(struct journal *journal);
 
-/* The rows to come belong to `epoch`. The same epoch again does nothing.
+/* The rows to come belong to `epoch`. The same epoch again does nothing. Within
+ * a transaction it becomes durable with that, or not at all.
  * Errors   TS_E_REFUSED (a lower epoch), TS_E_IO. */
 TS_MUSTUSE enum ts_code journal_raise_epoch(struct journal *journal,
                                             int64_t epoch, struct ts_err *err);

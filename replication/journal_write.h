@@ -29,7 +29,10 @@ struct journal {
     bool loading;
     bool open; /* between _begin and its end */
     struct capture capture;
-    struct journal_position at; /* what is durable */
+    struct journal_position at; /* what is durable, but for the epoch of the
+                                   transaction that raises it */
+    bool raised;                /* by the transaction under way, from: */
+    struct journal_position raised_from;
     struct journal_extent extent;
 };
 

@@ -65,8 +65,12 @@ enum ts_code inherit_take(struct engine_context *engine,
     if (code != TS_OK) {
         return code;
     }
-    code = inherit_rows_take(engine->state.mv, activation, inherited->batch,
-                             &found, err);
+    /* At once: with the epoch alone, this state would not look behind. */
+    code = state_raise(&engine->state, activation->epoch, err);
+    if (code == TS_OK) {
+        code = inherit_rows_take(engine->state.mv, activation, inherited->batch,
+                                 &found, err);
+    }
     if (code != TS_OK) {
         state_rollback(&engine->state);
         return code;

@@ -248,17 +248,19 @@ static void tell(const struct state *state)
 enum ts_code state_lead(struct state *state, int64_t epoch, struct ts_err *err)
 {
     enum ts_code code = TS_OK;
-    if (state->journal != NULL) {
-        code = journal_raise_epoch(state->journal, epoch, err);
-    }
-    if (code == TS_OK && state->mv != NULL) {
+    if (state->mv != NULL) {
         code = numbers_load(state, err);
     }
     if (code == TS_OK) {
         state->epoch = epoch;
-        tell(state);
     }
     return code;
+}
+
+enum ts_code state_raise(struct state *state, int64_t epoch, struct ts_err *err)
+{
+    state->raised = true;
+    return journal_raise_epoch(state->journal, epoch, err);
 }
 
 void state_path(const struct state *state, char path[static STATE_PATH_SIZE])
@@ -420,9 +422,10 @@ enum ts_code state_commit(struct state *state, struct ts_err *err)
         return code;
     }
     state->committed = state->numbers;
-    if (seq > 0) {
+    if (seq > 0 || state->raised) {
         tell(state);
     }
+    state->raised = false;
     return TS_OK;
 }
 
@@ -432,6 +435,7 @@ void state_rollback(struct state *state)
         journal_rollback(state->journal);
     }
     state->numbers = state->committed;
+    state->raised = false;
 }
 
 enum ts_code state_verify(struct state *state,

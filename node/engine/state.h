@@ -55,6 +55,7 @@ struct state {
     struct metaverse *mv; /* NULL: no generation */
     struct journal *journal;
     struct state_numbers numbers, committed;
+    bool raised; /* by the transaction under way */
 };
 
 /* Open the selected generation, if there is one (else state->mv is NULL).
@@ -65,9 +66,15 @@ TS_MUSTUSE enum ts_code state_open(struct state *state, const char *directory,
 void state_close(struct state *state);
 
 /* From now on this node writes, in `epoch`: what was applied is taken note of.
- * Errors   TS_E_REFUSED (a lower epoch), TS_E_IO. */
+ * Nothing is durable before state_raise().
+ * Errors   TS_E_IO. */
 TS_MUSTUSE enum ts_code state_lead(struct state *state, int64_t epoch,
                                    struct ts_err *err);
+/* Within a transaction: its rows and those to come belong to `epoch`, and a
+ * crash loses that together with what else it says of the takeover.
+ * Errors   TS_E_REFUSED (a lower epoch), TS_E_IO. */
+TS_MUSTUSE enum ts_code state_raise(struct state *state, int64_t epoch,
+                                    struct ts_err *err);
 /* Let the complete, closed build in folder `number` be the state, as a
  * follower; `keep`: what was the state is put aside instead of deleted.
  * Errors   TS_E_IO, TS_E_CORRUPT, TS_E_REFUSED: what was selected is open

@@ -42,7 +42,6 @@ static bool take_over(struct sim_node *node,
     }
     /* The rows of the other node have moved the counters. */
     if (!store_refresh(&node->store) ||
-        !store_raise_epoch(&node->store, order->epoch) ||
         !store_take_over(&node->store, order, &found)) {
         return false;
     }

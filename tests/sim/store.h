@@ -53,8 +53,6 @@ bool store_refresh(struct sim_store *store);
 bool store_persist(struct sim_store *store, const uint8_t *facts, size_t size,
                    int64_t epoch);
 struct journal_position store_position(const struct sim_store *store);
-/* Of the journal, for the rows that follow. */
-bool store_raise_epoch(struct sim_store *store, int64_t epoch);
 
 /* Changes behind the cookie, as far as `cookie`. */
 bool store_import(struct sim_store *store, int64_t cookie);

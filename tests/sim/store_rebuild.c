@@ -180,9 +180,18 @@ bool store_take_over(struct sim_store *store,
                      struct inherit_found *ret_found)
 {
     struct ts_err err = { .code = TS_OK };
-    return store_begin(store, &err) &&
-           store_finish(store,
-                        inherit_rows_take(store->mv, activation, store->batch,
-                                          ret_found, &err),
-                        &err);
+    if (!store_begin(store, &err)) {
+        return false;
+    }
+    enum ts_code code =
+        journal_raise_epoch(store->journal, activation->epoch, &err);
+    if (code == TS_OK) {
+        code = inherit_rows_take(store->mv, activation, store->batch, ret_found,
+                                 &err);
+    }
+    if (!store_finish(store, code, &err)) {
+        return false;
+    }
+    node_committed(store->node); /* at least the epoch */
+    return true;
 }

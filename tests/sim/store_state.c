@@ -281,16 +281,6 @@ struct journal_position store_position(const struct sim_store *store)
                        : (struct journal_position){ .seq = 0 };
 }
 
-bool store_raise_epoch(struct sim_store *store, int64_t epoch)
-{
-    struct ts_err err = { .code = TS_OK };
-    if (journal_raise_epoch(store->journal, epoch, &err) != TS_OK) {
-        return store_explain(store, &err);
-    }
-    node_committed(store->node);
-    return true;
-}
-
 bool store_refresh(struct sim_store *store)
 {
     struct ts_err err = { .code = TS_OK };

@@ -122,6 +122,8 @@ who_goes_on_with_anothers_reading_waits_for_the_quiet_time(void **state)
     assert_true(rest_of(bench, &behind) >= 1000 * QUIET_S);
     assert_true(rest_of(bench, &next) >= 1000 * QUIET_S);
     assert_true(bench->engine.inherited.reconcile_first);
+    /* The epoch is raised in the same transaction. */
+    assert_int_equal(journal_position(bench->engine.state.journal).epoch, 3);
 }
 
 static void who_has_everything_waits_for_nothing(void **state)

@@ -258,6 +258,34 @@ static void epochs_only_grow_and_open_a_new_line(void **state)
     assert_int_equal(journal_position(journal).epoch, 9);
 }
 
+static void an_epoch_comes_with_its_transaction_or_not_at_all(void **state)
+{
+    (void) state;
+    int64_t seq = 0;
+    assert_int_equal(journal_begin(journal, &err), TS_OK);
+    assert_int_equal(journal_raise_epoch(journal, 6, &err), TS_OK);
+    journal_rollback(journal);
+    assert_int_equal(journal_position(journal).epoch, 5);
+    close_all();
+    open_all();
+    assert_int_equal(journal_position(journal).epoch, 5);
+    assert_int_equal(ask("SELECT count(*) FROM lineage"), 1);
+    assert_int_equal(journal_begin(journal, &err), TS_OK);
+    assert_int_equal(journal_raise_epoch(journal, 7, &err), TS_OK);
+    assert_int_equal(db_exec(&db, "DELETE FROM people WHERE id=1", &err),
+                     TS_OK);
+    assert_int_equal(ask("SELECT epoch FROM journal_state"), 7);
+    assert_int_equal(journal_commit(journal, &seq, &err), TS_OK);
+    assert_int_equal(ask("SELECT count(*) FROM journal JOIN lineage USING"
+                         "(epoch) WHERE epoch=7 AND seq=first_seq AND "
+                         "journal.pre_sum=lineage.pre_sum"),
+                     1);
+    close_all();
+    open_all();
+    assert_int_equal(journal_position(journal).epoch, 7);
+    verify();
+}
+
 static void keeps_no_more_than_its_limits(void **state)
 {
     (void) state;
@@ -340,6 +368,7 @@ int main(void)
             a_load_is_not_captured_until_it_has_ended, set_up_loading,
             tear_down),
         TEST(epochs_only_grow_and_open_a_new_line),
+        TEST(an_epoch_comes_with_its_transaction_or_not_at_all),
         TEST(keeps_no_more_than_its_limits),
         TEST(verify_finds_a_row_changed_behind_its_back),
         TEST(a_journal_that_contradicts_itself_is_refused),
