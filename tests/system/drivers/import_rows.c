@@ -152,12 +152,11 @@ static void print_row(const struct source_row *row)
         json_t *links = json_array();
         for (size_t i = 0; i < row->link_count; i++) {
             const struct source_link *link = &row->links[i];
-            json_array_append_new(links,
-                                  json_pack("{s:o,s:o,s:o,s:b}", "attribute",
-                                            text_of(link->attribute), "key",
-                                            hex(ts_slice(link->key.bytes, 16)),
-                                            "dn", text_of(link->dn), "gone",
-                                            (int) link->gone));
+            json_array_append_new(
+                links, json_pack("{s:o,s:o,s:o,s:b}", "attribute",
+                                 text_of(link->attribute), "key",
+                                 hex(ts_slice(link->key.bytes, 16)), "dn",
+                                 text_of(link->dn), "gone", (int) link->gone));
         }
         json_object_set_new(json, "dn", text_of(row->dn));
         json_object_set_new(json, "rdn", text_of(row->rdn));
