@@ -299,6 +299,7 @@ static void order_answered(struct cluster_handover *h, int status,
 {
     h->order.open = false;
     if (status == CONTROL_DONE) {
+        observe(h);
         handover_answer(&h->order.reply, CONTROL_DONE, handover_document(h),
                         NULL);
     } else {

@@ -73,8 +73,11 @@ static void put_evidence(const struct cluster_handover *h, json_t *document)
     (void) json_object_set_new(document, "to", json_string(e->to));
     (void) json_object_set_new(document, "actor", json_string(e->actor));
     (void) json_object_set_new(document, "reason", json_string(e->reason));
-    (void) json_object_set_new(document, "outcome",
-                               json_string(handover_outcome_name(e->outcome)));
+    // A crash before it stood in the register: nobody will go on with it.
+    bool is_lost = !h->open && !h->order.open && e->outcome == HANDOVER_OPEN;
+    (void) json_object_set_new(
+        document, "outcome",
+        json_string(is_lost ? "not-begun" : handover_outcome_name(e->outcome)));
     (void) json_object_set_new(document, "started", time_of(e->started_ms));
     (void) json_object_set_new(document, "ended", time_of(e->ended_ms));
     (void) json_object_set_new(document, "duration_ms",

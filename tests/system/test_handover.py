@@ -1,63 +1,17 @@
 #!/usr/bin/python3
-"""A planned handover between two daemons: under load, refused by a closed gate, cut off by a crash, gone on with,
-aborted, and ended by a retirement. The provider's own log tells who wrote."""
+"""A planned handover between two daemons: under load, refused by a closed gate, ended by a retirement. The provider's
+own log tells who wrote."""
 
 import glob
-import itertools
 import json
 import os
 import sys
-import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 
+from handover_case import STEPS, HandoverCase, Load  # noqa: E402
 from lab import wait_until  # noqa: E402
-from pair_case import PairTestCase  # noqa: E402
-
-STEPS = ["preflight", "drain", "lease", "reset", "tail", "reconcile"]
-
-
-class Load:
-    """People come, go, change and move between groups, until it is left."""
-
-    def __init__(self, lab):
-        self.lab, self.ended, self.seeds = lab, threading.Event(), itertools.count(5000)
-        self.thread = threading.Thread(target=self.run)
-
-    def run(self):
-        while not self.ended.wait(0.2):
-            self.lab.change(seed=next(self.seeds), count=5)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.thread.join()
-
-
-class HandoverCase(PairTestCase):
-    def setUp(self):
-        super().setUp()
-        self.wait_fit(self.pair.beta)
-
-    def hand_over(self, *words, node=None):
-        return (node or self.pair.alpha).twinsync("--json", "handover", *words)
-
-    def state(self, node):
-        return node.json("handover")
-
-    def cut_off(self, point):
-        """A handover in which beta's worker dies at `point`; what its terminal said."""
-        self.pair.beta.stop()
-        self.pair.beta.start(TWINSYNC_FAILPOINT=point)
-        self.pair.wait_role(self.pair.beta, "standby")
-        self.wait_fit(self.pair.beta)
-        done = self.hand_over("--to", "beta")
-        self.assertIn("worker-died", self.pair.beta.log())
-        return done
 
 
 class Moving(HandoverCase):
@@ -129,35 +83,6 @@ class Refusing(HandoverCase):
             refused = node.twinsync("handover", *words)
             self.assertEqual(3, refused.returncode, words)
             self.assertIn(says, refused.stderr)
-
-
-class CutOff(HandoverCase):
-    def test_before_the_reset_it_waits_for_an_operator_and_is_aborted(self):
-        done = self.cut_off("handover-mark")
-        self.assertEqual(1, done.returncode, done.stdout + done.stderr)
-        active = self.pair.active()
-        wait_until(lambda: self.state(active)["interrupted"], "it waits")
-        self.assertIn("handover-interrupted", self.problems(active))
-        again = active.twinsync("handover", "--to", os.path.basename(self.pair.other(active).folder))
-        self.assertEqual(3, again.returncode)
-        self.assertIn("--resume", again.stderr)
-        # Where it has the lease back already, there is nothing to hand back.
-        self.pair.wait_role(self.pair.other(active), "standby")
-        self.wait_fit(self.pair.other(active))
-        done = self.hand_over("--abort", node=active)
-        self.assertEqual((0, "aborted"), (done.returncode, json.loads(done.stdout)["outcome"]),
-                         done.stdout + done.stderr)
-        self.pair.wait_role(self.pair.alpha, "active")
-        self.assertWhole()
-
-    def test_after_the_reset_began_whoever_takes_over_brings_it_to_its_end(self):
-        self.cut_off("handover-mark:3")
-        wait_until(lambda: not self.state(self.pair.active())["open"], "it has ended by itself")
-        told = self.state(self.pair.active())
-        self.assertIn(told["outcome"], ("complete", "incomplete"))
-        own = {row["step"]: row["state"] for row in told["rows"] if not row["name"]}
-        self.assertEqual([], [step for step in STEPS if own[step] not in ("done", "proved")], own)
-        self.assertWhole()
 
 
 if __name__ == "__main__":
