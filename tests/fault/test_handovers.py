@@ -40,9 +40,12 @@ class Handovers(PairFaultCase):
     def begin(self, source, target):
         """A handover under changes, from a terminal that is left alone."""
         self.change(30)
+        marks = [(node, len(node.log())) for node in self.pair.nodes.values()]
         thread = threading.Thread(target=source.twinsync, args=("handover", "--to", self.name(target)))
         thread.start()
         self.addCleanup(thread.join)
+        self.pair.until(lambda: not thread.is_alive() or any(
+            "handover id=" in node.log()[mark:] for node, mark in marks), "it has begun")
 
     def ready(self):
         source = self.pair.active()
@@ -96,7 +99,8 @@ class Handovers(PairFaultCase):
                 if done.returncode == 3 and end == "abort":
                     self.assertTrue(told["reset_begun"], done.stderr)
                     active.twinsync("--json", "handover", "--resume")
-            return not self.told(self.pair.active())["open"]
+            told = self.told(self.pair.active())
+            return not told["open"] and "outcome" in told  # what it came to is read anew at its end
         self.pair.until(over, "the handover has come to its end", 90)
         told = self.pair.active().json("handover")
         self.assertIn(told.get("outcome"), ("complete", "incomplete", "aborted", "refused", "not-begun"), json.dumps(told))
