@@ -343,10 +343,6 @@ int64_t credential_resume(const struct credential_world *world, uint32_t times)
 /* ---- reset ----------------------------------------------------------------
  */
 
-#define EVIDENCE                                                          \
-    "the new one is accepted, the old one refused, each on a connection " \
-    "of its own"
-
 const char *credential_state_text(enum credential_state state)
 {
     static const char *const words[] = {
@@ -379,7 +375,7 @@ static bool tell_done(const struct credential_world *world,
                 kept.phase == VAULT_SETTLED &&
                 strcmp(kept.cause, actor->cause) == 0;
     if (done && kept.proved > 0) {
-        tell(outcome, CREDENTIAL_PROVED, EVIDENCE);
+        tell(outcome, CREDENTIAL_PROVED, CREDENTIAL_EVIDENCE);
     } else if (done) {
         tell(outcome, CREDENTIAL_PENDING,
              "changed; that the old one is refused was not seen");
@@ -420,7 +416,7 @@ void credential_reset_one(const struct credential_world *world,
          : !changed               ? CREDENTIAL_FAILED
          : end == ROTATION_PROVED ? CREDENTIAL_PROVED
                                   : CREDENTIAL_PENDING,
-         changed && end == ROTATION_PROVED ? EVIDENCE : err.text);
+         changed && end == ROTATION_PROVED ? CREDENTIAL_EVIDENCE : err.text);
 }
 
 /* ---- set ----------------------------------------------------------------- */

@@ -71,6 +71,10 @@ TS_MUSTUSE enum ts_code credential_rotate(const struct credential_world *world,
                                           const struct credential_actor *actor,
                                           enum rotation_end *ret_end,
                                           struct ts_err *err);
+/* What PROVED rests on (R5 of node/vault/rotation.h). */
+#define CREDENTIAL_EVIDENCE                                               \
+    "the new one is accepted, the old one refused, the new one accepted " \
+    "again, each on a connection of its own"
 /* "proved", "pending", "not-changed", "in-doubt". */
 const char *credential_end_text(enum rotation_end end);
 

@@ -63,8 +63,10 @@ static void rotate(struct credential_task *task,
     if (task->code != TS_OK) {
         return;
     }
-    task->result = json_pack("{s:s, s:s}", "name", task->name, "outcome",
-                             credential_end_text(end));
+    task->result = json_pack("{s:s, s:s, s:s}", "name", task->name, "outcome",
+                             credential_end_text(end), "evidence",
+                             end == ROTATION_PROVED ? CREDENTIAL_EVIDENCE
+                                                    : task->err.text);
     if (end == ROTATION_GIVEN_UP) {
         task->code = TS_E_IO;
         ts_err_wrap(&task->err, "the old secret of \"%s\" stays", task->name);

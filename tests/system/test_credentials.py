@@ -3,6 +3,7 @@
 
 import contextlib
 import datetime
+import json
 import os
 import subprocess
 import unittest
@@ -67,13 +68,14 @@ class Credentials(LabTestCase):
             node.sync()
             done = node.twinsync("credentials", "rotate", NAME, "--reason", "yearly")
             self.assertEqual((0, ""), (done.returncode, done.stderr))
-            self.assertIn("the old one is refused", done.stdout)
+            self.assertIn("the old one refused, the new one accepted again", done.stdout)
             self.assertFalse(self.accepts(self.first))
             node.sync("--full")
             row = self.listed()
             self.assertEqual(("vault", "settled", False), (row["from"], row["state"], row["file_changed"]))
             self.assertIsNotNone(row["proved"])
-            self.assertIn("credential-rotated", node.twinsync("events").stdout)
+            [event] = [row for row in node.json("events")["events"] if row["event"] == "credential-rotated"]
+            self.assertIn("connection of its own", json.loads(event["text"])["result"]["evidence"])
         with self.node as node:
             node.sync("--full")
             self.assertEqual(0, node.twinsync("check").returncode)

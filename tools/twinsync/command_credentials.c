@@ -130,14 +130,12 @@ static void show_outcome(const json_t *result)
                           later);
         }
     } else if (strcmp(outcome, "proved") == 0) {
-        (void) printf("%s: changed; the new one is accepted, the old one is "
-                      "refused\n",
-                      name);
+        (void) printf("%s: changed, and proved: %s\n", name,
+                      text_at(result, "evidence"));
     } else if (strcmp(outcome, "pending") == 0) {
         (void) printf("%s: changed; the new one is accepted, that the old one "
-                      "is refused is not proved: some directories accept it "
-                      "for a while\n",
-                      name);
+                      "is refused is not proved: %s\n",
+                      name, text_at(result, "evidence"));
     }
 }
 
