@@ -227,6 +227,49 @@ enum ts_code members_kept(const struct engine_context *engine, int kind,
     return code;
 }
 
+/* Does the target show exactly what is held, and nobody else is known there?
+ * Then all is noted already: one look instead of some for each member. */
+static enum ts_code as_held(const struct observation *o, bool *ret_same,
+                            struct ts_err *err)
+{
+    static const char strangers_sql[] =
+        "SELECT 1 FROM stranger WHERE owner_id = ?1 AND path = ?2 UNION ALL "
+        "SELECT 1 FROM target_object WHERE metaverse_id = ?1 AND "
+        "keeps_strangers <> 0";
+    static const char held_sql[] =
+        "SELECT t.target_id FROM reference r LEFT JOIN target_object t ON "
+        "t.metaverse_id = r.member_id WHERE r.owner_id = ?1 AND r.path = ?2 "
+        "AND r.held = 1 ORDER BY t.target_id";
+    struct db_values values =
+        DB_VALUES(DB_INT(o->owner), DB_TEXT(ts_slice_str(o->path->path)));
+    sqlite3_stmt *stmt = NULL;
+    size_t count = 0;
+    bool row = true;
+    enum ts_code code = metaverse_row(o->mv, strangers_sql, values, &stmt, err);
+    *ret_same = code == TS_OK && stmt == NULL;
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    if (!*ret_same) {
+        return code;
+    }
+    code = metaverse_query(o->mv, held_sql, values, &stmt, err);
+    while (code == TS_OK && row && *ret_same) {
+        code = db_step(&o->mv->db, stmt, &row, err);
+        if (code == TS_OK && row) {
+            *ret_same =
+                count < o->object->link_count &&
+                ts_slice_equal(db_column(stmt, 0), o->object->links[count]);
+            count++;
+        }
+    }
+    if (stmt != NULL) {
+        db_reset(stmt);
+    }
+    *ret_same = *ret_same && count == o->object->link_count;
+    return code;
+}
+
 enum ts_code members_observe(struct engine_context *engine, int64_t owner,
                              const struct target_object *object,
                              struct ts_err *err)
@@ -240,8 +283,17 @@ enum ts_code members_observe(struct engine_context *engine, int64_t owner,
     if (o.path == NULL || !object->links_known) {
         return TS_OK;
     }
+    bool same = false;
+    bool group = (int) object->kind == mv->group_kind;
+    enum ts_code code = TS_OK;
+    if (!group || !engine->problems_known) {
+        code = as_held(&o, &same, err);
+    }
+    if (code != TS_OK || same) {
+        return code;
+    }
     ts_arena_init(&o.arena, ENGINE_OBJECT_MEMORY);
-    enum ts_code code = strangers_begin(&o, err);
+    code = strangers_begin(&o, err);
     if (code == TS_OK) {
         code = observe_shown(&o, err);
     }

@@ -123,6 +123,15 @@ enum ts_code observe_ours(struct engine_context *engine, int64_t metaverse_id,
     return code;
 }
 
+/* Is nothing new of it? Most of what a reading shows is as it was. */
+static bool same_row(const struct target_row *a, const struct target_row *b)
+{
+    return a->active == b->active && ts_slice_equal(a->etag, b->etag) &&
+           ts_slice_equal(a->anchor, b->anchor) &&
+           ts_slice_equal(a->created, b->created) && a->seen.data != NULL &&
+           ts_slice_equal(a->seen, b->seen) && ts_slice_equal(a->sent, b->sent);
+}
+
 enum ts_code observe_again(struct engine_context *engine,
                            const struct target_row *row,
                            const struct target_object *object,
@@ -153,7 +162,9 @@ enum ts_code observe_again(struct engine_context *engine,
     if (object->anchor.size > 0) {
         now.anchor = object->anchor; /* else the target does not show it */
     }
-    code = target_row_put(engine->state.mv, &now, err);
+    if (!same_row(row, &now)) {
+        code = target_row_put(engine->state.mv, &now, err);
+    }
     if (code != TS_OK) {
         return code;
     }

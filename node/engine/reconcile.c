@@ -20,6 +20,7 @@ struct reconciliation {
     bool open;
     struct seen shown; /* row ids of target_object */
     uint64_t known;    /* how many rows that had before */
+    bool strangers;    /* somebody else's members are known */
     struct reconcile_outcome outcome;
 };
 
@@ -81,7 +82,7 @@ static enum ts_code believe_ours(struct reconciliation *r,
         code = reconcile_found_note(engine, RECONCILE_NOTED_EDITED,
                                     row->metaverse_id, err);
     }
-    if (code == TS_OK) {
+    if (code == TS_OK && (r->strangers || observed.links)) {
         code = stranger_count_due(engine->state.mv, row->metaverse_id,
                                   &strangers, err);
     }
@@ -212,7 +213,7 @@ enum ts_code reconcile_believe(struct engine_context *engine,
                                const struct target_object *object,
                                struct ts_err *err)
 {
-    struct reconciliation r = { .engine = engine };
+    struct reconciliation r = { .engine = engine, .strangers = true };
     ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = believe(&r, object, err);
     ts_arena_done(&r.arena);
@@ -222,7 +223,7 @@ enum ts_code reconcile_believe(struct engine_context *engine,
 enum ts_code reconcile_lose(struct engine_context *engine,
                             struct ts_slice target_id, struct ts_err *err)
 {
-    struct reconciliation r = { .engine = engine };
+    struct reconciliation r = { .engine = engine, .strangers = true };
     ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = lose(&r, target_id, err);
     ts_arena_done(&r.arena);
@@ -289,6 +290,7 @@ enum ts_code reconcile_target(struct engine_context *engine,
 {
     struct reconciliation r = { .engine = engine };
     int64_t problems = 0;
+    int64_t strangers = 0;
     ts_arena_init(&r.arena, ENGINE_OBJECT_MEMORY);
     enum ts_code code = foreign_begin(engine, err);
     if (code == TS_OK) {
@@ -296,6 +298,12 @@ enum ts_code reconcile_target(struct engine_context *engine,
                             "SELECT EXISTS(SELECT 1 FROM object_error)",
                             &problems, err);
         engine->problems_known = problems != 0;
+    }
+    if (code == TS_OK) {
+        code = db_query_int(&engine->state.mv->db,
+                            "SELECT EXISTS(SELECT 1 FROM stranger)", &strangers,
+                            err);
+        r.strangers = strangers != 0;
     }
     if (code == TS_OK) {
         code = count_known(engine, &r.known, err);

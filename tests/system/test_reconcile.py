@@ -104,18 +104,21 @@ class Found(ReconcileCase):
     def test_edits_losses_and_memberships_are_told_apart_put_right_and_looked_at_again(self):
         people = {uid: self.person(uid, title="Ours") for uid in ("edna", "lost", "mem")}
         self.group("club", people["mem"])
+        self.group("open", people["mem"])
         node = self.running()
         self.edit(self.user("edna"), replace(title="Theirs"))
+        self.edit(self.team("open"), {"op": "add", "path": "members", "value": [{"value": self.user("edna")["id"]}]})
         self.delete_there("lost")
         self.edit(self.team("club"), {"op": "remove", "path": "members"})
         report = self.reconcile(node)
-        self.assertEqual({"edited": {"edna"}, "missing": {"lost"}, "members": {"club"}}, self.found(report))
-        self.assertEqual(("clean", [3, 0]), (report["state"], self.counts(report)))
+        self.assertEqual({"edited": {"edna"}, "missing": {"lost"}, "members": {"club", "open"}},
+                         self.found(report))
+        self.assertEqual(("clean", [4, 0]), (report["state"], self.counts(report)))
         self.assertEqual(("Ours", {self.user("mem")["id"]}), (self.user("edna")["title"], self.members("club")))
         self.assertInStep()
         text = node.twinsync("history", "--reconcile").stdout
         self.assertIn("reconcile by alpha (operator): clean after 2 passes", text)
-        self.assertIn("1 edited, 1 missing, 1 members", text)
+        self.assertIn("1 edited, 1 missing, 2 members", text)
 
     def test_what_waits_for_an_operator_or_was_refused_is_left_by_class_and_is_no_finding(self):
         people = [self.person(f"many{number}") for number in range(8)]
@@ -174,6 +177,15 @@ class Ends(ReconcileCase):
         self.assertIn("403", report["why"])
         self.lab.reset()
         self.assertEqual(("clean", 0), (self.reconcile(node)["state"], self.report(node)["anew"]))
+
+    def test_a_page_that_is_refused_is_asked_for_again(self):
+        node = self.running()
+        self.lab.set_options(page_max=4)
+        node.stop()
+        node.start()
+        fault = self.lab.fault("status", {"method": "GET", "path": "startIndex=9"}, times=1, status=503)
+        self.assertEqual(("clean", [0]), (lambda each: (each["state"], self.counts(each)))(self.reconcile(node)))
+        self.assertEqual(1, self.lab.fault_hits(fault))
 
     def test_a_list_that_changed_while_it_was_read_is_read_again(self):
         node = self.running()

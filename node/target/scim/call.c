@@ -1,5 +1,7 @@
 /* Requests that are waited for: discovery, enumeration, check. */
 
+#include <stdlib.h>
+
 #include "node/base/json.h"
 #include "node/target/scim/scim.h"
 
@@ -147,6 +149,25 @@ static bool may_repeat(struct scim *scim, const struct call *call,
     return false;
 }
 
+/* Make the request of `call`; what it needs lives in `arena`. */
+static enum ts_code prepare(struct call *call, const char *path, int attempts,
+                            struct ts_arena *arena, struct ts_err *err)
+{
+    struct scim *scim = call->scim;
+    const char *header = scim_op_header(scim, (struct target_tag){ 0 },
+                                        (uint32_t) attempts, arena);
+    const char *url = scim_print(arena, "%s%s", scim->url, path);
+    if (url == NULL ||
+        !scim_request_init(scim, &call->request, header, arena)) {
+        return ts_fail(err, TS_E_NOMEM, 0,
+                       "could not read from the service: out of memory");
+    }
+    call->request.url = url;
+    call->request.done = call_ended;
+    call->request.owner = call;
+    return TS_OK;
+}
+
 enum ts_code scim_get(struct scim *scim, const char *path, size_t answer_max,
                       json_t **ret_json, struct ts_err *err)
 {
@@ -163,19 +184,11 @@ enum ts_code scim_get(struct scim *scim, const char *path, size_t answer_max,
             break;
         }
         ts_arena_reset(&arena);
-        const char *header = scim_op_header(scim, (struct target_tag){ 0 },
-                                            (uint32_t) i, &arena);
-        const char *url = scim_print(&arena, "%s%s", scim->url, path);
-        if (url == NULL ||
-            !scim_request_init(scim, &call.request, header, &arena)) {
-            rc = ts_fail(err, TS_E_NOMEM, 0,
-                         "could not read from the service: out of memory");
+        rc = prepare(&call, path, i, &arena, err);
+        if (rc != TS_OK) {
             break;
         }
-        call.request.url = url;
         call.request.answer_max = answer_max;
-        call.request.done = call_ended;
-        call.request.owner = &call;
         uint64_t token = oauth_generation(scim->oauth);
         rc = attempt(scim, &call, err);
         if (rc == TS_OK) {
@@ -188,6 +201,87 @@ enum ts_code scim_get(struct scim *scim, const char *path, size_t answer_max,
     }
     ts_arena_done(&arena);
     return rc;
+}
+
+/* -- one ahead ------------------------------------------------------------- */
+
+struct scim_ahead {
+    struct call call;
+    struct ts_arena arena;
+    const char *path;
+};
+
+struct scim_ahead *scim_get_begin(struct scim *scim, const char *path,
+                                  size_t answer_max)
+{
+    struct ts_err ignored;
+    struct ts_time now = ts_time_now();
+    if (ts_http_cancelled(scim->http) ||
+        !ts_time_reached(now, scim->pace.not_before) ||
+        oauth_state(scim->oauth, now) != OAUTH_READY) {
+        return NULL;
+    }
+    struct scim_ahead *ahead = calloc(1, sizeof *ahead);
+    if (ahead == NULL) {
+        return NULL;
+    }
+    ahead->call.scim = scim;
+    ts_arena_init(&ahead->arena, 1024 * 1024);
+    ahead->path = scim_print(&ahead->arena, "%s", path);
+    enum ts_code rc = ahead->path == NULL ? TS_E_NOMEM
+                                          : prepare(&ahead->call, path, 0,
+                                                    &ahead->arena, &ignored);
+    ahead->call.request.answer_max = answer_max;
+    if (rc == TS_OK) {
+        rc = ts_http_start(scim->http, &ahead->call.request, &ignored);
+    }
+    if (rc != TS_OK) {
+        ts_arena_done(&ahead->arena);
+        free(ahead);
+        return NULL;
+    }
+    (void) ts_http_run(scim->http, -1, now); /* the request leaves */
+    return ahead;
+}
+
+static void await_end(struct scim_ahead *ahead)
+{
+    while (!ahead->call.ended) {
+        (void) ts_http_run(ahead->call.scim->http, -1, TS_NEVER);
+    }
+}
+
+static void ahead_free(struct scim_ahead *ahead)
+{
+    ts_arena_done(&ahead->arena);
+    free(ahead);
+}
+
+enum ts_code scim_get_end(struct scim_ahead *ahead, json_t **ret_json,
+                          struct ts_err *err)
+{
+    struct ts_err ignored;
+    struct call *call = &ahead->call;
+    await_end(ahead);
+    enum ts_code rc = judge(call, &ignored);
+    if (rc == TS_OK) {
+        *ret_json = call->json;
+    } else {
+        json_decref(call->json);
+        rc = scim_get(call->scim, ahead->path, call->request.answer_max,
+                      ret_json, err);
+    }
+    ahead_free(ahead);
+    return rc;
+}
+
+void scim_get_drop(struct scim_ahead *ahead)
+{
+    if (ahead != NULL) {
+        await_end(ahead);
+        json_decref(ahead->call.json);
+        ahead_free(ahead);
+    }
 }
 
 /* -- discovery ------------------------------------------------------------- */

@@ -6,12 +6,17 @@
  * the one before was not shown: the total shrank, an object came twice, a page
  * was empty before the end. Growth is harmless: what is new is ours to find
  * next time.
+ *
+ * The next page is asked for before this one is worked on: the service makes
+ * it meanwhile.
  */
 #include <stdlib.h>
 
 #include "node/base/hash.h"
 #include "node/base/json.h"
 #include "node/target/scim/scim.h"
+
+#define PATH_SIZE 320
 
 /* 48 bytes for each, twice as many places as objects. */
 #define SEEN_MAX ((size_t) 2 * 1000 * 1000)
@@ -30,6 +35,7 @@ struct walk {
     struct seen seen;
     size_t received, total;
     bool first;
+    struct scim_ahead *ahead; /* the next page, asked for; NULL: not */
     struct ts_arena arena;
 };
 
@@ -146,28 +152,65 @@ static enum ts_code check_total(struct walk *walk, const struct scim_page *page,
     return TS_OK;
 }
 
+static enum ts_code page_path(const struct walk *walk, size_t skipped,
+                              char *path, size_t room, struct ts_err *err)
+{
+    const struct scim_schema *schema = &walk->scim->schema;
+    int size =
+        snprintf(path, room, "%s?startIndex=%zu&count=%zu",
+                 schema->endpoint[walk->kind], skipped + 1, schema->page_size);
+    return size > 0 && (size_t) size < room
+               ? TS_OK
+               : ts_fail(err, TS_E_LIMIT, 0,
+                         "cannot read the service's objects: the resource "
+                         "type's endpoint is too long");
+}
+
+/* The page at hand, that was asked for ahead or not. */
+static enum ts_code get_page(struct walk *walk, json_t **ret_json,
+                             struct ts_err *err)
+{
+    char path[PATH_SIZE];
+    struct scim_ahead *ahead = walk->ahead;
+    walk->ahead = NULL;
+    if (ahead != NULL) {
+        return scim_get_end(ahead, ret_json, err);
+    }
+    enum ts_code rc = page_path(walk, walk->received, path, sizeof path, err);
+    return rc == TS_OK
+               ? scim_get(walk->scim, path, SCIM_ANSWER_SIZE_MAX, ret_json, err)
+               : rc;
+}
+
+static enum ts_code ask_ahead(struct walk *walk, const struct scim_page *page,
+                              struct ts_err *err)
+{
+    char path[PATH_SIZE];
+    size_t received = walk->received + page->count;
+    if (page->count == 0 || received >= page->total) {
+        return TS_OK;
+    }
+    enum ts_code rc = page_path(walk, received, path, sizeof path, err);
+    if (rc == TS_OK) {
+        walk->ahead = scim_get_begin(walk->scim, path, SCIM_ANSWER_SIZE_MAX);
+    }
+    return rc;
+}
+
 /* One page; *ret_more tells whether there is another. */
 static enum ts_code step(struct walk *walk, bool *ret_more, struct ts_err *err)
 {
     TS_AUTOJSON json_t *json = NULL;
     struct scim_page page;
-    char path[320];
-    struct scim *scim = walk->scim;
-
-    int size = snprintf(path, sizeof path, "%s?startIndex=%zu&count=%zu",
-                        scim->schema.endpoint[walk->kind], walk->received + 1,
-                        scim->schema.page_size);
-    if (size < 0 || (size_t) size >= sizeof path) {
-        return ts_fail(err, TS_E_LIMIT, 0,
-                       "cannot read the service's objects: the resource "
-                       "type's endpoint is too long");
-    }
-    enum ts_code rc = scim_get(scim, path, SCIM_ANSWER_SIZE_MAX, &json, err);
+    enum ts_code rc = get_page(walk, &json, err);
     if (rc == TS_OK) {
         rc = scim_decode_page(json, &page, err);
     }
     if (rc == TS_OK) {
         rc = check_total(walk, &page, err);
+    }
+    if (rc == TS_OK) {
+        rc = ask_ahead(walk, &page, err);
     }
     if (rc == TS_OK) {
         rc = take_page(walk, &page, err);
@@ -195,6 +238,7 @@ enum ts_code scim_enumerate(struct target *target, enum config_kind kind,
     while (rc == TS_OK && more) {
         rc = step(&walk, &more, err);
     }
+    scim_get_drop(walk.ahead);
     ts_arena_done(&walk.arena);
     free(walk.seen.places);
     return rc;

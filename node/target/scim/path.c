@@ -124,7 +124,9 @@ enum ts_code scim_path_parse(struct ts_slice text, struct scim_path *ret_path,
 
 bool scim_name_equal(struct ts_slice a, const char *b)
 {
-    return strlen(b) == a.size &&
+    /* Mostly another name: its first letter tells, in either case. */
+    return (a.size == 0 || ((a.data[0] ^ (uint8_t) b[0]) & ~0x20U) == 0) &&
+           strlen(b) == a.size &&
            (a.size == 0 || strncasecmp((const char *) a.data, b, a.size) == 0);
 }
 

@@ -179,6 +179,17 @@ enum scim_act scim_act_of(const struct scim_task *task);
  *          TS_E_CANCELLED, TS_E_NOT_FOUND (404, 501), TS_E_LIMIT. */
 enum ts_code scim_get(struct scim *scim, const char *path, size_t answer_max,
                       json_t **ret_json, struct ts_err *err);
+/* The same in two steps: what is asked for now comes while the caller works on
+ * something else. `_begin` answers NULL where it cannot be asked for at once;
+ * `_end` waits, and where the answer was of no use asks again as scim_get().
+ * Owns     _end or _drop, before the target is used for anything else. */
+struct scim_ahead;
+struct scim_ahead *scim_get_begin(struct scim *scim, const char *path,
+                                  size_t answer_max);
+enum ts_code scim_get_end(struct scim_ahead *ahead, json_t **ret_json,
+                          struct ts_err *err);
+/* NULL is fine. */
+void scim_get_drop(struct scim_ahead *ahead);
 /* Read what the service can do, once. */
 enum ts_code scim_discover(struct scim *scim, struct ts_err *err);
 enum ts_code scim_enumerate(struct target *target, enum config_kind kind,
