@@ -76,6 +76,19 @@ static void perform_leader(struct cluster *c,
     }
 }
 
+/* A learner that has not been given the passwords of now could take over, and
+ * read nothing: it gets no vote before. */
+static bool lacks_secrets(const struct cluster *c)
+{
+    struct member_view view;
+    if (!cluster_secrets_owes(c->secrets)) {
+        return false;
+    }
+    member_view(c->member, ts_clocks_now(), &view);
+    return view.has_value && view.value->learner[0] != 0 && c->peer != NULL &&
+           strcmp(view.value->learner, c->peer->name) == 0;
+}
+
 /* Whoever waits for the standby's disk may go on; and the member is told with
  * every acknowledgement whether anything is missing there. */
 static void note_figures(struct cluster *c, struct ts_time now)
@@ -83,7 +96,7 @@ static void note_figures(struct cluster *c, struct ts_time now)
     struct leader_figures figures;
     leader_figures(c->leader, now, &figures);
     bool acked = memcmp(&figures.acked, &c->acked, sizeof c->acked) != 0;
-    bool equal = c->leads && figures.equal;
+    bool equal = c->leads && figures.equal && !lacks_secrets(c);
     if (acked) {
         c->acked = figures.acked;
         c->batch_waits = false;

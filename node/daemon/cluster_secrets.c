@@ -325,6 +325,17 @@ void cluster_secrets_step(struct cluster_secrets *self, struct ts_time now)
     unlock(self);
 }
 
+bool cluster_secrets_owes(struct cluster_secrets *self)
+{
+    bool owes = false;
+    lock(self);
+    for (size_t i = 0; i < CONFIG_SECRETS_MAX; i++) {
+        owes |= self->records[i].state == RECORD_GIVEN;
+    }
+    unlock(self);
+    return owes;
+}
+
 struct ts_time cluster_secrets_deadline(struct cluster_secrets *self)
 {
     struct ts_time due = TS_NEVER;

@@ -88,5 +88,7 @@ void cluster_secrets_answered(struct cluster_secrets *secrets,
                               const struct wire_secret_kept *answer);
 void cluster_secrets_step(struct cluster_secrets *secrets, struct ts_time now);
 struct ts_time cluster_secrets_deadline(struct cluster_secrets *secrets);
+/* Has the other member been given something that it has not answered yet? */
+bool cluster_secrets_owes(struct cluster_secrets *self);
 
 #endif
