@@ -330,18 +330,6 @@ static void on_changed(void *context, bool is_up)
         c, &(struct member_event){ .kind = MEMBER_LINK, .link_up = is_up });
 }
 
-static void on_refused(void *context, const char *address, const char *key,
-                       const char *why)
-{
-    struct cluster *c = context;
-    ts_log(TS_LOG_WARNING, "stranger-refused",
-           "address=%s key=%s reason=\"%s\"", address, key, why);
-    engine_record(c->engine, "stranger-refused", "daemon",
-                  json_pack("{s:s, s:s, s:s}", "address", address, "key", key,
-                            "why", why),
-                  cluster_store_forget());
-}
-
 /* --- pairing ----------------------------------------------------------- */
 
 static void on_guest(void *context, const struct link_guest_message *message)
@@ -501,7 +489,7 @@ static enum ts_code open_link(struct cluster *c, struct ts_err *err)
         .heartbeat_ms = c->config->lease.renew_ms,
         .events = { .heard = on_heard,
                     .changed = on_changed,
-                    .refused = on_refused,
+                    .refused = cluster_on_refused,
                     .guest = on_guest,
                     .met = on_met,
                     .context = c },

@@ -154,7 +154,9 @@ struct cluster {
     /* The peer, as it said last. */
     bool peer_heard, peer_leads;
     struct ts_hash peer_config_hash;
-    struct ts_time admit_from; /* not before */
+    struct ts_time admit_from;     /* not before */
+    struct ts_time strangers_from; /* an event tells of them not before */
+    uint64_t strangers_told;       /* how many there were when one did */
 
     /* This node, as a member. */
     struct {
@@ -286,6 +288,9 @@ struct cluster_peer_view {
 };
 void cluster_peer_view(const struct cluster *c,
                        struct cluster_peer_view *ret_view);
+/* Of the link: somebody was not let in. */
+void cluster_on_refused(void *context, const char *address, const char *key,
+                        const char *why);
 
 /* --- cluster_secrets_feed.c ---------------------------------------------- */
 
