@@ -300,6 +300,7 @@ static void order_answered(struct cluster_handover *h, int status,
     h->order.open = false;
     if (status == CONTROL_DONE) {
         observe(h);
+        h->known = true; // it was kept before the register was asked
         handover_answer(&h->order.reply, CONTROL_DONE, handover_document(h),
                         NULL);
     } else {
