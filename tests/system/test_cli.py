@@ -240,6 +240,13 @@ class WithDaemon(Case):
                       "beta connected, standby, heard 120 ms ago, round trip 310 us", "equal, 3 ms behind, protected"):
             self.assertIn(piece, shown)
 
+    def test_a_node_without_another_member_says_so(self):
+        alone = {"code": "alone", "severity": "warning", "text": "no other computer is a member", "fix": "bring one in"}
+        self.daemon(status=answer(dict(samples.PAIR_STATUS, problems=[alone])))
+        shown = self.run_tool("status").stdout
+        self.assertIn("none: no other member", shown)
+        self.assertNotIn("behind", shown)
+
     def test_an_open_handover_is_shown_with_what_it_waits_for(self):
         told = {"id": "00112233445566ff", "from": "alpha", "to": "beta", "step": "drain", "interrupted": False,
                 "text": "session 42 runs: export 3 of 9, waited for 4 s"}

@@ -188,6 +188,27 @@ static void put_handover(const struct screen *screen, const json_t *handover)
     }
 }
 
+/* Whoever was a member before is nobody's business any more. */
+static bool has_problem(const json_t *status, const char *code)
+{
+    size_t index;
+    const json_t *problem;
+    json_array_foreach(json_object_get(status, "problems"), index, problem)
+    {
+        if (strcmp(text_at(problem, "code"), code) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_nobody(const struct screen *screen)
+{
+    label(screen, "peer");
+    put_toned(screen, TONE_WARN, 0, "none: no other member");
+    (void) putc('\n', screen->out);
+}
+
 /* A node alone has none of these. */
 static void put_pair(const struct screen *screen, const json_t *status)
 {
@@ -197,9 +218,13 @@ static void put_pair(const struct screen *screen, const json_t *status)
     }
     put_lease(screen, lease);
     put_fence(screen, json_object_get(status, "fence"));
-    put_peer(screen, json_object_get(status, "peer"));
-    put_replication(screen, json_object_get(status, "replication"),
-                    flag_at(json_object_get(status, "peer"), "connected"));
+    if (has_problem(status, "alone")) {
+        put_nobody(screen);
+    } else {
+        put_peer(screen, json_object_get(status, "peer"));
+        put_replication(screen, json_object_get(status, "replication"),
+                        flag_at(json_object_get(status, "peer"), "connected"));
+    }
     put_handover(screen, json_object_get(status, "handover"));
 }
 
