@@ -294,26 +294,19 @@ static enum ts_code store_put(struct importer *im, const struct source_row *row,
     return code;
 }
 
-/* One that is named by its identity. */
-static enum ts_code store_gone(struct importer *im,
-                               const struct source_row *row, struct ts_err *err)
-{
-    struct ts_slice key = ts_slice(row->key.bytes, sizeof row->key.bytes);
-    bool known = false;
-    enum ts_code code = connector_lose(&im->writer, key, &known, err);
-    im->outcome.gone += known;
-    return code;
-}
-
 static enum ts_code store_row(struct importer *im, const struct source_row *row,
                               struct ts_err *err)
 {
+    struct ts_slice key = ts_slice(row->key.bytes, sizeof row->key.bytes);
     int64_t id = 0;
     enum ts_code code = TS_OK;
     if (row->verb == SOURCE_PUT) {
-        code = store_put(im, row, &id, err);
+        code = row->returned ? connector_unlink(&im->writer, key, err) : TS_OK;
+        code = code == TS_OK ? store_put(im, row, &id, err) : code;
     } else if (row->verb == SOURCE_DELETE && row->anchor.size == 0) {
-        return store_gone(im, row, err);
+        bool known = false; /* it is named by its identity */
+        code = connector_lose(&im->writer, key, &known, err);
+        im->outcome.gone += known;
     } else {
         code = connector_find(&im->writer, row->anchor, &id, err);
         if (code == TS_OK && row->verb == SOURCE_DELETE && id > 0) {

@@ -15,7 +15,7 @@
  *       is noted (loss.h) likewise.
  *   C5  what is below an entry that comes, goes or is renamed is due, where
  *       rules ask for its place (ancestry.h).
- *   C6  an object whose links were changed by connector_lose() or by a
+ *   C6  an object whose links were changed by connector_unlink() or by a
  *       partial row has no hash: whatever the source says of it next is looked
  * at.
  */
@@ -101,6 +101,10 @@ TS_MUSTUSE enum ts_code connector_find(struct connector_writer *writer,
 TS_MUSTUSE enum ts_code connector_lose(struct connector_writer *writer,
                                        struct ts_slice key, bool *ret_known,
                                        struct ts_err *err);
+/* The latter alone: it was gone, and is there again. */
+TS_MUSTUSE enum ts_code connector_unlink(struct connector_writer *writer,
+                                         struct ts_slice key,
+                                         struct ts_err *err);
 /* Mark an object gone; 0 and unknown ids are no error. */
 TS_MUSTUSE enum ts_code connector_mark_gone(struct connector_writer *writer,
                                             int64_t id, struct ts_err *err);

@@ -101,8 +101,8 @@ static enum ts_code owners_load(struct connector_writer *w, struct ts_slice key,
     return code;
 }
 
-static enum ts_code unlink_from(struct connector_writer *w, struct ts_slice key,
-                                struct ts_err *err)
+enum ts_code connector_unlink(struct connector_writer *w, struct ts_slice key,
+                              struct ts_err *err)
 {
     static const char sql[] =
         "UPDATE source_object SET hash = x'' WHERE id = ?1"; /* C6 */
@@ -125,7 +125,7 @@ enum ts_code connector_lose(struct connector_writer *w, struct ts_slice key,
                             bool *ret_known, struct ts_err *err)
 {
     int64_t id = 0;
-    enum ts_code code = unlink_from(w, key, err);
+    enum ts_code code = connector_unlink(w, key, err);
     if (code == TS_OK) {
         code = find_key(w, key, &id, err);
     }

@@ -157,6 +157,8 @@ static enum ts_code add_row(struct reading *reading, struct source_seen *seen,
     if (rc != TS_OK) {
         return rc;
     }
+    row->returned = reading->changes != NULL &&
+                    ad_list_has(&reading->changes->restored, guid);
     struct ts_arena *arena = &reading->builder->batch->arena;
     row->anchor = ts_arena_copy(arena, ts_slice_str(anchor));
     rc = row->anchor.data == NULL

@@ -65,6 +65,9 @@ struct source_row {
     struct ts_hash hash;    /* of dn, packed and links: equal means unchanged */
     const struct source_link *links; /* by attribute, then key; none twice */
     size_t link_count;
+    bool returned; /* it was gone meanwhile, of a source whose keys are
+                      identities: whatever referred to it does so no more, but
+                      for what is PUT after it */
     struct ts_slice partial; /* a reference of which `links` say only what has
                                 changed (then there is no hash), or empty: of an
                                 object that was PUT before */

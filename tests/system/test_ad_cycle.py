@@ -87,6 +87,13 @@ class AdCycle(InStepCase):
             eve = domain.person("bob2", unit=UNIT)
             domain.move(eve, rdn="CN=bob")
             self.assertFollows(node)
+        with self.subTest("a member is deleted and brought back between two cycles"):
+            guid = domain.guid(bob)
+            domain.join(team, bob)
+            self.assertFollows(node)
+            domain.delete(bob)
+            domain.restore(bob, guid)
+            self.assertFollows(node)
         with self.subTest("a group and a manager are deleted"):
             domain.delete(inner)
             domain.delete(boss)

@@ -166,6 +166,7 @@ static void print_row(const struct source_row *row)
         json_object_set_new(json, "hash", hex(ts_slice(row->hash.bytes, 32)));
         json_object_set_new(json, "attributes", attributes_of(row));
         json_object_set_new(json, "links", links);
+        json_object_set_new(json, "returned", json_boolean(row->returned));
         json_object_set_new(json, "partial",
                             row->partial.size > 0 ? text_of(row->partial)
                                                   : json_null());
