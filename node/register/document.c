@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "node/base/time.h"
+
 static json_t *names_document(const struct register_value *value)
 {
     json_t *names = json_array();
@@ -23,6 +25,23 @@ static json_t *principals_document(const struct register_value *value)
     return list;
 }
 
+static json_t *retired_document(const struct register_value *value)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < value->retired_count; i++) {
+        const struct register_retired *row = &value->retired[i];
+        char at[TS_WALL_TEXT_SIZE] = "";
+        if (row->at_s > 0) {
+            ts_wall_text_of((int64_t) row->at_s, at);
+        }
+        (void) json_array_append_new(
+            list, json_pack("{s:s, s:s?, s:s, s:s}", "node", row->node, "at",
+                            at[0] == 0 ? NULL : at, "by", row->actor, "reason",
+                            row->reason));
+    }
+    return list;
+}
+
 json_t *register_document(const struct register_value *value, int64_t age_ms)
 {
     char id[2 * REGISTER_ID_SIZE + 1];
@@ -31,7 +50,7 @@ json_t *register_document(const struct register_value *value, int64_t age_ms)
     }
     return json_pack(
         "{s:s, s:I, s:I, s:o, s:s?, s:I, s:s?, s:b, s:b, s:b, s:I, s:I, s:o, "
-        "s:o}",
+        "s:o, s:o}",
         "id", id, "serial", (json_int_t) value->serial, "membership",
         (json_int_t) value->membership, "voters", names_document(value),
         "learner", value->learner[0] == 0 ? NULL : value->learner, "epoch",
@@ -40,6 +59,6 @@ json_t *register_document(const struct register_value *value, int64_t age_ms)
         value->released, "fenced", value->fenced, "protected",
         !value->is_unprotected, "level", (json_int_t) value->level,
         "generation", (json_int_t) value->data_generation, "principals",
-        principals_document(value), "age_ms",
-        age_ms < 0 ? json_null() : json_integer((json_int_t) age_ms));
+        principals_document(value), "retired", retired_document(value),
+        "age_ms", age_ms < 0 ? json_null() : json_integer((json_int_t) age_ms));
 }

@@ -49,6 +49,7 @@ class Retiring(PairTestCase):
         self.assertEqual(("proved", "untouched"), (rows["source/corp"]["state"], rows["target"]["state"]))
         self.assertEqual(["alone"], self.problems(alpha))
         self.assertEqual((["alpha"], None), self.members(alpha))
+        self.assertRegex(alpha.twinsync("register", "status").stdout, rf"retired +beta, 20\S+ by \w+: {REASON}")
         self.assertRefusesToStart(beta)
         self.assertEqual(0, alpha.twinsync("retire", "beta", "--now", "--reason", "to be sure").returncode)
         self.pair.lab.change(seed=1, count=6)

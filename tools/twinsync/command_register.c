@@ -55,6 +55,21 @@ static void put_members(const struct screen *screen, const json_t *value)
     put_field(screen, "members", TONE_PLAIN, line);
 }
 
+static void put_retired(const struct screen *screen, const json_t *value)
+{
+    size_t index;
+    const json_t *row;
+    json_array_foreach(json_object_get(value, "retired"), index, row)
+    {
+        char line[480];
+        const char *at = text_at(row, "at"), *by = text_at(row, "by");
+        (void) snprintf(line, sizeof line, "%.64s%s%.32s%s%.64s: %.256s",
+                        text_at(row, "node"), at[0] == 0 ? "" : ", ", at,
+                        by[0] == 0 ? "" : " by ", by, text_at(row, "reason"));
+        put_field(screen, "retired", TONE_PLAIN, line);
+    }
+}
+
 static void put_principals(const struct screen *screen, const json_t *value)
 {
     static const struct column columns[] = { { "EPOCH", true, false },
@@ -110,6 +125,7 @@ static void show(const struct screen *screen, const json_t *result)
         put_field(screen, "renewed", TONE_PLAIN, line);
     }
     put_field(screen, "id", TONE_FAINT, text_at(value, "id"));
+    put_retired(screen, value);
     put_principals(screen, value);
 }
 
