@@ -9,14 +9,14 @@ static void probe_dirsync(struct source_findings *findings, struct ad *ad)
 {
     struct ts_err err = { .code = TS_OK };
     struct ad_changes *changes = calloc(1, sizeof *changes);
-    if (changes != NULL) {
-        ad_changes_init(changes);
+    if (changes == NULL) {
+        source_bad(findings, "dirsync", "could not ask for changes",
+                   "free some memory");
+        return;
     }
+    ad_changes_init(changes);
     enum ts_code rc =
-        changes == NULL
-            ? ts_fail(&err, TS_E_NOMEM, 0, "could not ask for changes")
-            : ad_changes_read(ad, TS_SLICE_NONE, "(isDeleted=TRUE)", changes,
-                              &err);
+        ad_changes_read(ad, TS_SLICE_NONE, "(isDeleted=TRUE)", changes, &err);
     if (rc != TS_OK) {
         source_bad(findings, "dirsync", source_keep(findings, "%s", err.text),
                    source_keep(findings,
@@ -36,10 +36,8 @@ static void probe_dirsync(struct source_findings *findings, struct ad *ad)
         source_good(findings, "dirsync", "offered, and granted");
         source_good(findings, "deletions", "shown");
     }
-    if (changes != NULL) {
-        ad_changes_done(changes);
-        free(changes);
-    }
+    ad_changes_done(changes);
+    free(changes);
 }
 
 size_t ad_check(struct ad *ad, struct ts_arena *arena,

@@ -421,6 +421,21 @@ static void counts_and_sizes(void **state)
 }
 
 /* The first problem's text has `part` in it. */
+static void kinds_of_sources_have_options_of_their_own(void **state)
+{
+    (void) state;
+    accepts("    type: contentsync\n", "    type: ad\n");
+    accepts("    type: contentsync\n",
+            "    type: ad\n    consistency-guid: ignore\n");
+    refuses("    type: contentsync\n", "    type: ad\n    anchor: objectGUID\n",
+            "c.yaml:6:5: \"anchor\" applies only where \"type\" is "
+            "\"contentsync\"");
+    refuses("    type: contentsync\n",
+            "    type: contentsync\n    consistency-guid: ignore\n",
+            "c.yaml:6:5: \"consistency-guid\" applies only where \"type\" is "
+            "\"ad\"");
+}
+
 static void refuses_with(const char *old, const char *new, const char *part)
 {
     char *text = edited(old, new);
@@ -526,6 +541,7 @@ int main(void)
         cmocka_unit_test(values_of_the_wrong_kind),
         cmocka_unit_test(numbers),
         cmocka_unit_test(switches_and_words),
+        cmocka_unit_test(kinds_of_sources_have_options_of_their_own),
         cmocka_unit_test(texts_of_the_wrong_form),
         cmocka_unit_test(uris_of_the_wrong_form),
         cmocka_unit_test(options_that_exclude_or_need_each_other),
