@@ -104,7 +104,7 @@ class Found(ReconcileCase):
     def test_edits_losses_and_memberships_are_told_apart_put_right_and_looked_at_again(self):
         people = {uid: self.person(uid, title="Ours") for uid in ("edna", "lost", "mem")}
         self.group("club", people["mem"])
-        self.group("open", people["mem"])
+        self.group("open")
         node = self.running()
         self.edit(self.user("edna"), replace(title="Theirs"))
         self.edit(self.team("open"), {"op": "add", "path": "members", "value": [{"value": self.user("edna")["id"]}]})
