@@ -242,15 +242,17 @@ enum ts_code register_pack(const struct register_value *value,
     if (p.code != TS_OK) {
         return p.code;
     }
-    size_t size = twinsync__v1__register_value__get_packed_size(&message);
-    if (size > REGISTER_VALUE_SIZE_MAX) {
+    size_t known = twinsync__v1__register_value__get_packed_size(&message);
+    if (value->unknown_size > sizeof value->unknown ||
+        known > REGISTER_VALUE_SIZE_MAX - value->unknown_size) {
         fail(&p, TS_E_LIMIT, "it is larger than 48 KiB");
         return p.code;
     }
-    uint8_t *bytes = take(&p, size, 1);
+    uint8_t *bytes = take(&p, known + value->unknown_size, 1);
     if (bytes != NULL) {
         (void) twinsync__v1__register_value__pack(&message, bytes);
-        *ret_bytes = ts_slice(bytes, size);
+        memcpy(bytes + known, value->unknown, value->unknown_size);
+        *ret_bytes = ts_slice(bytes, known + value->unknown_size);
     }
     return p.code;
 }
@@ -406,6 +408,30 @@ static const char *get_lists(const Twinsync__V1__RegisterValue *from,
     return NULL;
 }
 
+/* V6: keys and contents one after the other, as they stood. False: more of them
+ * than can be kept. */
+static bool get_unknown(const ProtobufCMessage *from, struct register_value *to)
+{
+    for (unsigned i = 0; i < from->n_unknown_fields; i++) {
+        const ProtobufCMessageUnknownField *field = &from->unknown_fields[i];
+        uint64_t key = (uint64_t) field->tag << 3 | (uint64_t) field->wire_type;
+        uint8_t head[10];
+        size_t size = 0;
+        for (; key > 0x7f; key >>= 7) {
+            head[size++] = (uint8_t) (key | 0x80);
+        }
+        head[size++] = (uint8_t) key;
+        if (field->len > sizeof to->unknown ||
+            size + field->len > sizeof to->unknown - to->unknown_size) {
+            return false;
+        }
+        memcpy(to->unknown + to->unknown_size, head, size);
+        memcpy(to->unknown + to->unknown_size + size, field->data, field->len);
+        to->unknown_size += size + field->len;
+    }
+    return true;
+}
+
 /* NULL, or what is wrong. */
 static const char *convert(const Twinsync__V1__RegisterValue *from,
                            struct register_value *to)
@@ -490,6 +516,13 @@ enum ts_code register_unpack(struct ts_slice bytes, struct ts_arena *arena,
     if (wrong != NULL) {
         return ts_fail(err, TS_E_CORRUPT, 0,
                        "cannot unpack the register's value: it has %s", wrong);
+    }
+    if (!get_unknown(&message->base, value)) {
+        return ts_fail(err, TS_E_VERSION, 0,
+                       "cannot use the register's value: a newer version wrote "
+                       "more than %d bytes into fields that this version does "
+                       "not know; install the version that the other node runs",
+                       REGISTER_UNKNOWN_MAX);
     }
     *ret_value = *value;
     return TS_OK;

@@ -12,6 +12,9 @@
  *   V4  no time stamp that anything rests on: what a value says about time are
  *       ages at its write. (When a node was retired is told to people.)
  *   V5  who is retired is neither voter nor learner.
+ *   V6  what a newer version of the other node wrote in fields that this one
+ *       does not know is written back as it was read. (New fields take numbers
+ *       above all others, so that the bytes stay canonical.)
  *
  * V1 and V2 are kept by node/cluster; checked here are sizes, counts and texts.
  */
@@ -39,6 +42,7 @@
 #define REGISTER_RETIRED_MAX    4   /* the youngest; older ones are forgotten */
 #define REGISTER_REASON_SIZE    256 /* with its NUL */
 #define REGISTER_KEY_SIZE       32
+#define REGISTER_UNKNOWN_MAX    2048
 /* Epochs, generations and seqs stay within SQLite's integers. */
 #define REGISTER_NUMBER_MAX ((uint64_t) INT64_MAX)
 
@@ -116,6 +120,8 @@ struct register_value {
     uint8_t handover[REGISTER_HANDOVER_MAX];
     size_t server_size; /* pinned identity of an LDAP server */
     uint8_t server[REGISTER_SERVER_MAX];
+    size_t unknown_size; /* fields of a newer version, as on the wire (V6) */
+    uint8_t unknown[REGISTER_UNKNOWN_MAX];
 };
 
 /* Canonical bytes, in `arena`. What packs also unpacks.
@@ -127,9 +133,10 @@ TS_MUSTUSE enum ts_code register_pack(const struct register_value *value,
                                       struct ts_err *err);
 
 /* Errors   TS_E_CORRUPT (not this message, a size or text that cannot be),
- *          TS_E_LIMIT, TS_E_VERSION (written by a newer version: this node must
- *          not write it back). On error *ret_value is untouched. Unused bytes
- *          of the result are zero, so equal values are equal in memory. */
+ *          TS_E_LIMIT, TS_E_VERSION (of a newer format, or with more new fields
+ *          than it could keep: this node must not write it back). On error
+ * *ret_value is untouched. Unused bytes of the result are zero, so equal values
+ * are equal in memory. */
 TS_MUSTUSE enum ts_code register_unpack(struct ts_slice bytes,
                                         struct ts_arena *arena,
                                         struct register_value *ret_value,

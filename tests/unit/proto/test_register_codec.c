@@ -126,6 +126,59 @@ static void every_renewal_changes_the_bytes(void **state)
     assert_false(ts_slice_equal(before, pack(&value)));
 }
 
+/* Fields 25 (text) and 40 (number), as a version after this one may write them.
+ */
+static const uint8_t newer_fields[] = { 0xca, 0x01, 3,    'n', 'e',
+                                        'w',  0xc0, 0x02, 0x2a };
+
+static void fields_of_a_newer_version_are_written_back(void **state)
+{
+    (void) state;
+    static struct register_value value, read;
+    struct ts_slice known, again;
+    struct ts_err err;
+    fill(&value);
+    assert_int_equal(register_pack(&value, &arena, &known, &err), TS_OK);
+    uint8_t *bytes = ts_arena_take(&arena, known.size + sizeof newer_fields);
+    assert_non_null(bytes);
+    memcpy(bytes, known.data, known.size);
+    memcpy(bytes + known.size, newer_fields, sizeof newer_fields);
+    struct ts_slice newer = ts_slice(bytes, known.size + sizeof newer_fields);
+    assert_int_equal(register_unpack(newer, &arena, &read, &err), TS_OK);
+    assert_int_equal(read.epoch, value.epoch);
+    assert_int_equal(register_pack(&read, &arena, &again, &err), TS_OK);
+    assert_int_equal(again.size, newer.size);
+    assert_memory_equal(again.data, newer.data, newer.size);
+    ts_arena_reset(&arena);
+}
+
+static void more_new_fields_than_can_be_kept_are_refused(void **state)
+{
+    (void) state;
+    static struct register_value value, read;
+    struct ts_slice known;
+    struct ts_err err;
+    static const uint8_t key[] = { 0xca, 0x01, 0x80, 0x10 }; /* 2,048 bytes */
+    memset(&value, 0, sizeof value);
+    memset(value.id, 7, sizeof value.id);
+    assert_int_equal(register_pack(&value, &arena, &known, &err), TS_OK);
+    size_t size = known.size + sizeof key + REGISTER_UNKNOWN_MAX;
+    uint8_t *bytes = ts_arena_take(&arena, size);
+    assert_non_null(bytes);
+    memset(bytes, 0, size);
+    memcpy(bytes, known.data, known.size);
+    memcpy(bytes + known.size, key, sizeof key);
+    assert_int_equal(
+        register_unpack(ts_slice(bytes, size), &arena, &read, &err),
+        TS_E_VERSION);
+    assert_string_equal(
+        err.text,
+        "cannot use the register's value: a newer version wrote more than 2048 "
+        "bytes into fields that this version does not know; install the "
+        "version that the other node runs");
+    ts_arena_reset(&arena);
+}
+
 static void a_newer_format_is_refused_with_a_sentence(void **state)
 {
     (void) state;
@@ -250,6 +303,8 @@ int main(void)
         cmocka_unit_test(the_fullest_value_survives_the_trip),
         cmocka_unit_test(nobody_is_retired_and_a_member),
         cmocka_unit_test(every_renewal_changes_the_bytes),
+        cmocka_unit_test(fields_of_a_newer_version_are_written_back),
+        cmocka_unit_test(more_new_fields_than_can_be_kept_are_refused),
         cmocka_unit_test(a_newer_format_is_refused_with_a_sentence),
         cmocka_unit_test(what_no_member_writes_is_refused),
         cmocka_unit_test(what_cannot_be_read_again_is_not_packed),
