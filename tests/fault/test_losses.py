@@ -17,6 +17,9 @@ class Losses(PairFaultCase):
     def test_the_register_is_down_and_both_nodes_live(self):
         """The holder goes on by its peer's promises; nobody takes over."""
         before, active = self.epoch(), self.pair.active()
+        standby = self.pair.other(active)
+        wait_until(lambda: not self.pair.is_closed(standby, "start-wait"), "the standby has run long enough to promise")
+        wait_until(lambda: active.status()["peer"]["fit"], "the active knows")
         self.pair.register.kill()
         self.exporting()
         self.await_reaction(before)
