@@ -67,7 +67,14 @@ static void give_order(struct cluster_handover *h,
 {
     struct handover_seen seen = handover_look(h);
     struct handover_due *order = &h->order;
+    struct handover_field next;
     struct ts_err err = { .text = "" };
+    enum handover_verdict verdict =
+        handover_order(h->open ? &h->field : NULL, &seen, wish, &next, &err);
+    if (verdict == HANDOVER_REFUSE) {
+        control_reply_fail(reply, &err);
+        return;
+    }
     if (order->open || h->dry != NULL || h->trouble[0] != '\0' ||
         (h->open && !h->known)) {
         handover_answer(&reply, CONTROL_FAILED, NULL,
@@ -77,12 +84,7 @@ static void give_order(struct cluster_handover *h,
                               "taken; try again in a moment");
         return;
     }
-    enum handover_verdict verdict = handover_order(
-        h->open ? &h->field : NULL, &seen, wish, &order->next, &err);
-    if (verdict == HANDOVER_REFUSE) {
-        control_reply_fail(reply, &err);
-        return;
-    }
+    order->next = next;
     order->open = true;
     order->is_clear = verdict == HANDOVER_CLEAR;
     order->reply = reply;

@@ -20,7 +20,7 @@ class CutOff(HandoverCase):
         wait_until(lambda: self.state(active)["interrupted"], "it waits")
         self.assertIn("handover-interrupted", self.problems(active))
         again = active.twinsync("handover", "--to", os.path.basename(self.pair.other(active).folder))
-        self.assertEqual(3, again.returncode)
+        self.assertEqual(3, again.returncode, again.stdout + again.stderr)
         self.assertIn("--resume", again.stderr)
         # Where it has the lease back already, there is nothing to hand back.
         self.pair.wait_role(self.pair.other(active), "standby")
