@@ -161,6 +161,12 @@ static void swap_initial(struct member *member)
 {
     struct observed *seen = &member->seen;
     struct ts_slice expected = TS_SLICE_NONE;
+    /* Somebody else has repaired it since this value was composed. */
+    if (seen->has_rejected &&
+        seen->rejected.epoch >= member->wants.initial.epoch) {
+        command_lost_init(member);
+        return;
+    }
     if (seen->has_rejected) {
         expected = seen->rejected_bytes;
     }

@@ -310,16 +310,31 @@ static void deactivated(struct member *member)
     }
 }
 
+/* An earlier process of this node had the lease, and nobody has said that it
+ * sends nothing any more. */
+static bool is_predecessor_loose(const struct member *member)
+{
+    const struct register_value *value = &member->seen.value;
+    const struct register_principal *last =
+        register_principal_of(value, value->epoch);
+    return member->seen.has_value && !value->released && last != NULL &&
+           last->kind == REGISTER_KIND_NONE &&
+           strcmp(value->holder, member->name) == 0 &&
+           !member_owns_value(member);
+}
+
 int64_t member_travel_left(const struct member *member)
 {
     if (member->engine != ENGINE_IDLE) {
         return INT64_MAX;
     }
-    if (!member->travels) {
+    if (!member->travels && !is_predecessor_loose(member)) {
         return 0;
     }
-    int64_t left = lease_travel_ms(&member->terms) -
-                   ts_elapsed_least(member->left_at, member->now);
+    int64_t left =
+        lease_travel_ms(&member->terms) -
+        ts_elapsed_least(member->travels ? member->left_at : member->started,
+                         member->now);
     return left > 0 ? left : 0;
 }
 

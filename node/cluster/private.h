@@ -295,8 +295,9 @@ bool member_is_holder_role(enum member_role role); /* FENCING .. DRAINING */
 /* The register's last value names this start of this node as its holder. */
 bool member_owns_value(const struct member *member);
 bool member_is_voter(const struct member *member);
-/* Milliseconds for which something that this node sent in its last lease may
- * still arrive, and nothing fences it; INT64_MAX while it is still sending. */
+/* Milliseconds for which something that this node sent in its last lease, or
+ * an earlier process of it, may still arrive, and nothing fences it; INT64_MAX
+ * while it is still sending. */
 int64_t member_travel_left(const struct member *member);
 /* Another voter than this node, or NULL: it waits for nobody. */
 const char *member_other_voter(const struct member *member);

@@ -104,12 +104,13 @@ static void apply_swap(struct world *world, const struct call *call)
         reply(world, call, CELL_LOST, TS_SLICE_NONE);
         return;
     }
-    set(world, value_of(call), call->value_size);
-    cell->swaps++;
     bool late = cell->calls[call->node].ticket != call->ticket ||
                 node_life(world, call->node) != call->life;
+    judge_swap(world, call->node, ts_slice(value_of(call), call->value_size),
+               late);
+    set(world, value_of(call), call->value_size);
+    cell->swaps++;
     cell->late_swaps += late;
-    judge_swap(world, call->node, ts_slice(cell->value, cell->size), late);
     reply(world, call, CELL_DONE, TS_SLICE_NONE);
 }
 

@@ -366,7 +366,9 @@ static bool can_cell_back(const struct sim_node *node)
 static void begin_cell_back(struct sim_node *node)
 {
     struct world *world = node->world;
-    bool cleared = random_chance(&world->random, 200);
+    /* That it showed no protection may be known to one node only: likewise. */
+    bool cleared =
+        random_chance(&world->random, 200) || world->judge.value.is_unprotected;
     if (cleared) {
         cell_clear(world);
     } else if (!cell_roll_back(

@@ -65,14 +65,21 @@ bool judge_claims_nothing(const struct world *world)
 
 /* ---- the register ------------------------------------------------------- */
 
+/* By the members of what stands there, which may have been put back. */
 static void judge_swapper(struct world *world, int node,
                           const struct register_value *value)
 {
-    const struct register_value *old = &world->judge.value;
     const char *name = world->nodes[node]->name;
-    bool same = world->judge.has_value &&
-                memcmp(old->id, value->id, sizeof old->id) == 0;
-    if (same && !register_has_voter(old, name)) {
+    struct register_value old;
+    struct ts_err err = { .code = TS_OK };
+    struct ts_arena arena;
+    ts_arena_init(&arena, REGISTER_ARENA_SIZE);
+    bool same = world->cell.size > 0 &&
+                register_unpack(ts_slice(world->cell.value, world->cell.size),
+                                &arena, &old, &err) == TS_OK &&
+                memcmp(old.id, value->id, sizeof old.id) == 0;
+    ts_arena_done(&arena);
+    if (same && !register_has_voter(&old, name)) {
         judge_violated(world, "I8", "%s swapped the register and is no voter",
                        name);
     }
@@ -255,7 +262,7 @@ void judge_admission(struct world *world, const struct target_request *request)
 {
     struct sim_judge *judge = &world->judge;
     judge->let_in = judge->let_in || (!epochs_count(world) &&
-                                      request->epoch < judge->admitted_epoch);
+                                      request->epoch < judge->register_epoch);
     if (epochs_count(world) && request->epoch < judge->admitted_epoch) {
         judge_violated(world, "I1", "epoch %lld is admitted after epoch %lld",
                        (long long) request->epoch,
@@ -382,6 +389,7 @@ void judge_started(struct world *world, int node)
         struct judge_row *row = row_of(&world->judge, &at);
         row->written = true;
         row->durable |= (uint8_t) (1u << node);
+        judge_has_all(world, node, &at); /* a whole batch, or a snapshot */
     }
 }
 

@@ -83,7 +83,7 @@ void judge_violated(struct world *world, const char *invariant,
                     const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A swap has landed; `late`: after its sender gave it up. */
+/* A swap is about to land; `late`: after its sender gave it up. */
 void judge_swap(struct world *world, int node, struct ts_slice value,
                 bool late);
 /* It sends a promise to the other one. */

@@ -9,8 +9,9 @@
  * Each seed draws its scene; --scene NAME (see scenes.c) makes it that one.
  * A seed that fails is printed with the command that shows it again. --twice
  * runs each once more, in a process that has kept nothing (kept.h): all must
- * happen as before. --resume keeps the counts in a file: the same command goes
- * on with the run that was interrupted.
+ * happen as before. A seed with too few faults or takeovers is not counted:
+ * --resume runs another one for it, and keeps the counts in a file: the same
+ * command goes on with the run that was interrupted.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -175,9 +176,9 @@ static int run_resumed(const struct options *options, struct tally *all)
         (void) printf("goes on after %llu seeds\n",
                       (unsigned long long) all->seeds);
     }
-    while (all->seeds < options->seeds) {
+    while (all->seeds - all->sparse < options->seeds) {
         struct options chunk = *options;
-        uint64_t left = options->seeds - all->seeds;
+        uint64_t left = options->seeds - (all->seeds - all->sparse);
         chunk.first = options->first + all->seeds;
         chunk.seeds = left < CHUNK ? left : CHUNK;
         if (!run_jobs(&chunk, all)) {

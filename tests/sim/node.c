@@ -54,6 +54,7 @@ static void end_process(struct sim_node *node)
     node->link_up = node->unprotected = false;
     node->tick_ms = node->ship_tick_ms = 0;
     node->die_between = 0;
+    node->failover = 0;
     node->freeze_at_send = node->tail_answered = false;
     node->life++;
     node->world->cell.calls[node->index].ticket = 0;

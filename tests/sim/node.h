@@ -48,7 +48,7 @@ struct sim_node {
     bool freeze_at_send;
     int64_t known_epoch; /* that it has made durable */
     int die_between;     /* effects until the power is cut; 0: it is not */
-    uint64_t answered;
+    uint64_t failover;   /* one that it was asked for; 0: it has answered */
 
     struct sim_store store;
     struct sim_exporter exporter;

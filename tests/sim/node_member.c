@@ -140,7 +140,8 @@ static void perform(struct sim_node *node, const struct member_effect *effect)
         record(node, effect);
         break;
     case MEMBER_DO_ANSWER:
-        node->answered = effect->answer.id;
+        node->failover =
+            node->failover == effect->answer.id ? 0 : node->failover;
         trace(world, node->index, "answers the operator: %d, %s",
               effect->answer.status, effect->text);
         break;
@@ -351,6 +352,9 @@ void node_command(struct sim_node *node, enum member_command command,
                         ? node->world->nodes[1 - node->index]->name
                         : NULL;
     random_fill(&node->world->random, request->random, sizeof request->random);
+    if (command == MEMBER_COMMAND_FAILOVER) {
+        node->failover = request->id;
+    }
     node_step(node, &event);
 }
 

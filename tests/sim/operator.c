@@ -84,7 +84,9 @@ static void rot(struct world *world)
     int anchors[SOURCE_ANCHORS_MAX];
     struct ts_err err = { .code = TS_OK };
     char why[256];
+    /* It must stay the standby: what takes over is not compared any more. */
     if (!world->faults.calm || world->faults.rotted || world->seed % 4 != 0 ||
+        world->nodes[0]->failover != 0 || world->nodes[1]->failover != 0 ||
         !judge_converged(world, why, sizeof why)) {
         return;
     }

@@ -131,6 +131,27 @@ static void where_nothing_is_fenced_a_lease_is_kept_for_the_margin(void **state)
     }
 }
 
+/* Its only voter is killed, and starts again. */
+static void a_lone_node_lets_its_predecessors_requests_arrive(void **state)
+{
+    (void) state;
+    for (int unfenced = 0; unfenced < 2; unfenced++) {
+        struct world *world = world_new();
+        world->unfenced = unfenced;
+        world_start(world, 0);
+        world_command(world, 0, MEMBER_COMMAND_INIT, NULL);
+        world_told(world, world_until(world, 0, MEMBER_ACTIVE, 2000));
+        world_run(world, 10000);
+        world_kill(world, 0);
+        world_start(world, 0);
+        int64_t from = world->now;
+        world_told(world, world_until(world, 0, MEMBER_ACTIVE, 10000));
+        int64_t took = world->now - from;
+        assert_true(unfenced ? took > 2200 && took < 3000 : took < 1000);
+        world_free(world);
+    }
+}
+
 /* A holder without register and peer, and a standby that sees the register. */
 static int overlaps_of_an_isolated_holder(double holder_rate,
                                           double standby_rate)
@@ -433,6 +454,7 @@ int main(void)
         cmocka_unit_test(a_lease_counts_from_before_its_renewal_was_sent),
         cmocka_unit_test(
             where_nothing_is_fenced_a_lease_is_kept_for_the_margin),
+        cmocka_unit_test(a_lone_node_lets_its_predecessors_requests_arrive),
         cmocka_unit_test(clocks_within_epsilon_never_overlap),
         cmocka_unit_test(a_standby_counts_from_the_change_that_it_saw),
         cmocka_unit_test(a_frozen_holder_wakes_as_standby),

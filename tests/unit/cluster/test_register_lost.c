@@ -117,6 +117,32 @@ static void a_repair_alone_goes_above_all_that_the_peer_can_know(void **state)
     world_free(world);
 }
 
+/* While it makes its own facts durable, the other node is faster. */
+static void a_repair_is_not_written_over_a_younger_one(void **state)
+{
+    (void) state;
+    struct world *world = world_pair();
+    struct world_node *alpha = &world->nodes[0];
+    world_value(world, &value);
+    world->is_present = false;
+    world_run(world, 60000);
+    alpha->persist_slow = true;
+    world_command(world, 0, MEMBER_COMMAND_REPAIR, NULL);
+    memset(value.id, 77, sizeof value.id);
+    value.epoch += 2 * (uint64_t) 1000000;
+    value.membership++;
+    world_put(world, &value);
+    world_run(world, 4000);
+    world_persist(world, 0);
+    world_run(world, 4000);
+    struct register_value now;
+    world_value(world, &now);
+    assert_memory_equal(now.id, value.id, sizeof now.id);
+    assert_int_equal(now.epoch, value.epoch);
+    assert_int_equal(alpha->status, 1);
+    world_free(world);
+}
+
 static void a_repair_is_refused_where_nothing_is_broken(void **state)
 {
     (void) state;
@@ -366,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_lost_register_is_not_made_anew_by_anybody),
         cmocka_unit_test(a_repair_brings_the_pair_back),
         cmocka_unit_test(a_repair_alone_goes_above_all_that_the_peer_can_know),
+        cmocka_unit_test(a_repair_is_not_written_over_a_younger_one),
         cmocka_unit_test(a_repair_is_refused_where_nothing_is_broken),
         cmocka_unit_test(another_id_is_not_believed_without_the_peer),
         cmocka_unit_test(an_epoch_that_is_not_durable_lets_a_restore_pass),
