@@ -51,6 +51,7 @@ class Overwrite(ForeignCase):
         for number in range(103):
             self.person(f"crowd{number}", title="Ours")
         node = self.running()
+        node.sync("--full")  # so that how each looks is known, also where Bulk's answer did not show it
         for number in range(103):
             self.edit(self.user(f"crowd{number}"), replace(title="Theirs"))
         node.sync("--full")
