@@ -178,6 +178,7 @@ static void kept(struct cluster *c, const struct cluster_store_answer *answer,
     h->call = HANDOVER_CALL_NONE;
     h->call_again = ts_time_after(ts_time_now(), AGAIN_MS);
     if (answer->code != TS_OK || h->dirty || h->order.open) {
+        h->read_epoch = 0;
         return;
     }
     ts_arena_reset(&h->arena);
@@ -202,8 +203,19 @@ static void read_kept(struct cluster_handover *h, struct ts_time now)
     if (h->call == HANDOVER_CALL_NONE && ts_time_reached(now, h->call_again) &&
         cluster_store_call(h->c, kept, 0, &done)) {
         h->call = HANDOVER_CALL_KEPT;
+        h->read_generation = h->c->position.generation;
+        h->read_epoch = h->c->position.epoch;
         engine_handover_kept(h->c->engine, done);
     }
+}
+
+/* Of a handover that never stood in the register only the rows tell, and such
+ * a crash begins an epoch: its rows may have brought evidence, or dropped it.
+ */
+static bool is_outdated(const struct cluster_handover *h)
+{
+    return h->read_generation != h->c->position.generation ||
+           h->read_epoch != h->c->position.epoch;
 }
 
 static void keep_done(struct cluster *c,
@@ -451,7 +463,7 @@ static void watch(struct cluster_handover *h, struct ts_time now)
         }
     }
     look_on(h);
-    if (h->open || !h->known) {
+    if (h->open || !h->known || is_outdated(h)) {
         read_kept(h, now);
     }
 }

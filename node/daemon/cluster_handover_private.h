@@ -91,7 +91,8 @@ struct cluster_handover {
     struct journal_position kept_at;
     enum handover_call call;
     struct ts_time call_again;
-    char head[TS_HASH_TEXT_SIZE]; /* of this node's chain of events */
+    int64_t read_generation, read_epoch; /* of the rows when it was read */
+    char head[TS_HASH_TEXT_SIZE];        /* of this node's chain of events */
     int64_t head_seq;
 
     /* The member. */

@@ -151,6 +151,8 @@ json_t *handover_document(const struct cluster_handover *h)
             path_of(h, "txt", path);
             (void) json_object_set_new(document, "report", json_string(path));
         }
+    } else if (!h->open && h->known) {
+        (void) json_object_set_new(document, "outcome", json_null());
     }
     return document;
 }

@@ -40,6 +40,23 @@ class CutOff(HandoverCase):
         self.assertEqual([], [step for step in STEPS if own[step] not in ("done", "proved")], own)
         self.assertWhole()
 
+    def test_what_a_crash_kept_from_beginning_is_told_alike_by_both(self):
+        # Armed as the standby, and then made the one that exports.
+        self.pair.beta.stop()
+        self.pair.beta.start(TWINSYNC_FAILPOINT="handover-evidence-kept")
+        self.pair.fail_over_to(self.pair.beta)
+        self.pair.wait_role(self.pair.beta, "active")
+        self.pair.wait_role(self.pair.alpha, "standby")
+        self.pair.wait_equal()
+        self.pair.must(self.pair.alpha, "maintenance", "on")  # beta is the one to come back, with what it kept
+        self.hand_over("--to", "alpha", node=self.pair.beta)
+        self.pair.until(lambda: "worker-died" in self.pair.beta.log(), "it has died")
+        for node in self.pair.nodes.values():
+            self.pair.until(lambda node=node: self.state(node).get("outcome") == "not-begun", "it is told", 30)
+        self.assertEqual(*(self.state(node)["id"] for node in self.pair.nodes.values()))
+        self.pair.must(self.pair.alpha, "maintenance", "off")
+        self.assertWhole()
+
 
 class FromTheDead(HandoverCase):
     def test_the_computer_that_is_left_takes_over_resets_and_retires_the_lost_one(self):
