@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #define SECONDS_DIGITS_MAX 19
-#define FIELDS             6
+#define FIELDS             7
 
 static const int64_t delays[TRAIL_LOOKS] = {
     [TRAIL_SOON] = TRAIL_SOON_SECONDS,
@@ -38,6 +38,7 @@ void trail_rest(struct trail *trail, const struct contentsync_mark *mark)
         set(&look->to, bytes_of(mark));
         look->since = 0;
     }
+    set(&trail->newest, bytes_of(mark));
 }
 
 static bool due(const struct trail_look *look, int64_t delay, int64_t now)
@@ -85,6 +86,9 @@ void trail_answer(struct trail *trail, enum trail_kind kind, int64_t asked,
             see(look, bytes_of(mark), now);
         }
     }
+    if (!trail_is_past(trail, mark)) {
+        set(&trail->newest, bytes_of(mark));
+    }
 }
 
 static bool covers(const struct contentsync_cookie *state,
@@ -110,7 +114,7 @@ bool trail_is_past(const struct trail *trail,
             return true;
         }
     }
-    return false;
+    return !covers(&state, &trail->newest);
 }
 
 void trail_extend(struct trail *trail, const struct contentsync_mark *mark,
@@ -119,6 +123,7 @@ void trail_extend(struct trail *trail, const struct contentsync_mark *mark,
     for (int i = 0; i < TRAIL_LOOKS; i++) {
         see(&trail->looks[i], bytes_of(mark), now);
     }
+    set(&trail->newest, bytes_of(mark));
 }
 
 /* --- as text -------------------------------------------------------------- */
@@ -145,7 +150,8 @@ size_t trail_print(const struct trail *trail,
     struct writer writer = { .text = text };
     const struct contentsync_mark *mark = &trail->looks[TRAIL_LATE].from;
     if (at_rest(&trail->looks[TRAIL_SOON], mark) &&
-        at_rest(&trail->looks[TRAIL_LATE], mark)) {
+        at_rest(&trail->looks[TRAIL_LATE], mark) &&
+        equal(&trail->newest, mark)) {
         put(&writer, bytes_of(mark));
         return writer.size;
     }
@@ -157,6 +163,7 @@ size_t trail_print(const struct trail *trail,
         put(&writer, bytes_of(&look->to));
         put(&writer, ts_slice_str(seconds));
     }
+    put(&writer, bytes_of(&trail->newest));
     return writer.size;
 }
 
@@ -235,5 +242,6 @@ enum ts_code trail_parse(struct ts_slice text, struct trail *ret_trail,
             return unreadable(err);
         }
     }
-    return TS_OK;
+    return parse_mark(fields[FIELDS - 1], &ret_trail->newest) ? TS_OK
+                                                              : unreadable(err);
 }

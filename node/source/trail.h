@@ -34,12 +34,13 @@
  *   T6  a server whose state is older than a cookie that it gave has forgotten
  *       what it told: it was restored, or is a replica that lags. Asked from an
  *       older cookie it does not say so itself, so the answer is held against
- *       every cookie of the trail.
+ *       every cookie of the trail. The newest is kept beside the looks, which
+ *       take no other cookie as theirs until they are due.
  *
  * As text, which is kept as the watermark: the cookie alone when at rest, else
- * "FROM TO SECONDS FROM TO SECONDS" (soon, late). Times are of the wall clock:
- * the next import may be another process, or another computer's. One in the
- * future says nothing, and counts from now.
+ * "FROM TO SECONDS FROM TO SECONDS NEWEST" (soon, late). Times are of the wall
+ * clock: the next import may be another process, or another computer's. One in
+ * the future says nothing, and counts from now.
  */
 #ifndef NODE_SOURCE_TRAIL_H
 #define NODE_SOURCE_TRAIL_H
@@ -68,6 +69,7 @@ struct trail_look {
 
 struct trail {
     struct trail_look looks[TRAIL_LOOKS];
+    struct contentsync_mark newest; /* beyond it nothing was told (T6) */
 };
 
 /* Everything up to `mark` is known. */
@@ -87,8 +89,8 @@ bool trail_is_past(const struct trail *trail,
 void trail_extend(struct trail *trail, const struct contentsync_mark *mark,
                   int64_t now);
 
-/* Four cookies, two numbers of up to 20 digits, five spaces. */
-#define TRAIL_TEXT_MAX (4 * CONTENTSYNC_COOKIE_MAX + 45)
+/* Five cookies, two numbers of up to 20 digits, six spaces. */
+#define TRAIL_TEXT_MAX (5 * CONTENTSYNC_COOKIE_MAX + 46)
 /* Returns the size; 0 when there is no cookie. */
 size_t trail_print(const struct trail *trail,
                    uint8_t text[static TRAIL_TEXT_MAX]);

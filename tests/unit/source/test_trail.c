@@ -224,12 +224,14 @@ static void other_texts_are_refused(void **s)
         "M M 1 M M",
         "M M 1 M M ",
         "M M 1 M M x",
-        "M M -1 M M 1",
+        "M M 1 M M 1",
+        "M M -1 M M 1 M",
         "M M 1 M M 1 ",
-        "M M 1 M M 1 M",
-        " M M 1 M M 1",
-        "M M 1 M M 9999999999999999999",
-        "M  1 M M 1",
+        "M M 1 M M 1 x",
+        "M M 1 M M 1 M M",
+        " M M 1 M M 1 M",
+        "M M 1 M M 9999999999999999999 M",
+        "M  1 M M 1 M",
     };
     struct contentsync_mark mark = mark_of(1);
     static struct trail trail;
@@ -268,6 +270,28 @@ static void a_server_that_forgot_what_it_told_is_noticed(void **state)
     assert_true(trail_is_past(&trail, &none));
 }
 
+/* T6: a look takes no other cookie until it is due; what was told in between is
+ * not forgotten for that, nor in the text. */
+static void the_newest_cookie_is_kept_while_no_look_is_due(void **state)
+{
+    (void) state;
+    static uint8_t text[TRAIL_TEXT_MAX];
+    static struct trail trail, read;
+    struct contentsync_mark told[] = { mark_of(0), mark_of(5), mark_of(9) };
+    trail_rest(&trail, &told[0]);
+    trail_answer(&trail, TRAIL_LATE, 100, &told[1], 100);
+    trail_answer(&trail, TRAIL_SOON, 101, &told[2], 101);
+    assert_int_equal(number_of(trail_from(&trail, TRAIL_SOON)), 0);
+    assert_true(trail_is_past(&trail, &told[1]));
+    size_t size = trail_print(&trail, text);
+    assert_int_equal(trail_parse(ts_slice(text, size), &read, NULL), TS_OK);
+    assert_true(trail_is_past(&read, &told[1]));
+    assert_false(trail_is_past(&read, &told[2]));
+    /* An older state, told once more, is not the newest. */
+    trail_answer(&trail, TRAIL_SOON, 101, &told[1], 101);
+    assert_true(trail_is_past(&trail, &told[1]));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +303,7 @@ int main(void)
         cmocka_unit_test(a_change_is_asked_for_a_bounded_number_of_times),
         cmocka_unit_test(a_time_in_the_future_counts_from_now),
         cmocka_unit_test(a_server_that_forgot_what_it_told_is_noticed),
+        cmocka_unit_test(the_newest_cookie_is_kept_while_no_look_is_due),
         cmocka_unit_test(other_texts_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
