@@ -18,7 +18,8 @@
  *   CH3  evidence is written only by the holder, over what it has read since it
  *        became the holder.
  *   CH4  both nodes tell the same of a handover that is over, also of one that
- *        a crash kept from beginning: what is kept is read anew with each epoch.
+ *        a crash kept from beginning: what is kept is read anew with each
+ * epoch.
  */
 #ifndef NODE_DAEMON_CLUSTER_HANDOVER_H
 #define NODE_DAEMON_CLUSTER_HANDOVER_H
