@@ -42,6 +42,7 @@ class Ordered(PairCase):
             self.directory.delete_s(dn)
         self.half = self.start(self.node)
         self.half.activate(2)
+        self.half.settle()  # the directory tells of them; a complete reading alone would only miss so many
         self.assertEqual(0, self.half.do("reconcile")["code"])
         report = self.report()
         self.assertEqual(("clean", "handover", 2, 0),
